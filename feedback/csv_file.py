@@ -1,0 +1,198 @@
+"""The log as a CSV file and back: one row a rating, or a prediction without one on request.
+
+UTF-8 with BOM and RFC 4180 quoting, so that spreadsheets read it; text cells are made safe for
+them, reversibly (see feedback.escape). docs/csv.md describes the columns.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO
+from uuid import UUID
+
+from feedback.errors import CsvError
+from feedback.escape import guarded, storable, unguarded, unstorable
+from feedback.log import FeedbackLog, Row
+from feedback.records import Rating, entry_from, entry_values
+
+MAX_CELL_CHARS = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """How many predictions and ratings an import added, and how many rows it read."""
+
+    rows: int
+    predictions: int
+    ratings: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """How a kind of value is written to a cell and read from one."""
+
+    write: Callable[[Any], str]
+    read: Callable[[str], Any]
+    expects: str
+
+
+def _read_bool(cell: str) -> bool:
+    return {"true": True, "false": False}[cell.lower()]  # spreadsheets write TRUE
+
+
+def _read_instant(cell: str) -> datetime:
+    instant = datetime.fromisoformat(cell)
+    if instant.tzinfo is None:
+        raise ValueError("no time zone")
+    return instant
+
+
+def _read_verdict(cell: str) -> str:
+    return {"up": "up", "down": "down"}[cell]
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _read_output(cell: str) -> list[dict[str, Any]]:
+    items = [{"label": item["label"], "score": item["score"]} for item in json.loads(cell)]
+    if not items or any(
+        not isinstance(item["label"], str) or not isinstance(item["score"], float) for item in items
+    ):
+        raise ValueError("no scored labels")
+    return items
+
+
+def _read_params(cell: str) -> dict[str, Any]:
+    return dict(json.loads(cell))
+
+
+TEXT = Cell(lambda text: guarded(storable(text)), lambda cell: unstorable(unguarded(cell)), "text")
+ID = Cell(str, UUID, "an id")
+OPTIONAL_ID = Cell(
+    lambda v: str(v) if v else "", lambda c: UUID(c) if c else None, "an id or nothing"
+)
+INSTANT = Cell(
+    lambda v: v.isoformat(timespec="microseconds"),
+    _read_instant,
+    "a time like 2026-01-31T12:00:00Z",
+)
+NUMBER = Cell(repr, float, "a number")
+BOOL = Cell(lambda v: "true" if v else "false", _read_bool, "true or false")
+
+PREDICTION_CELLS = {
+    "id": ID,
+    "created_at": INSTANT,
+    "source": TEXT,
+    "batch_id": OPTIONAL_ID,
+    "session_id": TEXT,
+    "task": TEXT,
+    "model_id": TEXT,
+    "model_revision": TEXT,
+    "params": Cell(_dump, _read_params, "a JSON object"),
+    "input": TEXT,
+    "output": Cell(_dump, _read_output, "a JSON list of labels with scores"),
+    "label": TEXT,
+    "score": NUMBER,
+    "margin": NUMBER,
+    "truncated": BOOL,
+    "queue_ms": NUMBER,
+    "inference_ms": NUMBER,
+}
+RATING_CELLS = {
+    "id": ID,
+    "created_at": INSTANT,
+    "reviewer": TEXT,
+    "verdict": Cell(str, _read_verdict, "up or down"),
+    "correction": TEXT,
+    "comment": TEXT,
+    "blind": BOOL,
+    "retracted": BOOL,
+}
+COLUMNS = (
+    *(f"prediction_{n}" if n in ("id", "created_at") else n for n in PREDICTION_CELLS),
+    *(f"rating_{n}" if n in ("id", "created_at") else n for n in RATING_CELLS),
+)
+
+
+def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:
+    """The log as the bytes of a CSV file, a row at a time, oldest prediction first."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    yield b"\xef\xbb\xbf" + buffer.getvalue().encode()
+    for row in log.history(unrated=unrated):
+        buffer.seek(0)
+        buffer.truncate()
+        writer.writerow(_cells(row))
+        yield buffer.getvalue().encode()
+
+
+def import_csv(log: FeedbackLog, file: BinaryIO) -> Imported:
+    """Adds what an exported file holds and the log does not; all of it or, on an error, nothing.
+
+    Raises CsvError if the file is not such a file, naming the row and the column.
+    """
+    rows = list(_parse(file))
+    entries, revisions = [entry for entry, _ in rows], [rating for _, rating in rows if rating]
+    return Imported(len(rows), *log.add(entries, revisions))
+
+
+def _cells(row: Row) -> list[str]:
+    entry, rating = row
+    values = entry_values(entry)
+    cells = [cell.write(values[name]) for name, cell in PREDICTION_CELLS.items()]
+    if rating is None:
+        return cells + [""] * len(RATING_CELLS)
+    return cells + [cell.write(getattr(rating, name)) for name, cell in RATING_CELLS.items()]
+
+
+def _parse(file: BinaryIO) -> Iterator[Row]:
+    csv.field_size_limit(MAX_CELL_CHARS)  # the csv module's own limit is 131,072
+    reader = csv.reader(io.TextIOWrapper(file, encoding="utf-8-sig", newline=""), strict=True)
+    number = 1
+    try:
+        header = next(reader, [])
+        if tuple(header) != COLUMNS:
+            raise CsvError(_wrong_header(header))
+        for number, cells in enumerate(reader, start=2):
+            yield _parse_row(number, cells)
+    except UnicodeDecodeError as error:
+        raise CsvError("The file is not UTF-8. Import a file that this page exported.") from error
+    except csv.Error as error:
+        raise CsvError(f"After row {number}: this is not CSV ({error}).") from error
+
+
+def _wrong_header(header: list[str]) -> str:
+    missing = [name for name in COLUMNS if name not in header]
+    what = f"lacks the columns {', '.join(missing[:5])}" if missing else "has other columns"
+    return f"The file {what}. Import a file that this page exported, with its header as it was."
+
+
+def _parse_row(number: int, cells: list[str]) -> Row:
+    if len(cells) != len(COLUMNS):
+        raise CsvError(f"Row {number} has {len(cells)} cells; it should have {len(COLUMNS)}.")
+    split = len(PREDICTION_CELLS)
+    entry = entry_from(_read(number, PREDICTION_CELLS, COLUMNS[:split], cells[:split]))
+    if not any(cells[split:]):
+        return entry, None
+    values = _read(number, RATING_CELLS, COLUMNS[split:], cells[split:])
+    return entry, Rating(prediction_id=entry.prediction.id, **values)
+
+
+def _read(
+    number: int, kinds: dict[str, Cell], columns: Iterable[str], cells: Iterable[str]
+) -> dict[str, Any]:
+    values = {}
+    for (name, kind), column, cell in zip(kinds.items(), columns, cells, strict=True):
+        try:
+            values[name] = kind.read(cell)
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise CsvError(
+                f"Row {number}: {column} is {cell[:40]!r}; it should be {kind.expects}."
+            ) from error
+    return values

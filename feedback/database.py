@@ -1,0 +1,110 @@
+"""Opens the database of the log: engine, pragmas, schema. Knows no prediction and no rating."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from feedback.errors import FeedbackError, LogUnavailable
+
+BUSY_TIMEOUT_S = 2.0
+_WRITES = "tryout_writes"
+
+
+class Database:
+    """Connections to a database whose schema is the newest."""
+
+    def __init__(self, url: str) -> None:
+        """Opens `url`, makes the folder of an SQLite file, and runs the migrations.
+
+        Raises LogUnavailable if that fails now, FeedbackError for a URL that can never work.
+        """
+        parsed = _parse(url)
+        self._name = parsed.get_backend_name()
+        try:
+            if self._name == "sqlite":
+                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+            self._engine = _engine(parsed)
+        except (OSError, SQLAlchemyError, ImportError) as error:
+            raise self._unavailable(error) from error
+        with self.connect(write=True) as connection:
+            _migrate(connection)
+
+    @contextmanager
+    def connect(self, *, write: bool = False) -> Iterator[sa.Connection]:
+        """A transaction; raises LogUnavailable if the database fails in it."""
+        try:
+            with self._engine.connect() as connection:
+                connection = connection.execution_options(**{_WRITES: write})
+                with connection.begin():
+                    yield connection
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _unavailable(self, error: Exception) -> LogUnavailable:
+        detail = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+        # A server's error may name hosts and users, which are the owner's business.
+        shown = detail if self._name == "sqlite" else type(error).__name__
+        return LogUnavailable(
+            f"The feedback log cannot be reached or written ({shown}). Try again in a moment; "
+            "if that does not help, the owner finds the details in the app's log."
+        )
+
+
+def _parse(url: str) -> sa.URL:
+    try:
+        parsed = sa.make_url(url)
+    except SQLAlchemyError as error:
+        raise FeedbackError(
+            "DATABASE_URL is not a database URL. One looks like postgresql://user:password@host/name."
+        ) from error
+    if parsed.drivername in ("postgres", "postgresql"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise FeedbackError("DATABASE_URL names an SQLite database in memory; name a file.")
+    return parsed
+
+
+def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() != "sqlite":
+        return sa.create_engine(url, pool_pre_ping=True)
+    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+
+    @sa.event.listens_for(engine, "connect")
+    def prepare(connection: Any, record: Any) -> None:
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A transaction that reads and then writes fails at once if another wrote in between;
+        # one that takes the write lock first waits for its turn.
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _migrate(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError as error:
+        raise FeedbackError(
+            "The feedback log was written by a newer version of this app. Update the app, or "
+            "name another database."
+        ) from error

@@ -1,0 +1,108 @@
+"""What the log holds, as values: an entry a prediction, a rating a judgement of one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from model.prediction import Prediction, ScoredLabel
+
+Verdict = Literal["up", "down"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A prediction and where it came from: `source` is page, batch, api or job."""
+
+    prediction: Prediction
+    source: str
+    session_id: str
+    batch_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """One revision of one reviewer's judgement; "" where there is no correction or comment."""
+
+    id: UUID
+    prediction_id: UUID
+    created_at: datetime
+    reviewer: str
+    verdict: Verdict
+    correction: str = ""
+    comment: str = ""
+    blind: bool = False
+    retracted: bool = False
+
+    @property
+    def content(self) -> tuple[str, str, str, bool, bool]:
+        """What the reviewer said, whenever it was said."""
+        return (self.verdict, self.correction, self.comment, self.blind, self.retracted)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which rows of the log: `verdict` up, down, unrated or "" for all; `text` is a substring."""
+
+    verdict: str = ""
+    label: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is; ratings are those that count, the newest of each reviewer."""
+
+    predictions: int
+    rated: int
+    up: int
+    down: int
+    reviewers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Ratings that count, up and down, of one day or one label."""
+
+    key: date | str
+    up: int
+    down: int
+
+
+def entry_values(entry: Entry) -> dict[str, Any]:
+    """The columns of the table `predictions`."""
+    prediction = entry.prediction
+    return {
+        "id": prediction.id,
+        "created_at": prediction.created_at,
+        "source": entry.source,
+        "batch_id": entry.batch_id,
+        "session_id": entry.session_id,
+        "task": prediction.task,
+        "model_id": prediction.model_id,
+        "model_revision": prediction.model_revision,
+        "params": dict(prediction.params),
+        "input": prediction.input,
+        "output": [{"label": item.label, "score": item.score} for item in prediction.output],
+        "label": prediction.label,
+        "score": prediction.score,
+        "margin": prediction.margin,
+        "truncated": prediction.truncated,
+        "queue_ms": prediction.queue_ms,
+        "inference_ms": prediction.inference_ms,
+    }
+
+
+def entry_from(values: Mapping[str, Any]) -> Entry:
+    """What `entry_values` was given."""
+    output = tuple(ScoredLabel(item["label"], item["score"]) for item in values["output"])
+    named = (
+        "id created_at task model_id model_revision params input truncated queue_ms inference_ms"
+    )
+    return Entry(
+        prediction=Prediction(output=output, **{name: values[name] for name in named.split()}),
+        source=values["source"],
+        session_id=values["session_id"],
+        batch_id=values["batch_id"],
+    )

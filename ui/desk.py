@@ -1,0 +1,98 @@
+"""What lies before one reviewer: the prediction that is open, and what waits to be stored.
+
+Kept in the session's state; a page reads it, this module changes it.
+"""
+
+from uuid import UUID
+
+import streamlit as st
+
+from feedback import Entry, FeedbackError
+from model import InputError, ModelError
+from model.prediction import Prediction
+from model.tasks import check_text
+from ui import shared, visits
+from ui.outbox import Outbox
+from ui.text import as_markdown, printable
+from ui.waiting import wait_for
+
+
+def outbox() -> Outbox:
+    if "outbox" not in st.session_state:
+        st.session_state["outbox"] = Outbox()
+    box: Outbox = st.session_state["outbox"]
+    return box
+
+
+def opened() -> Entry | None:
+    """The entry that the URL's `p` names, or the one this session opened last."""
+    entry: Entry | None = st.session_state.get("entry")
+    wanted = st.query_params.get("p")
+    if wanted is None or (entry and str(entry.prediction.id) == wanted):
+        if entry and "text" not in st.session_state:
+            show(entry)  # back from another page, where Streamlit drops the text area's state
+        return entry
+    try:
+        entry = shared.log().find(UUID(wanted))
+    except ValueError:
+        entry = None
+    except FeedbackError as error:
+        st.error(as_markdown(str(error)))
+        return None
+    if entry is None:
+        st.warning(f"There is no prediction {as_markdown(wanted[:40])} in the log.")
+        del st.query_params["p"]
+        return None
+    show(entry)
+    return entry
+
+
+def show(entry: Entry) -> None:
+    """Opens `entry`, with its input in the text area."""
+    st.session_state["entry"] = entry
+    st.session_state["text"] = printable(entry.prediction.input)
+
+
+def predict(text: str) -> Entry | None:
+    """Predicts and opens the result; says on the page why not, and returns None."""
+    try:
+        check_text(text, max_chars=shared.settings().limits.max_chars)
+        model = wait_for(shared.loading(), "The model is loading. It is ready in a moment.")
+        entry: Entry | None = st.session_state.get("entry")
+        if entry and _says_again(entry.prediction, text, model.info.revision):
+            return entry  # a second click on the same text: the answer is there
+        prediction = wait_for(model.submit(text), "Predicting…")
+    except InputError as error:
+        st.info(as_markdown(str(error)))
+        return None
+    except ModelError as error:
+        st.error(as_markdown(str(error)))
+        return None
+    entry = Entry(prediction=prediction, source="page", session_id=visits.current().id)
+    outbox().put(entry)
+    st.session_state["entry"] = entry
+    return entry
+
+
+def _says_again(prediction: Prediction, text: str, revision: str) -> bool:
+    return prediction.input == text and prediction.model_revision == revision
+
+
+def store(entry: Entry) -> None:
+    """Stores what waits, and puts a stored `entry` into the URL, where a reload finds it.
+
+    Where storing fails, says so and offers to try again.
+    """
+    box = outbox()
+    if len(box) and not box.error:
+        box.send(shared.log)
+    if box.error:
+        with st.container(border=True):
+            st.warning(
+                f"**Not stored yet.** {as_markdown(box.error)} What you predicted and rated is "
+                "kept until you close this tab."
+            )
+            st.button("Send again", key="send_again", on_click=box.send, args=(shared.log,))
+    prediction_id = str(entry.prediction.id)
+    if not box.holds(entry.prediction.id) and st.query_params.get("p") != prediction_id:
+        st.query_params["p"] = prediction_id
