@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
 from feedback.errors import FeedbackError
@@ -167,18 +168,24 @@ def _rating_values(rating: Rating) -> dict[str, Any]:
 
 def _insert_new(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
     unique = list({row["id"]: row for row in rows}.values())
-    added = 0
-    for start in range(0, len(unique), CHUNK):
-        chunk = unique[start : start + CHUNK]
-        ids = [row["id"] for row in chunk]
-        present = set(
-            connection.execute(sa.select(table.c.id).where(table.c.id.in_(ids))).scalars()
-        )
-        new = [row for row in chunk if row["id"] not in present]
+    chunks = (unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK))
+    return sum(_insert_chunk(connection, table, chunk) for chunk in chunks)
+
+
+def _insert_chunk(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    def insert_missing() -> int:
+        ids = [row["id"] for row in rows]
+        there = set(connection.execute(sa.select(table.c.id).where(table.c.id.in_(ids))).scalars())
+        new = [row for row in rows if row["id"] not in there]
         if new:
-            connection.execute(sa.insert(table), new)
-        added += len(new)
-    return added
+            with connection.begin_nested():
+                connection.execute(sa.insert(table), new)
+        return len(new)
+
+    try:
+        return insert_missing()
+    except IntegrityError:  # another process stored some of them in between; now they are seen
+        return insert_missing()
 
 
 def _rows(judgements: sa.FromClause) -> sa.Select[Any]:

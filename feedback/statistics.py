@@ -18,4 +18,6 @@ def wilson_interval(
     center = share + z * z / (2 * trials)
     spread = z * sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
     scale = 1 + z * z / trials
-    return max(0.0, (center - spread) / scale), min(1.0, (center + spread) / scale)
+    low, high = (center - spread) / scale, (center + spread) / scale
+    # Rounding can put an end on the wrong side of a share of 0 or 1, or outside 0 to 1.
+    return max(0.0, min(share, low)), min(1.0, max(share, high))

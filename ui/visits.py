@@ -31,7 +31,7 @@ class Visit:
 def current() -> Visit:
     """The visit that this script run belongs to."""
     if "visit_id" not in st.session_state:
-        cookie = st.context.cookies.get(COOKIE, "")
+        cookie = _cookie()
         st.session_state["visit_id"] = cookie if is_visit_id(cookie) else secrets.token_hex(8)
     visit_id: str = st.session_state["visit_id"]
     return Visit(visit_id, _names().get(visit_id, ""))
@@ -44,6 +44,10 @@ def remember_name(visit_id: str, name: str) -> None:
     names[visit_id] = " ".join(name.split())[:MAX_NAME_CHARS]
     while len(names) > MAX_NAMES:
         names.pop(next(iter(names)), None)
+
+
+def _cookie() -> str:
+    return st.context.cookies.get(COOKIE, "")
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,0 +1,175 @@
+"""The main job as a colleague does it: paste, predict, rate, reload, export."""
+
+import csv
+import io
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from feedback.csv_file import COLUMNS
+from tests.browser.conftest import serving
+from tests.conftest import free_port
+
+WAIT_MS = 60_000  # the model may still be loading
+UGLY = (
+    "<img src=x onerror=\"document.title='broken'\"> **bold** :smile: $x$ "
+    "=cmd()|' /C calc'!A0 😀 مرحبا"
+)
+
+
+@pytest.fixture(autouse=True)
+def patient(page: Page) -> None:
+    page.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)
+
+
+def predict(page: Page, text: str) -> None:
+    """Fills the text in and presses Ctrl+Enter."""
+    area = page.get_by_label("Text", exact=True)
+    area.fill(text)
+    area.press("Control+Enter")
+    expect(page.locator(".card-input")).to_have_text(text)
+    expect(page).to_have_url(re.compile(r"\?p=[0-9a-f-]{36}$"))
+
+
+def settled(page: Page) -> None:
+    """Waits until no script run is under way."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+
+
+def thumb(page: Page, name: str) -> None:
+    page.get_by_role("radio", name=name).check(force=True)
+    expect(page.get_by_text("Your rating is saved.")).to_be_visible()
+
+
+def exported(page: Page, url: str, *, unrated: bool = False) -> tuple[bytes, list[dict[str, str]]]:
+    page.goto(f"{url}/feedback")
+    if unrated:
+        page.get_by_text("Include predictions without a rating").click()
+        settled(page)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export CSV").click()
+    content = Path(download.value.path()).read_bytes()
+    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+    assert rows.fieldnames == list(COLUMNS)
+    return content, list(rows)
+
+
+def test_paste_predict_rate_reload_export(page: Page, server: str, tmp_path: Path) -> None:
+    page.goto(server)
+    predict(page, UGLY)
+    assert page.title() != "broken"
+    expect(page.get_by_role("meter")).to_have_count(3)
+
+    thumb(page, "Thumbs down")
+    page.get_by_role("button", name="neutral").click()
+    page.get_by_label("Comment (optional)").fill("=1+1 is not a mood")
+    page.get_by_role("button", name="Save comment").click()
+    settled(page)
+    page.get_by_label("Your name (optional)").fill("Ada")
+    page.get_by_label("Your name (optional)").press("Enter")
+    settled(page)
+
+    page.reload()
+    expect(page.locator(".card-input")).to_have_text(UGLY)
+    expect(page.get_by_role("radio", name="Thumbs down")).to_be_checked()
+    expect(page.get_by_label("Comment (optional)")).to_have_value("=1+1 is not a mood")
+    expect(page.get_by_label("Your name (optional)")).to_have_value("Ada")
+
+    content, rows = exported(page, server)
+    newest = rows[-1]
+    assert newest["input"] == UGLY
+    assert newest["verdict"] == "down"
+    assert newest["correction"] == "neutral"
+    assert newest["comment"] == "'=1+1 is not a mood"
+    assert newest["reviewer"] == "Ada"
+
+    with serving(tmp_path / "empty.db", port=free_port()) as other:
+        page.goto(f"{other}/feedback")
+        page.locator('input[type="file"]').set_input_files(
+            {"name": "feedback.csv", "mimeType": "text/csv", "buffer": content}
+        )
+        page.get_by_role("button", name="Import CSV").click()
+        expect(page.get_by_text("1 predictions and")).to_be_visible()
+        assert exported(page, other)[0] == content, "export, import, export: the same file"
+
+
+def test_a_click_and_a_double_click_store_one_prediction(page: Page, server: str) -> None:
+    page.goto(server)
+    page.get_by_label("Text", exact=True).fill("clicked twice")
+    page.get_by_role("button", name="Predict").dblclick()
+    expect(page.locator(".card-input")).to_have_text("clicked twice")
+    settled(page)
+    page.get_by_role("radio", name="Thumbs up").dblclick(force=True)
+    settled(page)
+    _, rows = exported(page, server, unrated=True)
+    assert len({row["prediction_id"] for row in rows if row["input"] == "clicked twice"}) == 1
+
+
+def test_another_visitor_sees_the_rating_and_adds_one(
+    page: Page, server: str, browser_context_args: dict[str, object]
+) -> None:
+    page.goto(server)
+    predict(page, "seen by two")
+    thumb(page, "Thumbs up")
+    assert page.context.browser is not None
+    other: BrowserContext = page.context.browser.new_context()
+    second = other.new_page()
+    second.set_default_timeout(WAIT_MS)
+    second.goto(page.url)
+    expect(second.get_by_text(re.compile("anonymous-[0-9a-f]{6} rated it up"))).to_be_visible()
+    thumb(second, "Thumbs down")
+    other.close()
+    _, rows = exported(page, server)
+    said = {row["reviewer"]: row["verdict"] for row in rows if row["input"] == "seen by two"}
+    assert sorted(said.values()) == ["down", "up"]
+
+
+def test_a_killed_server_keeps_what_was_rated(page: Page, tmp_path: Path) -> None:
+    port, database = free_port(), tmp_path / "log.db"
+    with serving(database, port=port) as url:
+        page.goto(url)
+        predict(page, "before the crash")
+        thumb(page, "Thumbs up")
+        address = page.url
+    with serving(database, port=port):
+        page.goto(address)
+        expect(page.locator(".card-input")).to_have_text("before the crash")
+        expect(page.get_by_role("radio", name="Thumbs up")).to_be_checked()
+
+
+def test_an_example_is_one_click(page: Page, server: str) -> None:
+    page.goto(server)
+    page.get_by_role("button", name="The meeting moved to Tuesday").click()
+    expect(page.locator(".card-top")).to_contain_text("neutral")
+
+
+def test_a_broken_model_shows_one_sentence(page: Page, tmp_path: Path) -> None:
+    port = free_port()
+    with serving(tmp_path / "log.db", port=port, TRYOUT_MODEL__ID="./nowhere") as url:
+        page.goto(url)
+        page.get_by_label("Text", exact=True).fill("x")
+        page.get_by_role("button", name="Predict").click()
+        expect(page.get_by_text("cannot be loaded. There is no such folder")).to_be_visible()
+        expect(page.get_by_text("Traceback")).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_is_wider_than_the_screen(page: Page, server: str, width: int, scheme: str) -> None:
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(server)
+    predict(page, "wide" * 200)
+    for path in ("", "/feedback", "/about"):
+        if path:
+            page.goto(server + path)
+        expect(page.get_by_role("heading").first).to_be_visible()
+        settled(page)
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    background = page.evaluate(
+        "getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor"
+    )
+    assert background == {"light": "rgb(252, 251, 249)", "dark": "rgb(21, 24, 26)"}[scheme]

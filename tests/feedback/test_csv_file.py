@@ -1,0 +1,205 @@
+"""Export and import are inverse to each other, whatever the log holds."""
+
+import csv
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from feedback import CsvError, Entry, FeedbackLog, Rating, export_csv, import_csv
+from feedback.csv_file import COLUMNS
+from model.prediction import Prediction, ScoredLabel
+from tests.making import entry, rating
+
+# Any code point, and often the ones that matter to CSV, spreadsheets and escapes.
+any_text = st.text(st.characters(), max_size=20) | st.text(
+    st.sampled_from("=+-@'\t\r\n\0\x10\",;|0a＝ \ud800\udfff\ufeff"), max_size=8
+)
+score = st.floats(0, 1)
+instants = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+outputs = st.lists(st.builds(ScoredLabel, any_text, score), min_size=1, max_size=3).map(
+    lambda items: tuple(sorted(items, key=lambda item: -item.score))
+)
+predictions = st.builds(
+    Prediction,
+    id=st.uuids(),
+    created_at=instants,
+    task=any_text,
+    model_id=any_text,
+    model_revision=any_text,
+    params=st.dictionaries(any_text, any_text | st.integers() | score, max_size=2),
+    input=any_text,
+    output=outputs,
+    truncated=st.booleans(),
+    queue_ms=st.floats(0, 1e9),
+    inference_ms=st.floats(0, 1e9),
+)
+entries = st.builds(
+    Entry,
+    prediction=predictions,
+    source=any_text,
+    session_id=any_text,
+    batch_id=st.none() | st.uuids(),
+)
+
+
+@st.composite
+def logs(draw: Any) -> tuple[list[Entry], list[Rating]]:
+    made = draw(st.lists(entries, max_size=4, unique_by=lambda one: one.prediction.id))
+    ids = [one.prediction.id for one in made]
+    one_rating = st.builds(
+        Rating,
+        id=st.uuids(),
+        prediction_id=st.sampled_from(ids) if ids else st.nothing(),
+        created_at=instants,
+        reviewer=any_text,
+        verdict=st.sampled_from(("up", "down")),
+        correction=any_text,
+        comment=any_text,
+        blind=st.booleans(),
+        retracted=st.booleans(),
+    )
+    return made, draw(st.lists(one_rating, max_size=6 if ids else 0, unique_by=lambda r: r.id))
+
+
+@contextmanager
+def empty_log() -> Iterator[FeedbackLog]:
+    with tempfile.TemporaryDirectory() as folder:
+        log = FeedbackLog(f"sqlite:///{Path(folder, 'log.db')}")
+        yield log
+        log.close()
+
+
+def exported(log: FeedbackLog, *, unrated: bool = True) -> bytes:
+    return b"".join(export_csv(log, unrated=unrated))
+
+
+@settings(max_examples=50, deadline=None)
+@given(content=logs(), unrated=st.booleans())
+def test_export_import_export_is_identical(
+    content: tuple[list[Entry], list[Rating]], unrated: bool
+) -> None:
+    with empty_log() as first, empty_log() as second:
+        first.add(*content)
+        file = exported(first, unrated=unrated)
+        import_csv(second, io.BytesIO(file))
+        assert exported(second, unrated=unrated) == file
+        assert list(second.history(unrated=True)) == list(first.history(unrated=unrated))
+        again = import_csv(second, io.BytesIO(file))
+        assert (again.predictions, again.ratings) == (0, 0), "importing twice adds nothing"
+
+
+@settings(max_examples=50, deadline=None)
+@given(content=logs())
+def test_no_cell_starts_a_formula(content: tuple[list[Entry], list[Rating]]) -> None:
+    with empty_log() as log:
+        log.add(*content)
+        file = exported(log).decode("utf-8-sig")
+    for row in csv.reader(io.StringIO(file, newline="")):
+        for cell in row:
+            assert not cell.lstrip().startswith(("=", "+", "-", "@", "＝")), cell
+            assert not cell.startswith(("\t", "\r")), cell
+
+
+def test_the_round_trip_holds_on_each_database(log: FeedbackLog, tmp_path: Path) -> None:
+    stored = [entry(text) for text in ("=1+1", "a\0b", "lone \ud800", "line\r\nbreak", "'quoted'")]
+    log.add(stored, [rating(stored[0]), rating(stored[0], "Bob", "down", comment="-1")])
+    file = exported(log)
+    copy = FeedbackLog(f"sqlite:///{tmp_path / 'copy.db'}")
+    done = import_csv(copy, io.BytesIO(file))
+    assert (done.rows, done.predictions, done.ratings) == (6, 5, 2)
+    assert exported(copy) == file
+    copy.close()
+
+
+def test_the_file_is_what_spreadsheets_expect(sqlite_log: FeedbackLog) -> None:
+    stored = entry('say "hi", ok\nbye')
+    sqlite_log.add([stored], [rating(stored)])
+    file = exported(sqlite_log)
+    assert file.startswith(b"\xef\xbb\xbfprediction_id,")
+    assert file.endswith(b"\r\n")
+    assert b'"say ""hi"", ok\nbye"' in file
+
+
+def test_predictions_without_a_rating_come_on_request(sqlite_log: FeedbackLog) -> None:
+    rated, bare = entry("rated"), entry("bare")
+    sqlite_log.add([rated, bare], [rating(rated)])
+    assert b"bare" in exported(sqlite_log, unrated=True)
+    assert b"bare" not in exported(sqlite_log, unrated=False)
+
+
+def changed(file: bytes, column: str, value: str) -> bytes:
+    """`file` with another value in `column` of its second row of data."""
+    table = list(csv.reader(io.StringIO(file.decode("utf-8-sig"), newline="")))
+    table[2][COLUMNS.index(column)] = value
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(table)
+    return buffer.getvalue().encode("utf-8-sig")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("prediction_id", "7", "Row 3: prediction_id is '7'; it should be an id."),
+        ("prediction_created_at", "yesterday", "Row 3: prediction_created_at is 'yesterday'"),
+        ("prediction_created_at", "2026-01-01T00:00:00", "Row 3: prediction_created_at"),
+        ("truncated", "perhaps", "it should be true or false"),
+        ("queue_ms", "fast", "it should be a number"),
+        ("output", "[]", "it should be a JSON list of labels with scores"),
+        ("output", '[{"label": 1, "score": 0.5}]', "it should be a JSON list"),
+        ("output", '{"label": "x"}', "it should be a JSON list"),
+        ("params", "[1]", "it should be a JSON object"),
+        ("verdict", "sideways", "Row 3: verdict is 'sideways'; it should be up or down."),
+        ("rating_id", "", "Row 3: rating_id is ''"),
+    ],
+)
+def test_a_bad_cell_is_named_and_nothing_is_imported(
+    sqlite_log: FeedbackLog, column: str, value: str, message: str
+) -> None:
+    stored = [entry(), entry()]
+    sqlite_log.add(stored, [rating(one) for one in stored])
+    file = changed(exported(sqlite_log), column, value)
+    with empty_log() as log:
+        with pytest.raises(CsvError) as caught:
+            import_csv(log, io.BytesIO(file))
+        assert message in str(caught.value)
+        assert log.counts().predictions == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (b"", "lacks the columns prediction_id"),
+        (b"a,b\r\n1,2\r\n", "lacks the columns"),
+        (",".join((*COLUMNS, "extra")).encode(), "has other columns"),
+        (",".join(COLUMNS).encode() + b"\r\na,b\r\n", "Row 2 has 2 cells"),
+        (b"\xff\xfe\x00binary\x80", "not UTF-8"),
+        (",".join(COLUMNS).encode() + b'\r\n"never closed', "not CSV"),
+    ],
+)
+def test_a_file_that_is_not_an_export_is_refused(
+    sqlite_log: FeedbackLog, file: bytes, message: str
+) -> None:
+    with pytest.raises(CsvError, match=message):
+        import_csv(sqlite_log, io.BytesIO(file))
+
+
+def test_excel_may_write_booleans_in_capitals(sqlite_log: FeedbackLog) -> None:
+    stored = [entry(), entry()]
+    sqlite_log.add(stored, [rating(one) for one in stored])
+    with empty_log() as log:
+        import_csv(log, io.BytesIO(changed(exported(sqlite_log), "truncated", "TRUE")))
+        assert [row.prediction.truncated for row, _ in log.history(unrated=True)] == [False, True]
+
+
+def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(sqlite_log: FeedbackLog) -> None:
+    sqlite_log.add([entry("x" * 200_000)], [])
+    with empty_log() as log:
+        assert import_csv(log, io.BytesIO(exported(sqlite_log))).predictions == 1

@@ -1,0 +1,111 @@
+"""Opening a database: what is made, and what is said when that cannot be."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from feedback import FeedbackError, FeedbackLog, LogUnavailable
+from feedback.database import Database
+from feedback.tables import metadata
+from tests.making import entry, rating
+
+
+def test_migrations_make_the_tables_that_the_code_declares(log_url: str) -> None:
+    database = Database(log_url)
+    with database.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
+
+
+def test_opening_again_keeps_what_is_there(log_url: str) -> None:
+    for expected in (1, 2):
+        log = FeedbackLog(log_url)
+        log.record(entry())
+        assert log.counts().predictions == expected
+        log.close()
+
+
+def test_sqlite_gets_a_folder_wal_and_full_sync(tmp_path: Path) -> None:
+    path = tmp_path / "not" / "there" / "yet.db"
+    database = Database(f"sqlite:///{path}")
+    with database.connect() as connection:
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+    database.close()
+
+
+def test_a_locked_database_is_reported_and_works_again(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    log, stored = FeedbackLog(f"sqlite:///{path}"), entry()
+    log.record(stored)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(LogUnavailable, match="database is locked"):
+        log.rate(rating(stored))
+    other.execute("ROLLBACK")
+    other.close()
+    assert log.rate(rating(stored))
+    log.close()
+
+
+def test_a_database_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder.db").mkdir()
+    (tmp_path / "garbage.db").write_bytes(b"not a database" * 100)
+    for path in ("file/log.db", "folder.db", "garbage.db"):
+        with pytest.raises(LogUnavailable, match="cannot be reached or written"):
+            FeedbackLog(f"sqlite:///{tmp_path / path}")
+
+
+def test_a_read_only_database_can_be_read_and_a_write_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    FeedbackLog(f"sqlite:///{path}").close()
+    log = FeedbackLog(f"sqlite:///file:{path}?mode=ro&uri=true")
+    assert log.counts().predictions == 0
+    with pytest.raises(LogUnavailable, match="readonly"):
+        log.record(entry())
+    log.close()
+
+
+def test_a_server_that_does_not_answer_is_reported_without_its_address() -> None:
+    with pytest.raises(LogUnavailable) as caught:
+        FeedbackLog("postgresql://user:secret@127.0.0.1:1/name")
+    assert "secret" not in str(caught.value)
+    assert "127.0.0.1" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("not a url", "is not a database URL"),
+        ("sqlite://", "in memory"),
+        ("sqlite:///:memory:", "in memory"),
+    ],
+)
+def test_a_url_that_can_never_work_is_refused(url: str, message: str) -> None:
+    with pytest.raises(FeedbackError, match=message):
+        FeedbackLog(url)
+
+
+def test_a_log_of_a_newer_version_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    FeedbackLog(url).close()
+    with sa.create_engine(url).begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(FeedbackError, match="newer version"):
+        FeedbackLog(url)
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_the_usual_names_of_postgresql_work(postgres_server: str, scheme: str) -> None:
+    log = FeedbackLog(postgres_server.replace("postgresql", scheme, 1))
+    assert log.counts().predictions >= 0
+    log.close()

@@ -1,0 +1,163 @@
+"""The log's promises, on SQLite and on PostgreSQL."""
+
+import threading
+from datetime import UTC, date, datetime
+from uuid import uuid4
+
+import pytest
+
+from feedback import FeedbackError, FeedbackLog
+from feedback.records import Counts, Filter, Tally
+from model.prediction import ScoredLabel
+from tests.making import entry, rating
+
+UGLY = [
+    "plain",
+    "",
+    " \n\t ",
+    "NUL \0 in it",
+    "lone \ud800 surrogate \udfff",
+    "the mark itself \x10 and \x100000",
+    "😀 مرحبا עברית 中文",
+    "<script>alert(1)</script> **bold** :smile: $x$",
+    "=cmd()|' /C calc'!A0",
+    "'; DROP TABLE ratings; --",
+    "a" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", UGLY, ids=range(len(UGLY)))
+def test_any_text_comes_back_as_typed(log: FeedbackLog, text: str) -> None:
+    stored = entry(text, output=(ScoredLabel(text or "x", 1.0),), model_id=text, params={"a": text})
+    said = rating(stored, reviewer=text, correction=text, comment=text)
+    log.record(stored)
+    log.rate(said)
+    assert log.find(stored.prediction.id) == stored
+    assert log.ratings_of(stored.prediction.id) == [said]
+
+
+def test_an_instant_comes_back_with_its_microseconds(log: FeedbackLog) -> None:
+    stored = entry(created_at=datetime(2026, 3, 29, 1, 30, 0, 123456, tzinfo=UTC))
+    log.record(stored)
+    assert log.find(stored.prediction.id) == stored
+
+
+def test_recording_twice_stores_once(log: FeedbackLog) -> None:
+    stored = entry()
+    log.record(stored)
+    log.record(stored)
+    assert log.counts().predictions == 1
+
+
+def test_a_double_click_is_one_rating(log: FeedbackLog) -> None:
+    stored = entry()
+    log.record(stored)
+    assert log.rate(rating(stored))
+    assert not log.rate(rating(stored))
+    assert len(list(log.history(unrated=False))) == 1
+
+
+def test_many_clicks_at_once_are_one_rating(log: FeedbackLog) -> None:
+    stored = entry()
+    start = threading.Barrier(8)
+    failed: list[Exception] = []
+
+    def click() -> None:
+        try:
+            start.wait()
+            log.record(stored)
+            log.rate(rating(stored))
+        except Exception as error:  # noqa: BLE001 - a thread's failure must reach the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=click) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(list(log.history(unrated=True))) == 1
+
+
+def test_the_newest_rating_of_each_reviewer_counts(log: FeedbackLog) -> None:
+    stored = entry()
+    log.record(stored)
+    log.rate(rating(stored, "Ada", "up"))
+    changed = rating(stored, "Ada", "down", correction="neutral")
+    other = rating(stored, "Bob", "up")
+    log.rate(changed)
+    log.rate(other)
+    assert log.ratings_of(stored.prediction.id) == [changed, other]
+    assert log.counts() == Counts(predictions=1, rated=1, up=1, down=1, reviewers=2)
+    assert len(list(log.history(unrated=False))) == 3, "history keeps every revision"
+
+
+def test_a_retracted_rating_does_not_count_and_can_be_given_again(log: FeedbackLog) -> None:
+    stored = entry()
+    log.record(stored)
+    log.rate(rating(stored, "Ada", "up"))
+    log.rate(rating(stored, "Ada", "up", retracted=True))
+    assert log.ratings_of(stored.prediction.id) == []
+    assert log.counts() == Counts(predictions=1, rated=0, up=0, down=0, reviewers=0)
+    assert log.rate(rating(stored, "Ada", "up"))
+    assert log.counts().up == 1
+
+
+def test_retracting_what_was_never_said_stores_nothing(log: FeedbackLog) -> None:
+    stored = entry()
+    log.record(stored)
+    assert not log.rate(rating(stored, retracted=True))
+    assert list(log.history(unrated=False)) == []
+
+
+def test_a_rating_needs_its_prediction(log: FeedbackLog) -> None:
+    with pytest.raises(FeedbackError, match="no prediction"):
+        log.rate(rating(entry()))
+
+
+def test_what_is_not_there_is_none(log: FeedbackLog) -> None:
+    assert log.find(uuid4()) is None
+    assert log.ratings_of(uuid4()) == []
+    assert log.counts() == Counts(0, 0, 0, 0, 0)
+    assert log.tally_by_day() == log.tally_by_label(limit=5) == log.labels() == []
+
+
+def test_tallies(log: FeedbackLog) -> None:
+    first, second = datetime(2026, 5, 1, 23, 59, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
+    for verdict, day, label in (
+        ("up", first, "joy"),
+        ("down", first, "joy"),
+        ("up", second, "joy"),
+        ("down", second, "rage"),
+    ):
+        stored = entry(output=(ScoredLabel(label, 0.9), ScoredLabel("other", 0.1)))
+        log.record(stored)
+        log.rate(rating(stored, verdict=verdict, created_at=day))
+    assert log.tally_by_day() == [Tally(date(2026, 5, 1), 1, 1), Tally(date(2026, 5, 2), 1, 1)]
+    assert log.tally_by_label(limit=9) == [Tally("joy", 2, 1), Tally("rage", 0, 1)]
+    assert log.tally_by_label(limit=1) == [Tally("joy", 2, 1)]
+    assert log.labels() == ["joy", "rage"]
+
+
+def test_filters_and_pages(log: FeedbackLog) -> None:
+    entries = [entry(f"text {n} 100%_sure" if n % 2 else f"Text {n}") for n in range(7)]
+    for stored in entries:
+        log.record(stored)
+    log.rate(rating(entries[0], verdict="up"))
+    log.rate(rating(entries[1], verdict="down"))
+
+    def texts(chosen: Filter, offset: int = 0, limit: int = 100) -> list[str]:
+        rows = log.page(chosen, offset=offset, limit=limit)
+        assert len(rows) <= log.count(chosen)
+        return [one.prediction.input for one, _ in rows]
+
+    newest_first = [one.prediction.input for one in reversed(entries)]
+    assert texts(Filter()) == newest_first
+    assert texts(Filter(), offset=2, limit=3) == newest_first[2:5]
+    assert texts(Filter(verdict="up")) == ["Text 0"]
+    assert texts(Filter(verdict="down")) == ["text 1 100%_sure"]
+    assert len(texts(Filter(verdict="unrated"))) == log.count(Filter(verdict="unrated")) == 5
+    assert len(texts(Filter(text="TEXT"))) == 7, "case does not matter"
+    assert len(texts(Filter(text="%_"))) == 3, "wildcards are text"
+    assert texts(Filter(label="negative")) == []
+    assert len(texts(Filter(label="positive", text="100%", verdict="unrated"))) == 2

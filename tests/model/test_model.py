@@ -1,0 +1,330 @@
+"""class Model on the bundled model, against transformers' own pipeline, and on broken folders."""
+
+import json
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    BertForSequenceClassification,
+    pipeline,
+)
+
+from model import InputError, Model, ModelClosed, ModelError, ModelLoadError
+from model.model import batches
+
+BUNDLED = Path("model/bundled")
+TEXTS = [
+    "I love this.",
+    "Nobody answers the phone and the parcel never came.",
+    "The meeting is on Tuesday.",
+    "",
+    "a",
+    "<b>not bad</b> at *all* 😀",
+    "word " * 300,
+]
+
+
+def test_output_equals_the_pipelines(model: Model) -> None:
+    theirs = pipeline(
+        "text-classification",
+        model=AutoModelForSequenceClassification.from_pretrained(BUNDLED, dtype=torch.float32),
+        tokenizer=AutoTokenizer.from_pretrained(BUNDLED),
+        top_k=None,
+        truncation=True,
+    )
+    for prediction, expected in zip(model.predict(TEXTS), theirs(TEXTS), strict=True):
+        assert [item.label for item in prediction.output] == [item["label"] for item in expected]
+        for item, wanted in zip(prediction.output, expected, strict=True):
+            assert item.score == pytest.approx(wanted["score"], abs=1e-5)
+
+
+def test_predictions_come_in_the_order_of_the_texts(model: Model) -> None:
+    texts = [f"{'very ' * (n * 7 % 40)}good number {n}" for n in range(60)]
+    assert [prediction.input for prediction in model.predict(texts)] == texts
+
+
+def test_a_batch_says_what_each_text_alone_gets(model: Model) -> None:
+    for together, text in zip(model.predict(TEXTS), TEXTS, strict=True):
+        (alone,) = model.predict([text])
+        assert together.label == alone.label
+        assert together.score == pytest.approx(alone.score, abs=1e-5)
+
+
+def test_submit_gives_the_same_as_predict(model: Model) -> None:
+    submitted = model.submit("I love this.").result()
+    (predicted,) = model.predict(["I love this."])
+    assert submitted.output == predicted.output
+    assert submitted.id != predicted.id
+
+
+def test_no_texts_give_no_predictions(model: Model) -> None:
+    assert model.predict([]) == []
+
+
+def test_a_prediction_says_all_that_is_needed_to_say_it_again(model: Model) -> None:
+    (prediction,) = model.predict(["fine"])
+    assert prediction.task == "text-classification"
+    assert prediction.model_id == "model/bundled"
+    assert prediction.model_revision == model.info.revision
+    assert prediction.created_at.utcoffset() is not None
+    assert prediction.queue_ms >= 0
+    assert prediction.inference_ms > 0
+    assert sum(item.score for item in prediction.output) == pytest.approx(1)
+    assert prediction.margin == prediction.output[0].score - prediction.output[1].score
+
+
+def test_only_a_text_that_lost_its_end_is_called_truncated(model: Model) -> None:
+    limit = model.info.max_tokens
+    fits, over = "good " * (limit - 2), "good " * (limit - 1)
+    assert [prediction.truncated for prediction in model.predict([fits, over])] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "text", ["\0", "\ud800", "\udfff\ud800 x", "\u202e right to left", "😀" * 50]
+)
+def test_any_text_is_predicted_and_kept_as_typed(model: Model, text: str) -> None:
+    assert model.predict([text])[0].input == text
+
+
+def test_many_callers_at_once_get_their_own_answers(model: Model) -> None:
+    texts = [f"text number {n} is {'good' if n % 2 else 'bad'}" for n in range(80)]
+    with ThreadPoolExecutor(16) as callers:
+        futures = list(callers.map(model.submit, texts))
+    assert [future.result().input for future in futures] == texts
+
+
+def test_info(model: Model) -> None:
+    info = model.info
+    assert info.labels == ("negative", "neutral", "positive")
+    assert info.memory_bytes == info.parameters * 4
+    assert info.max_tokens == 512
+    assert (info.runtime, info.device, info.dtype) == ("torch", "cpu", "float32")
+    assert len(info.revision) == 12
+
+
+def test_half_precision_agrees_on_the_label() -> None:
+    half = Model("model/bundled", device="cpu", dtype="bfloat16")
+    half.load()
+    assert half.predict(["I love this."])[0].label == "positive"
+    assert half.info.memory_bytes == half.info.parameters * 2
+    half.close()
+
+
+# --- as a Truss: Model(), load, and one argument down the chain -----------------------------------
+
+
+def test_a_request_runs_through_the_truss_chain(model: Model) -> None:
+    for request in ({"inputs": ["great", "awful"]}, ["great", "awful"]):
+        answer = model.postprocess(model.predict(model.preprocess(request)))
+        assert [item["label"] for item in answer] == ["positive", "negative"]
+        assert json.loads(json.dumps(answer)) == answer
+    assert model.preprocess("great") == model.preprocess({"inputs": "great"}) == ["great"]
+
+
+@pytest.mark.parametrize("request_", [{}, {"inputs": None}, {"inputs": [1]}, [None], 7])
+def test_a_request_of_another_shape_is_refused(model: Model, request_: object) -> None:
+    with pytest.raises(InputError, match="A request is a text"):
+        model.preprocess(request_)  # type: ignore[arg-type]
+
+
+# --- life cycle -----------------------------------------------------------------------------------
+
+
+def test_before_load_and_after_close_it_says_so() -> None:
+    early = Model("model/bundled")
+    with pytest.raises(ModelClosed, match="not loaded yet"):
+        early.predict(["x"])
+    early.load()
+    early.close()
+    with pytest.raises(ModelClosed, match="was closed"):
+        early.predict(["x"])
+    with pytest.raises(ModelClosed, match="was closed"):
+        early.submit("x")
+
+
+def test_close_leaves_no_caller_waiting() -> None:
+    model = Model("model/bundled", device="cpu")
+    model.load()
+    release, started = threading.Event(), threading.Event()
+    forward = model._runtime.forward
+
+    def slow(*args: object, **kwargs: object) -> object:
+        started.set()
+        release.wait(10)
+        return forward(*args, **kwargs)  # type: ignore[arg-type]
+
+    model._runtime.forward = slow  # type: ignore[method-assign,assignment]
+    running, waiting = model.submit("first"), model.submit("second")
+    started.wait(10)
+    threading.Timer(0.2, release.set).start()
+    model.close()
+    assert running.result(timeout=5).input == "first"
+    assert waiting.cancelled()
+
+
+def test_a_failure_of_the_forward_pass_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Model("model/bundled", device="cpu")
+    model.load()
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise RuntimeError("out of memory\nlong details")
+
+    monkeypatch.setattr(model._runtime, "forward", fail)
+    with pytest.raises(ModelError, match=r"failed on this input: out of memory\. Try"):
+        model.predict(["x"])
+    with pytest.raises(ModelError, match="failed on this input"):
+        model.submit("x").result()
+    model.close()
+
+
+# --- models that cannot be loaded -----------------------------------------------------------------
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    """A small whole classifier in a folder of its own."""
+    folder = tmp_path / "tiny"
+    config = BertConfig(
+        vocab_size=30522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        id2label={0: "no", 1: "yes"},
+        label2id={"no": 0, "yes": 1},
+    )
+    BertForSequenceClassification(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(BUNDLED).save_pretrained(folder)
+    return folder
+
+
+def test_a_folder_anywhere_can_be_loaded(tiny: Path) -> None:
+    model = Model(str(tiny))
+    model.load()
+    assert model.info.labels == ("no", "yes")
+    assert model.predict(["x"])[0].label in ("no", "yes")
+    model.close()
+
+
+def test_the_revision_of_a_folder_follows_its_content(tiny: Path) -> None:
+    def revision() -> str:
+        model = Model(str(tiny))
+        model.load()
+        model.close()
+        return model.info.revision
+
+    first = revision()
+    assert revision() == first
+    (tiny / "README.md").write_text("a card is not the model")
+    assert revision() == first
+    config = json.loads((tiny / "config.json").read_text())
+    (tiny / "config.json").write_text(json.dumps(config | {"id2label": {"0": "a", "1": "b"}}))
+    assert revision() != first
+
+
+def _without(*names: str) -> Callable[[Path], None]:
+    return lambda folder: [(folder / name).unlink() for name in names] and None
+
+
+def _config(**changes: object) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(config | changes))
+
+    return change
+
+
+def _write(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).write_bytes(content)
+
+
+def _other_head(folder: Path) -> None:
+    config = BertConfig.from_pretrained(folder)
+    BertForMaskedLM(config).save_pretrained(folder)
+
+
+def _headless(folder: Path) -> None:
+    _other_head(folder)
+    _config(architectures=["BertForSequenceClassification"])(folder)
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (shutil.rmtree, "There is no such folder"),
+        (_without("config.json"), "lacks config.json"),
+        (_without("model.safetensors"), r"lacks its weights \(\*.safetensors\)"),
+        (_without("tokenizer.json"), "lacks its tokenizer"),
+        (_write("config.json", b"{"), "cannot be loaded: Expecting property name"),
+        (_write("config.json", b"[]"), "cannot be loaded"),
+        (_write("model.safetensors", b"garbage" * 99), "cannot be loaded: .*header"),
+        (_write("model.safetensors", b""), "cannot be loaded"),
+        (_write("tokenizer.json", b"{}"), "cannot be loaded"),
+        (_config(model_type="nonsense"), "nonsense"),
+        (_config(problem_type="multi_label_classification"), "problem_type"),
+        (_config(id2label={"0": "only"}), "one label only"),
+        (_other_head, "architecture is BertForMaskedLM"),
+        (_headless, "would be random"),
+    ],
+)
+def test_a_broken_folder_is_one_sentence(
+    tiny: Path, break_it: Callable[[Path], object], message: str
+) -> None:
+    break_it(tiny)
+    with pytest.raises(ModelLoadError, match=message) as caught:
+        Model(str(tiny)).load()
+    assert str(caught.value).startswith(f"The model {str(tiny)!r} cannot be loaded")
+    assert "\n" not in str(caught.value)
+
+
+def test_pickled_weights_are_not_read(tiny: Path) -> None:
+    (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
+    with pytest.raises(ModelLoadError, match=r"\*.safetensors"):
+        Model(str(tiny)).load()
+
+
+def test_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelLoadError, match="the Hub cannot be reached"):
+        Model("nobody/nothing").load()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model_id": "no such thing!"}, "neither a folder nor a Hub id"),
+        ({"model_id": "./nowhere"}, "There is no such folder"),
+        ({"dtype": "int3"}, "dtype is 'int3'; it must be one of float32"),
+        ({"device": "abacus"}, "abacus"),
+    ],
+)
+def test_a_wrong_argument_is_named(arguments: dict[str, str], message: str) -> None:
+    with pytest.raises(ModelLoadError, match=message):
+        Model(**arguments).load()
+
+
+@pytest.mark.parametrize(("name", "value"), [("task", "fill-mask"), ("runtime", "steam")])
+def test_what_is_not_supported_is_refused_at_once(name: str, value: str) -> None:
+    with pytest.raises(ModelLoadError, match=f"{name} is '{value}'"):
+        Model(**{name: value})
+
+
+# --- batches --------------------------------------------------------------------------------------
+
+
+def test_batches_hold_every_index_once_within_the_budget() -> None:
+    lengths = [5, 1, 9, 9, 2, 30, 1, 1, 4, 12]
+    made = batches(lengths, max_tokens=12)
+    assert sorted(i for batch in made for i in batch) == list(range(len(lengths)))
+    for batch in made:
+        longest = max(lengths[i] for i in batch)
+        assert len(batch) * longest <= 12 or len(batch) == 1

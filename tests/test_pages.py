@@ -1,0 +1,349 @@
+"""Each page as a session runs it, with the real model and a real log."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from feedback import FeedbackLog
+from feedback.records import Filter
+from settings import ROOT
+from tests.making import entry, rating
+from ui import shared
+
+SCRIPT = ROOT / "streamlit_app.py"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """The model is loaded once for the module; tests clear the other singletons only."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    path = tmp_path / "log.db"
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(path))
+    monkeypatch.setattr("ui.visits._cookie", lambda: "")  # AppTest has no browser to keep one
+    shared.settings.clear()
+    shared.log.clear()
+    return path
+
+
+@pytest.fixture
+def log(database: Path) -> FeedbackLog:
+    return shared.log()
+
+
+def open_page(name: str = "", **query: str) -> AppTest:
+    page = AppTest.from_file(SCRIPT, default_timeout=60)
+    for key, value in query.items():
+        page.query_params[key] = value
+    page.run()
+    if name:
+        page.switch_page(f"pages/{name}.py").run()
+    assert not page.exception
+    return page
+
+
+def predict(page: AppTest, text: str) -> AppTest:
+    page.text_area(key="text").set_value(text)
+    page.button[_predict_index(page)].click().run()
+    assert not page.exception
+    return page
+
+
+def _predict_index(page: AppTest) -> int:
+    return [button.label for button in page.button].index("Predict")
+
+
+def html(page: AppTest) -> str:
+    return "\n".join(element.proto.body for element in page.get("html"))
+
+
+def thumbs(page: AppTest, value: int | None) -> AppTest:
+    page.feedback[0].set_value(value).run()
+    assert not page.exception
+    return page
+
+
+# --- Try ------------------------------------------------------------------------------------------
+
+
+def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
+    page = predict(open_page(), "I love this film.")
+    (stored, nothing) = log.page(Filter(), offset=0, limit=9)[0]
+    assert nothing is None
+    assert stored.prediction.input == "I love this film."
+    assert stored.source == "page"
+    assert 'aria-label="positive"' in html(page)
+    assert page.query_params["p"] == str(stored.prediction.id)
+
+    thumbs(page, 1)
+    (said,) = log.ratings_of(stored.prediction.id)
+    assert (said.verdict, said.correction) == ("up", "")
+    assert said.reviewer.startswith("anonymous-")
+    assert not page.pills, "thumbs up asks nothing more"
+
+    thumbs(page, 0)
+    assert page.pills[0].options == ["negative", "neutral"]
+    page.pills[0].set_value("neutral").run()
+    page.text_area[1].set_value("too eager")
+    next(b for b in page.button if b.label == "Save comment").click().run()
+    (said,) = log.ratings_of(stored.prediction.id)
+    assert (said.verdict, said.correction, said.comment) == ("down", "neutral", "too eager")
+
+    next(b for b in page.button if b.label == "Retract").click().run()
+    assert log.ratings_of(stored.prediction.id) == []
+    assert page.feedback[0].value is None
+    assert len(list(log.history(unrated=False))) == 5, "each step is in the history"
+
+
+def test_taking_the_thumb_back_retracts(log: FeedbackLog) -> None:
+    page = thumbs(predict(open_page(), "fine"), 1)
+    thumbs(page, None)
+    assert log.counts().rated == 0
+
+
+def test_a_second_click_and_reruns_store_once(log: FeedbackLog) -> None:
+    page = predict(open_page(), "the same text")
+    predict(page, "the same text")
+    page.run().run()
+    assert log.counts().predictions == 1
+    thumbs(page, 1)
+    page.run().run()
+    assert len(list(log.history(unrated=False))) == 1
+
+
+def test_a_reload_opens_the_prediction_with_its_ratings(log: FeedbackLog) -> None:
+    stored = entry("what a colleague typed")
+    log.record(stored)
+    log.rate(rating(stored, "Ada", "down", correction="neutral", comment="*no* <b>way</b>"))
+    page = open_page(p=str(stored.prediction.id))
+    assert page.text_area(key="text").value == "what a colleague typed"
+    assert "what a colleague typed" in html(page)
+    assert page.text[0].value == "Ada rated it down, said neutral, “*no* <b>way</b>”"
+
+
+def test_a_rating_given_before_a_name_moves_to_the_name(log: FeedbackLog) -> None:
+    page = thumbs(predict(open_page(), "who am I"), 1)
+    page.text_input(key="name").set_value("  Grace   Hopper ").run()
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    (said,) = log.ratings_of(stored.prediction.id)
+    assert (said.reviewer, said.verdict) == ("Grace Hopper", "up")
+    assert log.counts().reviewers == 1
+
+
+def test_ratings_of_two_anonymous_visitors_are_two(log: FeedbackLog) -> None:
+    thumbs(predict(open_page(), "shared"), 1)
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    thumbs(open_page(p=str(stored.prediction.id)), 0)
+    assert (log.counts().up, log.counts().down) == (1, 1)
+
+
+def test_one_browser_is_one_reviewer_after_a_reload(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.visits._cookie", lambda: "0123456789abcdef")
+    page = thumbs(predict(open_page(), "mine"), 1)
+    page.text_input(key="name").set_value("Ada").run()
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    again = open_page(p=str(stored.prediction.id))
+    assert again.text_input(key="name").value == "Ada"
+    assert again.feedback[0].value == 1
+    thumbs(again, 0)
+    assert (log.counts().up, log.counts().down) == (0, 1)
+
+
+@pytest.mark.parametrize("wrong", ["00000000-0000-7000-8000-000000000000", "x", "<b>"])
+def test_an_unknown_prediction_is_told(log: FeedbackLog, wrong: str) -> None:
+    page = open_page(p=wrong)
+    assert "There is no prediction" in page.warning[0].value
+    assert "<b>" not in page.warning[0].value
+    assert "p" not in page.query_params
+
+
+def test_an_example_is_predicted_by_one_click(log: FeedbackLog) -> None:
+    page = open_page()
+    page.button(key="example-0").click().run()
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    assert stored.prediction.input == shared.settings().examples[0]
+    assert page.text_area(key="text").value == stored.prediction.input
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("", "no text to predict"),
+        (" \n ", "no text to predict"),
+        ("x" * 10_001, r"10\,001 characters and the limit is 10\,000"),
+    ],
+)
+def test_a_text_that_cannot_be_predicted_gets_a_hint(
+    log: FeedbackLog, text: str, hint: str
+) -> None:
+    page = predict(open_page(), text)
+    assert hint in page.info[0].value
+    assert log.counts().predictions == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a\0b",
+        "<script>alert(1)</script>",
+        "**b** :smile:",
+        "=cmd()",
+        "😀 مرحبا",
+        "l1\r\nl2",
+        "good " * 900,
+    ],
+)
+def test_ugly_text_is_stored_as_typed(log: FeedbackLog, text: str) -> None:
+    page = predict(open_page(), text)
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    assert stored.prediction.input == text
+    assert "<script>" not in html(page)
+    assert ("its end was not read" in html(page)) == (len(text) > 1000)
+
+
+def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) -> None:
+    page = open_page()
+    shared.log()
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    thumbs(predict(page, "under lock"), 1)
+    assert "under lock" in html(page)
+    assert "Not stored yet" in page.warning[0].value
+    assert "database is locked" in page.warning[0].value
+    assert page.feedback[0].value == 1
+    assert "p" not in page.query_params
+    other.execute("ROLLBACK")
+    other.close()
+    page.button(key="send_again").click().run()
+    assert not page.warning
+    assert (shared.log().counts().predictions, shared.log().counts().up) == (1, 1)
+    assert "p" in page.query_params
+
+
+def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(blocked / "log.db"))
+    shared.settings.clear()
+    page = predict(open_page(), "still there")
+    assert "still there" in html(page)
+    assert "Not stored yet" in page.warning[0].value
+    blocked.unlink()
+    page.button(key="send_again").click().run()
+    assert not page.warning
+    assert shared.log().counts().predictions == 1
+
+
+def test_coming_back_from_another_page_finds_the_prediction(log: FeedbackLog) -> None:
+    page = predict(open_page(), "come back")
+    page.switch_page("pages/about.py").run()
+    page.switch_page("pages/try.py").run()
+    assert "come back" in html(page)
+    assert page.text_area(key="text").value == "come back"
+    assert log.counts().predictions == 1
+
+
+# --- Feedback -------------------------------------------------------------------------------------
+
+
+def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
+    page = open_page("feedback")
+    assert "Nothing here yet" in page.info[0].value
+    assert not page.metric
+
+
+def test_the_feedback_page_counts_and_lists(log: FeedbackLog) -> None:
+    entries = [entry(f"text {n} \ud800") for n in range(45)]
+    log.add(
+        entries,
+        [rating(one, verdict="up" if n % 3 else "down") for n, one in enumerate(entries[:30])],
+    )
+    page = open_page("feedback")
+    assert [metric.value for metric in page.metric] == ["45", "30", "1", "67 %"]
+    assert "between 49 % and 81 %" in " ".join(caption.value for caption in page.caption)
+    assert len(page.dataframe[0].value) == 20
+    assert page.dataframe[0].value["input"][0] == "text 44 \ufffd"
+    assert len(page.get("vega_lite_chart")) == 2
+
+    page.segmented_control(key="verdict").set_value("down").run()
+    assert len(page.dataframe[0].value) == 10
+    assert set(page.dataframe[0].value["verdict"]) == {"down"}
+    page.text_input[0].set_value("nowhere").run()
+    assert not page.dataframe
+    assert "No prediction matches." in [caption.value for caption in page.caption]
+
+
+def test_feedback_that_will_be_lost_is_announced(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not open_page("feedback").warning
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DISK_LASTS", "false")
+    shared.settings.clear()
+    page = open_page("feedback")
+    assert "This feedback will be lost" in page.warning[0].value
+    assert "DATABASE_URL" in page.warning[0].value
+
+
+def test_a_log_that_is_away_is_one_sentence(database: Path) -> None:
+    database.mkdir()
+    page = open_page("feedback")
+    assert "feedback log cannot be reached" in page.error[0].value
+
+
+# --- About, and what goes wrong everywhere --------------------------------------------------------
+
+
+def test_the_about_page_names_the_model(log: FeedbackLog) -> None:
+    page = open_page("about")
+    shown = html(page)
+    for fact in (
+        "model/bundled",
+        "negative, neutral, positive",
+        "22.7 million",
+        "float32",
+        "torch",
+    ):
+        assert fact in shown
+    words = " ".join(block.value for block in page.markdown)
+    assert "10,000 characters" in words
+    assert "512 tokens" in words
+    assert "cookie" in words
+
+
+@pytest.mark.parametrize("name", ["", "about"])
+def test_a_broken_model_is_one_sentence(
+    database: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__ID", "./nowhere")
+    st.cache_resource.clear()
+    page = open_page(name)
+    if not name:
+        predict(page, "x")
+    assert len(page.error) == 1
+    assert "cannot be loaded" in page.error[0].value
+    monkeypatch.delenv("TRYOUT_MODEL__ID")
+    st.cache_resource.clear()
+
+
+def test_broken_settings_are_one_sentence(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRYOUT_LIMITS__MAX_CHARS", "many")
+    shared.settings.clear()
+    page = AppTest.from_file(SCRIPT, default_timeout=60).run()
+    assert not page.exception
+    assert "many" in page.error[0].value
+    monkeypatch.delenv("TRYOUT_LIMITS__MAX_CHARS")
+    shared.settings.clear()

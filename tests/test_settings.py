@@ -1,0 +1,96 @@
+"""app.toml and the environment: what wins, and what a mistake says."""
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from settings import ROOT, SettingsError, load_settings
+
+
+@pytest.fixture
+def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    path = tmp_path / "app.toml"
+    path.write_text("")
+    return path
+
+
+def test_the_file_in_the_repository_is_valid() -> None:
+    settings = load_settings()
+    assert settings.model.id == "model/bundled"
+    assert settings.examples
+
+
+def test_an_empty_file_gives_defaults(toml: Path) -> None:
+    settings = load_settings(toml)
+    assert settings.log_url == f"sqlite:///{ROOT / 'data/feedback.db'}"
+    assert settings.log_lasts
+
+
+def test_the_environment_wins(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toml.write_text('title = "file"\n[model]\nid = "a/file"\nrevision = "v1"\n')
+    monkeypatch.setenv("TRYOUT_MODEL__ID", "an/environment")
+    settings = load_settings(toml)
+    assert settings.model.id == "an/environment"
+    assert (settings.title, settings.model.revision) == ("file", "v1"), "the rest stays"
+
+
+def test_the_environment_may_have_variables_of_others(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUTS", "x")
+    monkeypatch.setenv("MODEL", "x")
+    assert load_settings(toml).model.id == "model/bundled"
+
+
+def test_database_url_names_the_log_and_is_not_shown(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/name")
+    settings = load_settings(toml)
+    assert settings.log_url == "postgresql://user:secret@host/name"
+    assert "secret" not in repr(settings)
+
+
+def test_only_a_file_on_a_passing_disk_does_not_last(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.write_text("[feedback]\ndisk_lasts = false\n")
+    assert not load_settings(toml).log_lasts
+    monkeypatch.setenv("DATABASE_URL", "postgresql://host/name")
+    assert load_settings(toml).log_lasts
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[limits]\nmax_chars = 0", r"limits\.max_chars is 0: .*greater than or equal to 1"),
+        ('[model]\nid = ""', r"model\.id is ''"),
+        ('[model]\ndtype = "int3"', r"model\.dtype is 'int3'"),
+        ('[model]\nrevison = "typo"', r"model\.revison is 'typo': Extra inputs"),
+        ('tittle = "typo"', "tittle is 'typo'"),
+        ('title = "unclosed', "not valid TOML"),
+        ("title = 1", "title is 1"),
+    ],
+)
+def test_a_mistake_is_named_with_its_value(toml: Path, content: str, message: str) -> None:
+    toml.write_text(content)
+    with pytest.raises(SettingsError, match=message):
+        load_settings(toml)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"app\.toml cannot be read: No such file"):
+        load_settings(tmp_path / "app.toml")
+    (tmp_path / "app.toml").write_bytes(b"title = '\xff'")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        load_settings(tmp_path / "app.toml")
+
+
+def test_settings_do_not_change(toml: Path) -> None:
+    settings = load_settings(toml)
+    with pytest.raises(ValidationError):
+        settings.title = "other"  # type: ignore[misc]
+    with pytest.raises(ValidationError):
+        settings.model.id = "other"  # type: ignore[misc]
