@@ -5,7 +5,7 @@ Values below this module are plain: only `ui` and the entry points import it.
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -25,14 +25,14 @@ class Section(BaseModel):
 class ModelSettings(Section):
     """Which model, and how it runs; the arguments of `model.Model`."""
 
-    id: str = Field("model/bundled", min_length=1)
+    id: Annotated[str, Field(min_length=1)] = "model/bundled"
     revision: str | None = None
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
 
 
 class Limits(Section):
-    max_chars: int = Field(10_000, ge=1, le=1_000_000)
+    max_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
 
 
 class FeedbackSettings(Section):
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     limits: Limits = Limits()
     feedback: FeedbackSettings = FeedbackSettings()
-    database_url: str | None = Field(None, validation_alias="DATABASE_URL", repr=False)
+    database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None
 
     @property
     def log_url(self) -> str:

@@ -83,7 +83,7 @@ class FeedbackLog:
             row = connection.execute(
                 sa.select(predictions).where(predictions.c.id == prediction_id)
             ).first()
-        return entry_from(row._mapping) if row else None
+        return entry_from(_values(row)) if row else None
 
     def ratings_of(self, prediction_id: UUID) -> list[Rating]:
         """The ratings of a prediction that count, oldest first."""
@@ -195,8 +195,12 @@ def _rows(judgements: sa.FromClause) -> sa.Select[Any]:
     )
 
 
+def _values(row: sa.Row[Any]) -> dict[str, Any]:
+    return dict(row._mapping)  # SQLAlchemy's public way to the names, whatever the underscore says
+
+
 def _row(row: sa.Row[Any]) -> Row:
-    values = row._mapping
+    values = _values(row)
     if values["rating_id"] is None:
         return entry_from(values), None
     rating = Rating(**{column.name: values[f"rating_{column.name}"] for column in ratings.columns})

@@ -12,11 +12,11 @@ settings = shared.settings()
 st.title("About")
 
 st.subheader("The model")
+info = None
 try:
     info = wait_for(shared.loading(), "The model is loading. It is ready in a moment.").info
 except ModelError as error:
     st.error(as_markdown(str(error)))
-    info = None
 
 if info:
     st.html(

@@ -55,7 +55,7 @@ else:
     st.subheader("Predictions")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         verdict = st.segmented_control(
-            "Rating", list(VERDICTS), format_func=VERDICTS.get, default="", key="verdict"
+            "Rating", list(VERDICTS), format_func=VERDICTS.__getitem__, default="", key="verdict"
         )
         label = st.selectbox(
             "Label", ["", *log.labels()], format_func=lambda name: name or "All", width=160

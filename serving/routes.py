@@ -25,8 +25,8 @@ def routes(loading: Callable[[], Future[Model]]) -> list[BaseRoute]:
         """200 once the model is in; until then, and if it failed, 503 that says so."""
         try:
             future = loading()
-        except Exception as error:  # noqa: BLE001 - a probe wants a sentence, whatever it is
-            return JSONResponse({"status": "failed", "error": str(error)}, 503)
+        except Exception as no_model:  # noqa: BLE001 - a probe wants a sentence, whatever it is
+            return JSONResponse({"status": "failed", "error": str(no_model)}, 503)
         if not future.done():
             return JSONResponse({"status": "loading"}, 503, headers={"Retry-After": "1"})
         if error := future.exception():

@@ -75,7 +75,7 @@ def log_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     server: str = request.getfixturevalue("postgres_server")
     name = f"t{abs(hash(tmp_path))}"
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[arg-type]
+        connection.execute(f'CREATE DATABASE "{name}"')
     return server.removesuffix("/postgres") + f"/{name}"
 
 

@@ -91,6 +91,6 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_settings_do_not_change(toml: Path) -> None:
     settings = load_settings(toml)
     with pytest.raises(ValidationError):
-        settings.title = "other"  # type: ignore[misc]
+        settings.title = "other"
     with pytest.raises(ValidationError):
-        settings.model.id = "other"  # type: ignore[misc]
+        settings.model.id = "other"

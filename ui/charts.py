@@ -1,11 +1,13 @@
 """Charts of ratings, with colours that read on a light and on a dark page."""
 
 from collections.abc import Iterable
+from datetime import date
 
 import altair as alt
 import pandas as pd
 
 from feedback.records import Tally
+from ui.text import printable
 
 UP, DOWN = "#2f9187", "#d0703a"
 
@@ -13,15 +15,19 @@ UP, DOWN = "#2f9187", "#d0703a"
 def _frame(tallies: Iterable[Tally]) -> pd.DataFrame:
     """One row a tally and verdict, as Altair stacks them."""
     rows = [
-        {"key": tally.key, "verdict": verdict, "ratings": count, "order": order}
+        {"key": _shown(tally.key), "verdict": verdict, "ratings": count, "order": order}
         for tally in tallies
         for order, (verdict, count) in enumerate((("up", tally.up), ("down", tally.down)))
     ]
     return pd.DataFrame(rows)
 
 
+def _shown(key: date | str) -> date | str:
+    return printable(key) if isinstance(key, str) else key
+
+
 def _bars(tallies: Iterable[Tally]) -> alt.Chart:
-    return (
+    chart: alt.Chart = (
         alt.Chart(_frame(tallies))
         .mark_bar()
         .encode(
@@ -31,17 +37,19 @@ def _bars(tallies: Iterable[Tally]) -> alt.Chart:
             order=alt.Order("order:O"),
         )
     )
+    return chart
 
 
 def over_time(tallies: list[Tally]) -> alt.Chart:
     """Ratings a day, up below and down above."""
-    days = _bars(tallies).mark_bar(size=max(4, min(28, 480 // max(1, _span(tallies)))))
-    return days.encode(
+    days = _span(tallies)
+    chart: alt.Chart = _bars(tallies).mark_bar(size=max(4, min(28, 480 // days)))
+    return chart.encode(
         x=alt.X("key:T")
         .title(None)
         .axis(
             format="%-d %b",
-            tickCount={"interval": "day", "step": 1} if _span(tallies) <= 8 else 6,
+            tickCount={"interval": "day", "step": 1} if days <= 8 else 6,
             grid=False,
         ),
         y=alt.Y("ratings:Q").title("ratings").axis(tickMinStep=1),
@@ -51,7 +59,7 @@ def over_time(tallies: list[Tally]) -> alt.Chart:
 
 def by_label(tallies: list[Tally]) -> alt.Chart:
     """Ratings of each predicted label, the most rated label on top."""
-    return (
+    chart: alt.Chart = (
         _bars(tallies)
         .encode(
             y=alt.Y("key:N").title(None).sort(None).axis(labelLimit=160),
@@ -60,6 +68,7 @@ def by_label(tallies: list[Tally]) -> alt.Chart:
         )
         .properties(height=alt.Step(34))
     )
+    return chart
 
 
 def _span(tallies: list[Tally]) -> int:

@@ -64,7 +64,7 @@ def test_paste_predict_rate_reload_export(page: Page, server: str, tmp_path: Pat
     expect(page.get_by_role("meter")).to_have_count(3)
 
     thumb(page, "Thumbs down")
-    page.get_by_role("button", name="neutral").click()
+    page.get_by_role("radio", name="neutral").click()
     page.get_by_label("Comment (optional)").fill("=1+1 is not a mood")
     page.get_by_role("button", name="Save comment").click()
     settled(page)

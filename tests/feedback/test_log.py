@@ -119,7 +119,9 @@ def test_what_is_not_there_is_none(log: FeedbackLog) -> None:
     assert log.find(uuid4()) is None
     assert log.ratings_of(uuid4()) == []
     assert log.counts() == Counts(0, 0, 0, 0, 0)
-    assert log.tally_by_day() == log.tally_by_label(limit=5) == log.labels() == []
+    assert log.tally_by_day() == []
+    assert log.tally_by_label(limit=5) == []
+    assert log.labels() == []
 
 
 def test_tallies(log: FeedbackLog) -> None:

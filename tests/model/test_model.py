@@ -231,8 +231,8 @@ def test_the_revision_of_a_folder_follows_its_content(tiny: Path) -> None:
     assert revision() != first
 
 
-def _without(*names: str) -> Callable[[Path], None]:
-    return lambda folder: [(folder / name).unlink() for name in names] and None
+def _without(name: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / name).rename(folder.parent / name)
 
 
 def _config(**changes: object) -> Callable[[Path], None]:

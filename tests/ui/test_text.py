@@ -13,7 +13,8 @@ any_text = st.text(st.characters()) | st.text(st.sampled_from("<>&\"'\0\ud800:*_
 class Reader(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.text, self.tags = "", []
+        self.text = ""
+        self.tags: list[str] = []
 
     def handle_data(self, data: str) -> None:
         self.text += data
