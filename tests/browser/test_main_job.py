@@ -14,7 +14,7 @@ from tests.conftest import free_port
 
 WAIT_MS = 60_000  # the model may still be loading
 UGLY = (
-    "<img src=x onerror=\"document.title='broken'\"> **bold** :smile: $x$ "
+    "I love it! <img src=x onerror=\"document.title='broken'\"> **bold** :smile: $x$ "
     "=cmd()|' /C calc'!A0 😀 مرحبا"
 )
 
