@@ -1,7 +1,7 @@
 """Charts of ratings, with colours that read on a light and on a dark page."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, timedelta
 
 import altair as alt
 import pandas as pd
@@ -10,6 +10,7 @@ from feedback.records import Tally
 from ui.text import printable
 
 UP, DOWN = "#2f9187", "#d0703a"
+MIN_DAYS = 14
 
 
 def _frame(tallies: Iterable[Tally]) -> pd.DataFrame:
@@ -41,20 +42,22 @@ def _bars(tallies: Iterable[Tally]) -> alt.Chart:
 
 
 def over_time(tallies: list[Tally]) -> alt.Chart:
-    """Ratings a day, up below and down above."""
-    days = _span(tallies)
-    chart: alt.Chart = _bars(tallies).mark_bar(size=max(4, min(28, 480 // days)))
-    return chart.encode(
-        x=alt.X("key:T")
+    """Ratings a day, up below and down above, over two weeks or more."""
+    days = [tally.key for tally in tallies if isinstance(tally.key, date)]
+    first, last = min(days[0], days[-1] - timedelta(days=MIN_DAYS - 1)), days[-1]
+    chart: alt.Chart = _bars(tallies).encode(
+        x=alt.X("key:T", timeUnit="yearmonthdate", bandPosition=0.5)
         .title(None)
-        .axis(
-            format="%-d %b",
-            tickCount={"interval": "day", "step": 1} if days <= 8 else 6,
-            grid=False,
-        ),
-        y=alt.Y("ratings:Q").title("ratings").axis(tickMinStep=1),
+        .scale(domain=[_day(first), _day(last + timedelta(days=1))])
+        .axis(format="%-d %b", tickCount=6, grid=False),
+        y=alt.Y("ratings:Q").title("ratings").axis(tickMinStep=1, tickCount=4),
         tooltip=[alt.Tooltip("key:T", title="day", format="%Y-%m-%d"), "verdict:N", "ratings:Q"],
-    ).properties(height=220)
+    )
+    return chart.properties(height=220)
+
+
+def _day(day: date) -> alt.DateTime:
+    return alt.DateTime(year=day.year, month=day.month, date=day.day)
 
 
 def by_label(tallies: list[Tally]) -> alt.Chart:
@@ -63,15 +66,9 @@ def by_label(tallies: list[Tally]) -> alt.Chart:
         _bars(tallies)
         .encode(
             y=alt.Y("key:N").title(None).sort(None).axis(labelLimit=160),
-            x=alt.X("ratings:Q").title("ratings").axis(tickMinStep=1),
+            x=alt.X("ratings:Q").title("ratings").axis(tickMinStep=1, tickCount=6),
             tooltip=[alt.Tooltip("key:N", title="label"), "verdict:N", "ratings:Q"],
         )
         .properties(height=alt.Step(34))
     )
     return chart
-
-
-def _span(tallies: list[Tally]) -> int:
-    """Days from the first tally to the last, both counted."""
-    days = pd.to_datetime([tally.key for tally in tallies])
-    return int((days.max() - days.min()).days) + 1

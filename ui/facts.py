@@ -1,5 +1,6 @@
 """A list of names and values as HTML, from text."""
 
+import re
 from collections.abc import Mapping
 
 from ui.text import as_html
@@ -15,8 +16,9 @@ def facts_html(facts: Mapping[str, str]) -> str:
 
 
 def without_front_matter(card: str) -> str:
-    """A model card without its YAML head and first heading, which the page has already."""
+    """A model card without its YAML head and title, its headings below those of a page."""
     if card.startswith("---\n"):
         card = card.split("\n---\n", 1)[-1]
     lines = card.strip().split("\n")
-    return "\n".join(lines[1:] if lines[0].startswith("# ") else lines).strip()
+    body = "\n".join(lines[1:] if lines[0].startswith("# ") else lines).strip()
+    return re.sub(r"^(#{1,4} )", r"##\1", body, flags=re.MULTILINE)

@@ -48,6 +48,6 @@ def test_facts_are_escaped() -> None:
 
 
 def test_front_matter_and_title_of_a_card_are_left_out() -> None:
-    card_text = "---\nlicense: mit\n---\n\n# Name\n\nWhat it is.\n"
-    assert without_front_matter(card_text) == "What it is."
+    card_text = "---\nlicense: mit\n---\n\n# Name\n\nWhat it is.\n\n## Use\n#tag\n"
+    assert without_front_matter(card_text) == "What it is.\n\n#### Use\n#tag"
     assert without_front_matter("Just text") == "Just text"
