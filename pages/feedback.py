@@ -75,16 +75,27 @@ else:
         st.caption("No prediction matches.")
 
     st.subheader("Export")
-    unrated = st.checkbox("Include predictions without a rating")
-    st.download_button(
-        "Export CSV",
-        data=lambda: b"".join(export_csv(log, unrated=unrated)),
-        file_name=f"feedback-{date.today()}.csv",
-        mime="text/csv",
-        icon=":material/download:",
-        on_click="ignore",
-        type="primary",
-    )
+    with st.container(horizontal=True):
+        # Two buttons and no checkbox: a rerun gives a download a new address, and a click that
+        # comes in between finds the old one gone.
+        st.download_button(
+            "Export ratings",
+            data=lambda: b"".join(export_csv(log, unrated=False)),
+            file_name=f"ratings-{date.today()}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+            type="primary",
+        )
+        st.download_button(
+            "Export all predictions",
+            data=lambda: b"".join(export_csv(log, unrated=True)),
+            file_name=f"predictions-{date.today()}.csv",
+            mime="text/csv",
+            icon=":material/download:",
+            on_click="ignore",
+        )
+    st.caption("CSV for a spreadsheet: one row a rating; the second file has unrated ones too.")
 
 st.subheader("Import")
 with st.form("import", border=False, clear_on_submit=True):

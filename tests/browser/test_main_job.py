@@ -46,11 +46,13 @@ def thumb(page: Page, name: str) -> None:
 
 def exported(page: Page, url: str, *, unrated: bool = False) -> tuple[bytes, list[dict[str, str]]]:
     page.goto(f"{url}/feedback")
-    if unrated:
-        page.get_by_text("Include predictions without a rating").click()
-        settled(page)
+    button = page.get_by_role(
+        "button", name="Export all predictions" if unrated else "Export ratings"
+    )
+    button.wait_for()
+    settled(page)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export CSV").click()
+        button.click()
     content = Path(download.value.path()).read_bytes()
     rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
     assert rows.fieldnames == list(COLUMNS)
