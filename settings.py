@@ -8,7 +8,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+from pydantic_settings import SettingsError as InvalidVariable
 
 ROOT = Path(__file__).parent
 ON_COMMUNITY_CLOUD = ROOT.parts[1:3] == ("mount", "src")  # where it checks repositories out
@@ -36,7 +41,8 @@ class Limits(Section):
 
 
 class FeedbackSettings(Section):
-    database: Path = Path("data/feedback.db")
+    # An SQLite file. A URL is refused, which would be taken for a path: see DATABASE_URL.
+    database: Annotated[str, Field(min_length=1, pattern=r"^([^?:]|:[^/?])*$")] = "data/feedback.db"
     disk_lasts: bool = not ON_COMMUNITY_CLOUD
 
 
@@ -87,6 +93,11 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
         raise SettingsError(f"{path.name} is not UTF-8.") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name} is not valid TOML: {error}.") from error
+    except InvalidVariable as error:
+        raise SettingsError(
+            f"The environment is wrong: {error}. A section's setting is named like "
+            "TRYOUT_MODEL__ID, and a list is written as JSON."
+        ) from error
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

@@ -14,6 +14,7 @@ import psutil
 import streamlit as st
 from starlette.middleware import Middleware
 
+from feedback import FeedbackError
 from model import ModelError
 from serving.routes import routes
 from settings import ROOT, SettingsError
@@ -35,13 +36,16 @@ def show_page() -> None:
     st.html(ROOT / "ui" / "style.css")
     page = st.navigation(
         [
-            st.Page("pages/try.py", title="Try", icon=":material/edit_note:", default=True),
-            st.Page("pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
-            st.Page("pages/about.py", title="About", icon=":material/info:"),
+            st.Page("app_pages/try.py", title="Try", icon=":material/edit_note:", default=True),
+            st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
+            st.Page("app_pages/about.py", title="About", icon=":material/info:"),
         ],
         position="top",
     )
-    page.run()
+    try:
+        page.run()
+    except (FeedbackError, ModelError) as error:
+        st.error(as_markdown(str(error)))
 
 
 @asynccontextmanager
@@ -66,10 +70,13 @@ def disable_nagle() -> None:
     asyncio sets it only on sockets made with proto=TCP, which Streamlit's is not, and without it
     every small exchange waits up to 40 ms for a delayed acknowledgement.
     """
-    for connection in psutil.Process().net_connections("tcp"):
-        if connection.status == psutil.CONN_LISTEN and connection.fd >= 0:
-            with socket.socket(fileno=os.dup(connection.fd)) as listening:
-                listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    try:
+        for connection in psutil.Process().net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.fd >= 0:
+                with socket.socket(fileno=os.dup(connection.fd)) as listening:
+                    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except (OSError, psutil.Error) as error:
+        logger.warning("TCP_NODELAY could not be set, clicks are slower: %s", error)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import io
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -47,7 +48,14 @@ def _read_instant(cell: str) -> datetime:
     instant = datetime.fromisoformat(cell)
     if instant.tzinfo is None:
         raise ValueError("no time zone")
-    return instant
+    return instant.astimezone(UTC)
+
+
+def _read_number(cell: str) -> float:
+    number = float(cell)
+    if not isfinite(number):
+        raise ValueError("not finite")
+    return number
 
 
 def _read_verdict(cell: str) -> str:
@@ -60,10 +68,13 @@ def _dump(value: Any) -> str:
 
 def _read_output(cell: str) -> list[dict[str, Any]]:
     items = [{"label": item["label"], "score": item["score"]} for item in json.loads(cell)]
-    if not items or any(
-        not isinstance(item["label"], str) or not isinstance(item["score"], float) for item in items
-    ):
-        raise ValueError("no scored labels")
+    scores = [item["score"] for item in items]
+    if not items or not all(isinstance(item["label"], str) for item in items):
+        raise ValueError("no labels")
+    if not all(isinstance(score, float) and 0 <= score <= 1 for score in scores):
+        raise ValueError("no scores")
+    if scores != sorted(scores, reverse=True):
+        raise ValueError("not by falling score")
     return items
 
 
@@ -81,7 +92,7 @@ INSTANT = Cell(
     _read_instant,
     "a time like 2026-01-31T12:00:00Z",
 )
-NUMBER = Cell(repr, float, "a number")
+NUMBER = Cell(repr, _read_number, "a number")
 BOOL = Cell(lambda v: "true" if v else "false", _read_bool, "true or false")
 
 PREDICTION_CELLS = {
@@ -95,7 +106,7 @@ PREDICTION_CELLS = {
     "model_revision": TEXT,
     "params": Cell(_dump, _read_params, "a JSON object"),
     "input": TEXT,
-    "output": Cell(_dump, _read_output, "a JSON list of labels with scores"),
+    "output": Cell(_dump, _read_output, "a JSON list of labels by falling score, 0 to 1"),
     "label": TEXT,
     "score": NUMBER,
     "margin": NUMBER,
@@ -177,7 +188,14 @@ def _parse_row(number: int, cells: list[str]) -> Row:
     if len(cells) != len(COLUMNS):
         raise CsvError(f"Row {number} has {len(cells)} cells; it should have {len(COLUMNS)}.")
     split = len(PREDICTION_CELLS)
-    entry = entry_from(_read(number, PREDICTION_CELLS, COLUMNS[:split], cells[:split]))
+    read = _read(number, PREDICTION_CELLS, COLUMNS[:split], cells[:split])
+    entry = entry_from(read)
+    for name in ("label", "score", "margin"):
+        derived = getattr(entry.prediction, name)
+        if read[name] != derived:
+            raise CsvError(
+                f"Row {number}: {name} is {read[name]!r}; by its output it is {derived!r}."
+            )
     if not any(cells[split:]):
         return entry, None
     values = _read(number, RATING_CELLS, COLUMNS[split:], cells[split:])
@@ -191,7 +209,7 @@ def _read(
     for (name, kind), column, cell in zip(kinds.items(), columns, cells, strict=True):
         try:
             values[name] = kind.read(cell)
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise CsvError(
                 f"Row {number}: {column} is {cell[:40]!r}; it should be {kind.expects}."
             ) from error

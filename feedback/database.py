@@ -1,16 +1,20 @@
 """Opens the database of the log: engine, pragmas, schema. Knows no prediction and no rating."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from feedback.errors import FeedbackError, LogUnavailable
 
-BUSY_TIMEOUT_S = 2.0
+logger = logging.getLogger("tryout")
+
+BUSY_TIMEOUT_S = 2.0  # how long an SQLite writer waits for another
+CONNECT_TIMEOUT_S = 5
 _WRITES = "tryout_writes"
 
 
@@ -25,22 +29,36 @@ class Database:
         parsed = _parse(url)
         self._name = parsed.get_backend_name()
         try:
-            if self._name == "sqlite":
+            if self._name == "sqlite" and "uri" not in parsed.query:
                 Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             self._engine = _engine(parsed)
-        except (OSError, SQLAlchemyError, ImportError) as error:
+        except OSError as error:
             raise self._unavailable(error) from error
+        except (NoSuchModuleError, ImportError) as error:
+            raise FeedbackError(
+                f"DATABASE_URL begins with {parsed.drivername!r}, and there is no driver for that "
+                "here. Install one, or use postgresql:// or sqlite:///."
+            ) from error
         with self.connect(write=True) as connection:
             _migrate(connection)
 
     @contextmanager
     def connect(self, *, write: bool = False) -> Iterator[sa.Connection]:
-        """A transaction; raises LogUnavailable if the database fails in it."""
+        """A transaction.
+
+        Raises LogUnavailable if the database is away or busy, FeedbackError if it refuses a value.
+        """
         try:
             with self._engine.connect() as connection:
                 connection = connection.execution_options(**{_WRITES: write})
                 with connection.begin():
                     yield connection
+        except (IntegrityError, DataError) as error:
+            logger.exception("The feedback log refused a value")
+            raise FeedbackError(
+                f"The feedback log refused what it was given ({_detail(error)}). "
+                "Report this to the owner of the app."
+            ) from error
         except SQLAlchemyError as error:
             raise self._unavailable(error) from error
 
@@ -48,21 +66,26 @@ class Database:
         self._engine.dispose()
 
     def _unavailable(self, error: Exception) -> LogUnavailable:
-        detail = str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+        logger.error("The feedback log cannot be reached or written", exc_info=error)
         # A server's error may name hosts and users, which are the owner's business.
-        shown = detail if self._name == "sqlite" else type(error).__name__
+        shown = _detail(error) if self._name == "sqlite" else type(error).__name__
         return LogUnavailable(
             f"The feedback log cannot be reached or written ({shown}). Try again in a moment; "
             "if that does not help, the owner finds the details in the app's log."
         )
 
 
+def _detail(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().split("\n")[0]
+
+
 def _parse(url: str) -> sa.URL:
     try:
         parsed = sa.make_url(url)
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, ValueError) as error:
         raise FeedbackError(
-            "DATABASE_URL is not a database URL. One looks like postgresql://user:password@host/name."
+            "DATABASE_URL is not a database URL. One looks like "
+            "postgresql://user:password@host:5432/name."
         ) from error
     if parsed.drivername in ("postgres", "postgresql"):
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -72,6 +95,13 @@ def _parse(url: str) -> sa.URL:
 
 
 def _engine(url: sa.URL) -> sa.Engine:
+    if url.get_backend_name() == "postgresql":
+        return sa.create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        )
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, pool_pre_ping=True)
     engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})

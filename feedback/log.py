@@ -64,6 +64,9 @@ class FeedbackLog:
                 .limit(1)
             ).first()
             said = Rating(**newest._mapping).content if newest else None
+            there = sa.select(ratings.c.id).where(ratings.c.id == rating.id)
+            if connection.execute(there).first() is not None:
+                return False  # a repeated call, after one whose answer was lost
             if said == rating.content or (said is None and rating.retracted):
                 return False
             connection.execute(sa.insert(ratings).values(_rating_values(rating)))

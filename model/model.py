@@ -7,13 +7,14 @@ UI, web framework or database.
 
 import hashlib
 import json
+import logging
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,11 @@ from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
 from model.prediction import ModelInfo, Prediction, new_id, now
 from model.runtimes import TorchRuntime
 from model.tasks import TextClassification
+
+logger = logging.getLogger("tryout")
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 HOME = Path(__file__).parent.parent
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -95,9 +101,7 @@ class Model:
             labels=self._task.labels,
             parameters=self._runtime.parameters,
             memory_bytes=self._runtime.memory_bytes,
-            max_tokens=min(
-                self._tokenizer.model_max_length, config.get("max_position_embeddings", 2**31)
-            ),
+            max_tokens=min(self._tokenizer.model_max_length, self._runtime.max_positions),
             runtime=self._runtime.name,
             device=self._runtime.device,
             dtype=self._runtime.dtype,
@@ -106,7 +110,7 @@ class Model:
                 "transformers": version("transformers"),
                 "torch": version("torch"),
             },
-            card=card.read_text(encoding="utf-8") if card.is_file() else "",
+            card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
         )
 
     @property
@@ -130,24 +134,11 @@ class Model:
         A text over the model's limit is cut there and its prediction says `truncated`. Raises
         ModelError if the forward pass fails, ModelClosed if the model is not to be used.
         """
-        return self._enqueue(list(texts)).result()
+        return self._enqueue(self._run, list(texts)).result()
 
     def submit(self, text: str) -> Future[Prediction]:
-        """A future of the prediction of one text; fails the way `predict` does."""
-        one: Future[Prediction] = Future()
-
-        def deliver(done: Future[list[Prediction]]) -> None:
-            if done.cancelled():
-                one.cancel()
-            elif not one.set_running_or_notify_cancel():
-                return
-            elif error := done.exception():
-                one.set_exception(error)
-            else:
-                one.set_result(done.result()[0])
-
-        self._enqueue([text]).add_done_callback(deliver)
-        return one
+        """A future of the prediction of one text; cancelled before its turn, it costs nothing."""
+        return self._enqueue(self._run_one, text)
 
     def postprocess(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
         """The predictions as values that JSON can hold."""
@@ -166,12 +157,15 @@ class Model:
         """Finishes what runs, cancels what waits, and refuses what comes."""
         self._worker.shutdown(wait=True, cancel_futures=True)
 
-    def _enqueue(self, texts: list[str]) -> Future[list[Prediction]]:
+    def _enqueue(self, run: Callable[[T, ModelInfo, float], R], work: T) -> Future[R]:
         info = self.info  # raises if not loaded
         try:
-            return self._worker.submit(self._run, texts, info, time.perf_counter())
+            return self._worker.submit(run, work, info, time.perf_counter())
         except RuntimeError as error:
             raise ModelClosed(f"The model {self.model_id!r} was closed.") from error
+
+    def _run_one(self, text: str, info: ModelInfo, submitted_s: float) -> Prediction:
+        return self._run([text], info, submitted_s)[0]
 
     def _run(self, texts: list[str], info: ModelInfo, submitted_s: float) -> list[Prediction]:
         """Runs on the worker thread: tokenizes, and predicts in batches of similar length."""
@@ -190,6 +184,7 @@ class Model:
                         texts[i], row, truncated[i], queue_ms, inference_ms
                     )
         except Exception as error:
+            logger.exception("The model %s failed on %d texts", self.model_id, len(texts))
             raise ModelError(
                 f"The model {self.model_id!r} failed on this input: {_first_line(error)} "
                 "Try another text; the owner finds the details in the log."

@@ -5,12 +5,14 @@ Knows no task: it neither tokenizes nor names what it returns.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ModelLoadError
 
+UNLIMITED = 2**31
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -46,6 +48,7 @@ class TorchRuntime:
             )
         self.device = _pick_device() if device == "auto" else device
         self.dtype = dtype
+        self.max_positions = _max_positions(model)
         self._model = model.eval().to(self.device)
         self.parameters = sum(p.numel() for p in model.parameters())
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
@@ -66,6 +69,16 @@ class TorchRuntime:
             )
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
         return logits
+
+
+def _max_positions(model: Any) -> int:
+    """The longest input in tokens that the model has positions for."""
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
+            # RoBERTa's positions start behind the one of its padding token
+            reserved = 0 if module.padding_idx is None else module.padding_idx + 1
+            return int(module.num_embeddings - reserved)
+    return int(getattr(model.config, "max_position_embeddings", None) or UNLIMITED)
 
 
 def _pick_device() -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model.errors import InputError, ModelLoadError
+from model.errors import InputError, ModelError, ModelLoadError
 from model.prediction import ScoredLabel
 
 
@@ -51,7 +51,15 @@ class TextClassification:
         self.labels = tuple(labels[key] for key in sorted(labels, key=int))
 
     def output(self, logits: NDArray[np.float32]) -> tuple[ScoredLabel, ...]:
-        """Labels by falling score, from logits of shape (labels,)."""
+        """Labels by falling score, from logits of shape (labels,).
+
+        Raises ModelError if a logit is not a finite number: such a score means nothing.
+        """
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                "the scores are not numbers, as half precision or damaged weights can cause. "
+                'Set dtype = "float32" or check the weights.'
+            )
         exponentials = np.exp(logits.astype(np.float64) - logits.max())
         scores = exponentials / exponentials.sum()
         order = np.argsort(-scores, kind="stable")

@@ -83,6 +83,13 @@ def test_the_page_sets_a_visit_cookie_once(client: TestClient) -> None:
     assert "tryout_visit" not in client.get("/").headers.get("set-cookie", "")
 
 
+def test_a_cached_page_still_brings_the_cookie(client: TestClient) -> None:
+    tag = client.get("/").headers["etag"]
+    client.cookies.clear()
+    assert "tryout_visit" in client.get("/", headers={"if-none-match": tag}).headers["set-cookie"]
+    assert client.get("/", headers={"if-none-match": tag}).status_code == 304
+
+
 def test_a_made_up_visit_cookie_is_replaced(client: TestClient) -> None:
     answer = client.get("/", headers={"cookie": "tryout_visit=mine; a=b"})
     assert "tryout_visit=" in answer.headers["set-cookie"]

@@ -14,7 +14,7 @@ MAY_IMPORT = {
     "serving": {"feedback", "model"},
     "settings.py": set(),
     "ui": {"feedback", "model", "settings"},
-    "pages": {"feedback", "model", "ui"},
+    "app_pages": {"feedback", "model", "ui"},
     "streamlit_app.py": {"feedback", "model", "serving", "settings", "ui"},
 }
 OURS = {name.removesuffix(".py") for name in MAY_IMPORT}

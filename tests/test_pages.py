@@ -8,8 +8,9 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from feedback import FeedbackLog
+from feedback import FeedbackLog, LogUnavailable
 from feedback.records import Filter
+from model.prediction import ScoredLabel
 from settings import ROOT
 from tests.making import entry, rating
 from ui import shared
@@ -47,7 +48,7 @@ def open_page(name: str = "", **query: str) -> AppTest:
         page.query_params[key] = value
     page.run()
     if name:
-        page.switch_page(f"pages/{name}.py").run()
+        page.switch_page(f"app_pages/{name}.py").run()
     assert not page.exception
     return page
 
@@ -248,10 +249,63 @@ def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
     assert shared.log().counts().predictions == 1
 
 
+def test_a_locked_log_does_not_bring_the_last_prediction_back(database: Path) -> None:
+    page = predict(open_page(), "first, stored")
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    thumbs(predict(page, "second, waiting"), 1)
+    assert "second, waiting" in html(page)
+    assert "first, stored" not in html(page)
+    assert "Not stored yet" in page.warning[0].value
+    other.execute("ROLLBACK")
+    other.close()
+    page.button(key="send_again").click().run()
+    assert page.query_params["p"] == str(
+        shared.log().page(Filter(), offset=0, limit=1)[0][0].prediction.id
+    )
+    assert shared.log().counts().up == 1
+
+
+def test_a_log_that_goes_away_leaves_the_card(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = predict(open_page(), "first")
+
+    def gone() -> FeedbackLog:
+        raise LogUnavailable("The feedback log is gone.")
+
+    monkeypatch.setattr(shared, "log", gone)
+    thumbs(predict(page, "second"), 1)
+    assert "second" in html(page)
+    assert page.feedback[0].value == 1
+    assert "is gone" in page.warning[0].value
+    monkeypatch.undo()
+
+
+def test_an_old_link_does_not_hide_a_new_prediction(log: FeedbackLog) -> None:
+    stored = entry("from a colleague")
+    log.record(stored)
+    page = predict(open_page(p=str(stored.prediction.id)), "my own")
+    assert "my own" in html(page)
+    page.query_params["p"] = str(stored.prediction.id)
+    page.run()
+    assert "from a colleague" in html(page), "the browser's back button"
+
+
+def test_a_name_and_a_thumb_in_one_run_are_one_rating(log: FeedbackLog) -> None:
+    page = thumbs(predict(open_page(), "both at once"), 1)
+    page.text_input(key="name").set_value("Ada")
+    page.feedback[0].set_value(0).run()
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    (said,) = log.ratings_of(stored.prediction.id)
+    assert (said.reviewer, said.verdict) == ("Ada", "down")
+    assert page.feedback[0].value == 0
+
+
 def test_coming_back_from_another_page_finds_the_prediction(log: FeedbackLog) -> None:
     page = predict(open_page(), "come back")
-    page.switch_page("pages/about.py").run()
-    page.switch_page("pages/try.py").run()
+    page.switch_page("app_pages/about.py").run()
+    page.switch_page("app_pages/try.py").run()
     assert "come back" in html(page)
     assert page.text_area(key="text").value == "come back"
     assert log.counts().predictions == 1
@@ -264,6 +318,36 @@ def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
     page = open_page("feedback")
     assert "Nothing here yet" in page.info[0].value
     assert not page.metric
+
+
+def test_a_label_that_cannot_be_sent_breaks_no_page(log: FeedbackLog) -> None:
+    log.add([entry(output=(ScoredLabel("\ud800", 0.5), ScoredLabel("b", 0.25)))], [])
+    page = open_page("feedback")
+    assert page.selectbox(key="label").options == ["All", "\ufffd"]
+
+
+def test_a_filter_goes_back_to_the_first_page(log: FeedbackLog) -> None:
+    log.add([entry(f"text {n}") for n in range(90)], [])
+    page = open_page("feedback")
+    page.session_state["page"] = 4
+    page.run()
+    assert page.dataframe[0].value["input"][0] == "text 29"
+    page.text_input(key="words").set_value("text 1").run()
+    assert page.dataframe[0].value["input"][0] == "text 19"
+
+
+@pytest.mark.parametrize("method", ["tally_by_day", "labels", "count", "page"])
+def test_a_log_that_fails_half_way_is_one_sentence(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    one = entry()
+    log.add([one], [rating(one)])
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise LogUnavailable("The feedback log is gone.")
+
+    monkeypatch.setattr(FeedbackLog, method, fail)
+    assert "is gone" in open_page("feedback").error[0].value
 
 
 def test_the_feedback_page_counts_and_lists(log: FeedbackLog) -> None:
@@ -282,7 +366,7 @@ def test_the_feedback_page_counts_and_lists(log: FeedbackLog) -> None:
     page.segmented_control(key="verdict").set_value("down").run()
     assert len(page.dataframe[0].value) == 10
     assert set(page.dataframe[0].value["verdict"]) == {"down"}
-    page.text_input[0].set_value("nowhere").run()
+    page.text_input(key="words").set_value("nowhere").run()
     assert not page.dataframe
     assert "No prediction matches." in [caption.value for caption in page.caption]
 

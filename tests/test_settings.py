@@ -69,6 +69,8 @@ def test_only_a_file_on_a_passing_disk_does_not_last(
         ('[model]\nid = ""', r"model\.id is ''"),
         ('[model]\ndtype = "int3"', r"model\.dtype is 'int3'"),
         ('[model]\nrevison = "typo"', r"model\.revison is 'typo': Extra inputs"),
+        ('[feedback]\ndatabase = "postgresql://u:p@h/n"', r"feedback\.database is 'postgresql"),
+        ('[feedback]\ndatabase = ""', r"feedback\.database is ''"),
         ('tittle = "typo"', "tittle is 'typo'"),
         ('title = "unclosed', "not valid TOML"),
         ("title = 1", "title is 1"),
@@ -77,6 +79,15 @@ def test_only_a_file_on_a_passing_disk_does_not_last(
 def test_a_mistake_is_named_with_its_value(toml: Path, content: str, message: str) -> None:
     toml.write_text(content)
     with pytest.raises(SettingsError, match=message):
+        load_settings(toml)
+
+
+@pytest.mark.parametrize(("name", "value"), [("EXAMPLES", "a,b"), ("MODEL", "owner/name")])
+def test_a_variable_of_the_wrong_form_is_named(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TRYOUT_{name}", value)
+    with pytest.raises(SettingsError, match=f'"{name.lower()}".*TRYOUT_MODEL__ID'):
         load_settings(toml)
 
 

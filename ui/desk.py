@@ -3,6 +3,7 @@
 Kept in the session's state; a page reads it, this module changes it.
 """
 
+import logging
 from uuid import UUID
 
 import streamlit as st
@@ -16,6 +17,8 @@ from ui.outbox import Outbox
 from ui.text import as_markdown, printable
 from ui.waiting import wait_for
 
+logger = logging.getLogger("tryout")
+
 
 def outbox() -> Outbox:
     if "outbox" not in st.session_state:
@@ -25,29 +28,40 @@ def outbox() -> Outbox:
 
 
 def opened() -> Entry | None:
-    """The entry that the URL's `p` names, or the one this session opened last."""
+    """The entry that a new `p` in the URL names, or the one this session has open.
+
+    An old `p` changes nothing: it stays in the URL while a newer prediction waits to be stored.
+    """
     entry: Entry | None = st.session_state.get("entry")
     wanted = st.query_params.get("p")
-    if wanted is None or (entry and str(entry.prediction.id) == wanted):
-        if entry and "text" not in st.session_state:
-            show(entry)  # back from another page, where Streamlit drops the text area's state
-        return entry
-    try:
-        entry = shared.log().find(UUID(wanted))
-    except ValueError:
-        entry = None
-    except FeedbackError as error:
-        st.error(as_markdown(str(error)))
-        return None
-    if entry is None:
-        st.warning(f"There is no prediction {as_markdown(wanted[:40])} in the log.")
-        del st.query_params["p"]
-        return None
-    show(entry)
+    if wanted is not None and wanted != st.session_state.get("seen_p"):
+        found = _find(wanted)
+        if found:
+            entry = found
+            _open(entry)
+        if entry:  # else there is nothing to lose by looking again
+            st.session_state["seen_p"] = wanted
+    elif entry and "text" not in st.session_state:
+        _open(entry)  # back from another page, where Streamlit drops the text area's state
     return entry
 
 
-def show(entry: Entry) -> None:
+def _find(wanted: str) -> Entry | None:
+    """The entry with this id; says on the page if there is none."""
+    try:
+        found = shared.log().find(UUID(wanted))
+    except ValueError:
+        found = None
+    except FeedbackError as error:
+        st.error(as_markdown(str(error)))
+        return None
+    if found is None:
+        st.warning(f"There is no prediction {as_markdown(wanted[:40])} in the log.")
+        del st.query_params["p"]
+    return found
+
+
+def _open(entry: Entry) -> None:
     """Opens `entry`, with its input in the text area."""
     st.session_state["entry"] = entry
     st.session_state["text"] = printable(entry.prediction.input)
@@ -66,11 +80,13 @@ def predict(text: str) -> Entry | None:
         st.info(as_markdown(str(error)))
         return None
     except ModelError as error:
+        logger.error("%s", error, exc_info=error.__cause__)
         st.error(as_markdown(str(error)))
         return None
     entry = Entry(prediction=prediction, source="page", session_id=visits.current().id)
-    outbox().put(entry)
+    box = outbox()
     st.session_state["entry"] = entry
+    box.put(entry)
     return entry
 
 
@@ -78,11 +94,8 @@ def _says_again(prediction: Prediction, text: str, revision: str) -> bool:
     return prediction.input == text and prediction.model_revision == revision
 
 
-def store(entry: Entry) -> None:
-    """Stores what waits, and puts a stored `entry` into the URL, where a reload finds it.
-
-    Where storing fails, says so and offers to try again.
-    """
+def store() -> None:
+    """Stores what waits; where that fails, says so and offers to try again."""
     box = outbox()
     if len(box) and not box.error:
         box.send(shared.log)
@@ -93,6 +106,11 @@ def store(entry: Entry) -> None:
                 "kept until you close this tab."
             )
             st.button("Send again", key="send_again", on_click=box.send, args=(shared.log,))
+
+
+def link(entry: Entry) -> None:
+    """Puts `entry` into the URL, where a reload or a colleague finds it, once it is stored."""
     prediction_id = str(entry.prediction.id)
-    if not box.holds(entry.prediction.id) and st.query_params.get("p") != prediction_id:
+    if not outbox().holds(entry.prediction.id) and st.query_params.get("p") != prediction_id:
+        st.session_state["seen_p"] = prediction_id
         st.query_params["p"] = prediction_id

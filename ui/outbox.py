@@ -2,48 +2,106 @@
 
 Every prediction and rating goes through an outbox, so that a database that is away for a moment
 loses nothing: it stays here, for as long as the tab is open, until it is stored.
+
+Streamlit starts a session's next run before the last one has stopped, so two runs can be in here
+at once: whatever reads and then stores does both under one lock.
 """
 
+import threading
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
-from feedback import Entry, FeedbackError, FeedbackLog, Rating
+from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable, Rating
+from model.prediction import new_id, now
+
+OpenLog = Callable[[], FeedbackLog]
 
 
 class Outbox:
     """Entries and ratings in the order in which they are to be stored."""
 
     def __init__(self) -> None:
+        self._lock = threading.RLock()
         self._waiting: list[tuple[Entry, Rating | None]] = []
+        # The session's own newest ratings by prediction and reviewer, for when the log is away.
+        self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
         self.error = ""
 
-    def put(self, entry: Entry, rating: Rating | None = None) -> None:
-        """Queues a rating with its prediction, or a prediction alone."""
-        self._waiting.append((entry, rating))
+    def put(self, entry: Entry) -> None:
+        """Queues a prediction."""
+        with self._lock:
+            self._waiting.append((entry, None))
 
-    def send(self, log: Callable[[], FeedbackLog]) -> None:
-        """Stores what waits, in order; on a failure keeps the rest and notes it in `error`.
+    def revise(self, entry: Entry, reviewer: str, log: OpenLog, **changes: Any) -> None:
+        """Stores `changes` to what `reviewer` said last of `entry`, or a first rating."""
+        with self._lock:
+            newest = self.newest(entry, reviewer, log)
+            if newest is None and changes.get("retracted"):
+                return
+            said = newest or Rating(
+                id=new_id(),
+                prediction_id=entry.prediction.id,
+                created_at=now(),
+                reviewer=reviewer,
+                verdict="down",  # corrections and comments are asked for on thumbs down only
+            )
+            self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
+            self.send(log)
 
-        Storing is idempotent, so it does no harm if this is interrupted and repeated.
+    def rename(self, old: str, new: str, log: OpenLog) -> None:
+        """Moves what this session rated as `old` to `new`: they are one reviewer, not two."""
+        with self._lock:
+            for (_, reviewer), (entry, rating) in list(self._own.items()):
+                if reviewer == old != new and not rating.retracted:
+                    for changes in ({"retracted": True}, {"reviewer": new}):
+                        self._add(entry, replace(rating, id=new_id(), created_at=now(), **changes))
+            self.send(log)
+
+    def newest(self, entry: Entry, reviewer: str, log: OpenLog) -> Rating | None:
+        """What `reviewer` said last of `entry` and did not retract, waiting ratings included."""
+        with self._lock:
+            key = (entry.prediction.id, reviewer)
+            if not any(r and (r.prediction_id, r.reviewer) == key for _, r in self._waiting):
+                try:
+                    stored = {r.reviewer: r for r in log().ratings_of(entry.prediction.id)}
+                except FeedbackError:
+                    pass  # then what this session knows has to do
+                else:
+                    self._own.pop(key, None)
+                    if reviewer in stored:
+                        self._own[key] = (entry, stored[reviewer])
+            _, rating = self._own.get(key, (None, None))
+            return None if rating is None or rating.retracted else rating
+
+    def send(self, log: OpenLog) -> None:
+        """Stores what waits, in order; notes in `error` why something had to stay.
+
+        Storing is idempotent, so it does no harm if this breaks off and is repeated.
         """
-        try:
-            while self._waiting:
-                entry, rating = self._waiting[0]
-                log().record(entry)
-                if rating:
-                    log().rate(rating)
-                self._waiting.pop(0)
+        with self._lock:
             self.error = ""
-        except FeedbackError as error:
-            self.error = str(error)
-
-    def ratings_of(self, prediction_id: UUID) -> list[Rating]:
-        """The ratings of a prediction that wait, oldest first."""
-        return [r for _, r in self._waiting if r and r.prediction_id == prediction_id]
+            for item in list(self._waiting):
+                entry, rating = item
+                try:
+                    log().record(entry)
+                    if rating:
+                        log().rate(rating)
+                    self._waiting.remove(item)
+                except FeedbackError as error:
+                    self.error = str(error)
+                    if isinstance(error, LogUnavailable):
+                        return  # the rest would fail too, each after a wait
 
     def holds(self, prediction_id: UUID) -> bool:
         """Whether the prediction itself, or a rating of it, waits."""
-        return any(entry.prediction.id == prediction_id for entry, _ in self._waiting)
+        with self._lock:
+            return any(entry.prediction.id == prediction_id for entry, _ in self._waiting)
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    def _add(self, entry: Entry, rating: Rating) -> None:
+        self._waiting.append((entry, rating))
+        self._own[rating.prediction_id, rating.reviewer] = (entry, rating)

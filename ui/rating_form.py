@@ -3,13 +3,11 @@
 Each click is stored at once as a new revision; there is nothing to submit and nothing to lose.
 """
 
-from dataclasses import replace
 from typing import Any, Literal
 
 import streamlit as st
 
 from feedback import Entry, FeedbackError, Rating
-from model.prediction import new_id, now
 from ui import desk, shared, visits
 from ui.text import as_markdown, printable
 
@@ -20,126 +18,67 @@ THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 def show(entry: Entry) -> None:
     """The form for the visit's own rating, and what others said."""
     prediction = entry.prediction
-    visit = visits.current()
-    ratings = _ratings(entry)
-    mine = ratings.pop(visit.reviewer, None)
-    if mine and mine.retracted:
-        mine = None
-
+    mine = desk.outbox().newest(entry, visits.current().reviewer, shared.log)
     with st.container(horizontal=True, vertical_alignment="center", key="thumbs"):
         st.markdown("**Is this right?**", width="content")
         thumbs_key = f"thumbs-{prediction.id}"
         st.session_state[thumbs_key] = THUMBS[mine.verdict] if mine else None
-        st.feedback("thumbs", key=thumbs_key, on_change=_thumbs_changed, args=(entry, mine))
+        st.feedback("thumbs", key=thumbs_key, on_change=_thumbs_changed, args=(entry,))
         if mine:
-            state = "not stored yet" if desk.outbox().error else "saved"
+            state = "not stored yet" if desk.outbox().holds(prediction.id) else "saved"
             st.caption(f"Your rating is {state}.", width="content")
             st.button(
                 "Retract",
                 type="tertiary",
                 on_click=_save,
-                args=(entry, mine),
+                args=(entry,),
                 kwargs={"retracted": True},
             )
     if mine and mine.verdict == "down":
         _correct(entry, mine)
-    _name(entry, mine)
-    for rating in ratings.values():
-        if not rating.retracted:
-            st.text(_sentence(rating))
-
-
-def _ratings(entry: Entry) -> dict[str, Rating]:
-    """The newest rating of each reviewer, stored or waiting to be."""
-    try:
-        stored = shared.log().ratings_of(entry.prediction.id) if not desk.outbox().error else []
-    except FeedbackError as error:
-        st.caption(f"Stored ratings cannot be shown now: {as_markdown(str(error))}")
-        stored = []
-    waiting = desk.outbox().ratings_of(entry.prediction.id)
-    return {rating.reviewer: rating for rating in (*stored, *waiting)}
+    _name()
+    _others(entry)
 
 
 def _correct(entry: Entry, mine: Rating) -> None:
     prediction = entry.prediction
     label_key, comment_key = f"correction-{prediction.id}", f"comment-{prediction.id}"
-    st.session_state[label_key] = mine.correction or None
     others = sorted(item.label for item in prediction.output if item.label != prediction.label)
+    st.session_state[label_key] = mine.correction if mine.correction in others else None
     st.pills(
         "What should it have been?",
         others,
         format_func=as_markdown,
         key=label_key,
         on_change=_correction_changed,
-        args=(entry, mine),
+        args=(entry,),
     )
     with st.form(f"form-{prediction.id}", border=False):
         st.session_state.setdefault(comment_key, printable(mine.comment))
         st.text_area("Comment (optional)", key=comment_key, max_chars=MAX_COMMENT_CHARS, height=80)
-        st.form_submit_button("Save comment", on_click=_comment_saved, args=(entry, mine))
+        st.form_submit_button("Save comment", on_click=_comment_saved, args=(entry,))
 
 
-def _name(entry: Entry, mine: Rating | None) -> None:
-    visit = visits.current()
-    st.session_state.setdefault("name", visit.name)
+def _name() -> None:
+    st.session_state.setdefault("name", visits.current().name)
     st.text_input(
         "Your name (optional)",
         key="name",
         max_chars=visits.MAX_NAME_CHARS,
         on_change=_renamed,
-        args=(entry, mine),
         placeholder="Stored with your ratings",
         width=280,
     )
 
 
-# --- callbacks: each runs before the page, stores, and leaves what failed in the outbox --------
-
-
-def _thumbs_changed(entry: Entry, mine: Rating | None) -> None:
-    thumbs = st.session_state[f"thumbs-{entry.prediction.id}"]
-    if thumbs is not None:
-        _save(
-            entry,
-            mine,
-            verdict="up" if thumbs == THUMBS["up"] else "down",
-            correction="",
-            comment=mine.comment if mine else "",
-        )
-    elif mine:
-        _save(entry, mine, retracted=True)
-
-
-def _correction_changed(entry: Entry, mine: Rating) -> None:
-    _save(entry, mine, correction=st.session_state[f"correction-{entry.prediction.id}"] or "")
-
-
-def _comment_saved(entry: Entry, mine: Rating) -> None:
-    _save(entry, mine, comment=st.session_state[f"comment-{entry.prediction.id}"].strip())
-
-
-def _renamed(entry: Entry, mine: Rating | None) -> None:
-    """A reviewer who rated and then gave a name is one reviewer, not two."""
-    visits.remember_name(visits.current().id, st.session_state["name"])
-    if mine and mine.reviewer != visits.current().reviewer:
-        _save(entry, mine, retracted=True)
-        _save(entry, mine, reviewer=visits.current().reviewer)
-
-
-def _save(entry: Entry, mine: Rating | None, **changes: Any) -> None:
-    """Stores a revision of `mine`, or a first rating."""
-    fresh: dict[str, Any] = {"id": new_id(), "created_at": now()}
-    if mine is None:
-        rating = Rating(
-            prediction_id=entry.prediction.id,
-            reviewer=visits.current().reviewer,
-            **fresh,
-            **changes,
-        )
-    else:
-        rating = replace(mine, **fresh, **changes)
-    desk.outbox().put(entry, rating)
-    desk.outbox().send(shared.log)
+def _others(entry: Entry) -> None:
+    """The ratings of other reviewers, as text."""
+    try:
+        for rating in shared.log().ratings_of(entry.prediction.id):
+            if rating.reviewer != visits.current().reviewer:
+                st.text(_sentence(rating))
+    except FeedbackError as error:
+        st.caption(f"The ratings of others cannot be shown now. {as_markdown(str(error))}")
 
 
 def _sentence(rating: Rating) -> str:
@@ -150,3 +89,37 @@ def _sentence(rating: Rating) -> str:
     if rating.comment:
         parts.append(f"“{rating.comment}”")
     return printable(", ".join(parts))
+
+
+# --- callbacks: each runs before the page and stores -------------------------------------------
+# A reading of the session's state can end a run that the visitor has overtaken with another
+# click. So everything is read first, and what has begun to be stored is stored.
+
+
+def _thumbs_changed(entry: Entry) -> None:
+    thumbs = st.session_state[f"thumbs-{entry.prediction.id}"]
+    if thumbs is None:
+        _save(entry, retracted=True)
+    elif thumbs == THUMBS["up"]:
+        _save(entry, verdict="up", correction="")
+    else:
+        _save(entry, verdict="down")
+
+
+def _correction_changed(entry: Entry) -> None:
+    _save(entry, correction=st.session_state[f"correction-{entry.prediction.id}"] or "")
+
+
+def _comment_saved(entry: Entry) -> None:
+    _save(entry, comment=st.session_state[f"comment-{entry.prediction.id}"].strip())
+
+
+def _renamed() -> None:
+    old, name, box = visits.current(), st.session_state["name"], desk.outbox()
+    new = visits.rename(old, name)
+    box.rename(old.reviewer, new.reviewer, shared.log)
+
+
+def _save(entry: Entry, **changes: Any) -> None:
+    reviewer, box = visits.current().reviewer, desk.outbox()
+    box.revise(entry, reviewer, shared.log, **changes)

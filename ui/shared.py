@@ -36,6 +36,7 @@ def loading() -> Future[Model]:
     chosen = settings().model
     model = Model(chosen.id, revision=chosen.revision, device=chosen.device, dtype=chosen.dtype)
     future: Future[Model] = Future()
+    future.set_running_or_notify_cancel()  # a visitor who leaves does not cancel it for the rest
     threading.Thread(target=_load, args=(model, future), name="load-model", daemon=True).start()
     return future
 
@@ -44,9 +45,11 @@ def _load(model: Model, future: Future[Model]) -> None:
     try:
         model.load()
         model.predict(["The first forward pass is the slowest."])
-    except ModelError as error:
-        logger.error("%s", error, exc_info=error.__cause__)
-        future.set_exception(error)
+    except Exception as error:  # whatever it is, who waits must be told
+        logger.error("%s", error, exc_info=error.__cause__ or error)
+        future.set_exception(
+            error if isinstance(error, ModelError) else ModelError(f"The model failed: {error!r}.")
+        )
         return
     # torch and transformers leave half a million objects that never die. Frozen, they are not
     # walked again: Streamlit runs the collector after each script run unless told not to.

@@ -12,6 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE = "tryout_visit"
+CONDITIONS = (b"if-none-match", b"if-modified-since")
 _VISIT_ID = re.compile(r"[0-9a-f]{16}")
 
 
@@ -30,6 +31,10 @@ class VisitCookie:
         if scope["type"] != "http" or _has_cookie(Headers(scope=scope)):
             await self.app(scope, receive, send)
             return
+
+        # The cached page would answer "not modified" and bring no cookie.
+        headers = [pair for pair in scope["headers"] if pair[0] not in CONDITIONS]
+        scope = {**scope, "headers": headers}
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -1,9 +1,10 @@
-"""Who is visiting: a random id from a cookie, and the name that the reviewer gave.
+"""Who is visiting: an id made from a random cookie, and the name that the reviewer gave.
 
 The cookie (set by ui.visit_cookie) lasts as long as the browser is open, so that a reload is
 still the same visit. Without it, a visit is a Streamlit session.
 """
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 
@@ -32,18 +33,22 @@ def current() -> Visit:
     """The visit that this script run belongs to."""
     if "visit_id" not in st.session_state:
         cookie = _cookie()
-        st.session_state["visit_id"] = cookie if is_visit_id(cookie) else secrets.token_hex(8)
+        secret = cookie if is_visit_id(cookie) else secrets.token_hex(8)
+        # The log is open to all, and the cookie must not be read from there and used by another.
+        st.session_state["visit_id"] = hashlib.sha256(secret.encode()).hexdigest()[:16]
     visit_id: str = st.session_state["visit_id"]
     return Visit(visit_id, _names().get(visit_id, ""))
 
 
-def remember_name(visit_id: str, name: str) -> None:
+def rename(visit: Visit, name: str) -> Visit:
     """Keeps the name until the process ends, or 10,000 newer visits have named themselves."""
+    renamed = Visit(visit.id, " ".join(name.split())[:MAX_NAME_CHARS])
     names = _names()
-    names.pop(visit_id, None)
-    names[visit_id] = " ".join(name.split())[:MAX_NAME_CHARS]
+    names.pop(visit.id, None)
+    names[visit.id] = renamed.name
     while len(names) > MAX_NAMES:
         names.pop(next(iter(names)), None)
+    return renamed
 
 
 def _cookie() -> str:

@@ -1,6 +1,6 @@
 """Waits for a future in a way that a rerun or a closed tab can interrupt."""
 
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
 import streamlit as st
@@ -13,19 +13,14 @@ def wait_for(future: Future[T], message: str) -> T:
     """The future's result; shows `message` with a spinner if it is not there at once.
 
     Raises what the future raises. Streamlit can stop a script only in one of its own calls, so
-    there is one every 0.2 s.
+    there is one every 0.2 s; then a future that has not begun is cancelled, since nobody reads it.
     """
     try:
-        return future.result(timeout=POLL_S)
-    except TimeoutError:
-        if future.done():
-            raise
-    with st.spinner(message):
-        heartbeat = st.empty()
-        while not future.done():
-            heartbeat.empty()
-            try:
-                return future.result(timeout=POLL_S)
-            except TimeoutError:
-                continue
-    return future.result()
+        if not wait([future], POLL_S).done:
+            with st.spinner(message):
+                heartbeat = st.empty()
+                while not wait([future], POLL_S).done:
+                    heartbeat.empty()
+        return future.result()
+    finally:
+        future.cancel()

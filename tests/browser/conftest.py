@@ -4,13 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -49,28 +50,32 @@ def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
     options = {"port": port, "address": "127.0.0.1", "headless": "true"}
     for name, value in options.items():
         command += [f"--server.{name}", str(value)]
+    # Whatever is set where this runs, the log is the one that was asked for.
+    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=os.environ | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        env=clean | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
+        stdout=output,
+        stderr=output,
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(f"{url}/api/live", process)
+        _wait(f"{url}/api/live", process, output)
         yield url
     finally:
         process.kill()  # as a host would: nothing that was stored may be lost
-        process.communicate()
+        process.wait()
+        output.close()
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]") -> None:
+def _wait(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            assert process.stderr is not None
-            raise AssertionError(f"the server ended: {process.stderr.read().decode()}")
+            output.seek(0)
+            raise AssertionError(f"the server ended: {output.read().decode()}")
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return

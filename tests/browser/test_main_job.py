@@ -27,10 +27,12 @@ def patient(page: Page) -> None:
 
 def predict(page: Page, text: str) -> None:
     """Fills the text in and presses Ctrl+Enter."""
+    before = page.url
     area = page.get_by_label("Text", exact=True)
     area.fill(text)
     area.press("Control+Enter")
     expect(page.locator(".card-input")).to_have_text(text)
+    expect(page).not_to_have_url(before)
     expect(page).to_have_url(re.compile(r"\?p=[0-9a-f-]{36}$"))
 
 
@@ -104,10 +106,16 @@ def test_a_click_and_a_double_click_store_one_prediction(page: Page, server: str
     page.get_by_role("button", name="Predict").dblclick()
     expect(page.locator(".card-input")).to_have_text("clicked twice")
     settled(page)
-    page.get_by_role("radio", name="Thumbs up").dblclick(force=True)
+    thumb(page, "Thumbs up")
+    page.get_by_role("radio", name="Thumbs down").dblclick(force=True)
+    expect(page.get_by_role("radio", name="Thumbs up")).not_to_be_checked()
     settled(page)
     _, rows = exported(page, server, unrated=True)
-    assert len({row["prediction_id"] for row in rows if row["input"] == "clicked twice"}) == 1
+    mine = [row for row in rows if row["input"] == "clicked twice"]
+    assert len({row["prediction_id"] for row in mine}) == 1
+    # up, down, and the second click takes the thumb back
+    said = [(row["verdict"], row["retracted"]) for row in mine]
+    assert said == [("up", "false"), ("down", "false"), ("down", "true")]
 
 
 def test_another_visitor_sees_the_rating_and_adds_one(
@@ -140,6 +148,13 @@ def test_a_killed_server_keeps_what_was_rated(page: Page, tmp_path: Path) -> Non
         page.goto(address)
         expect(page.locator(".card-input")).to_have_text("before the crash")
         expect(page.get_by_role("radio", name="Thumbs up")).to_be_checked()
+
+
+def test_the_first_visitor_of_a_server_may_open_any_page(page: Page, tmp_path: Path) -> None:
+    with serving(tmp_path / "log.db", port=free_port()) as url:
+        page.goto(f"{url}/about")
+        expect(page.locator(".facts")).to_contain_text("model/bundled")
+        expect(page.get_by_role("link", name="Feedback")).to_be_visible()
 
 
 def test_an_example_is_one_click(page: Page, server: str) -> None:

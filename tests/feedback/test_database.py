@@ -86,6 +86,9 @@ def test_a_server_that_does_not_answer_is_reported_without_its_address() -> None
     ("url", "message"),
     [
         ("not a url", "is not a database URL"),
+        ("postgresql://u:p@host:port/name", "is not a database URL"),
+        ("foo://host/name", "begins with 'foo', and there is no driver"),
+        ("mysql://host/name", "begins with 'mysql', and there is no driver"),
         ("sqlite://", "in memory"),
         ("sqlite:///:memory:", "in memory"),
     ],

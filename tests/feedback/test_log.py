@@ -103,6 +103,16 @@ def test_a_retracted_rating_does_not_count_and_can_be_given_again(log: FeedbackL
     assert log.counts().up == 1
 
 
+def test_a_repeated_call_with_the_same_rating_is_stored_once(log: FeedbackLog) -> None:
+    stored = entry()
+    log.record(stored)
+    first = rating(stored, verdict="up")
+    log.rate(first)
+    log.rate(rating(stored, verdict="down"))
+    assert not log.rate(first), "its answer was lost, so the caller sent it again"
+    assert len(list(log.history(unrated=False))) == 2
+
+
 def test_retracting_what_was_never_said_stores_nothing(log: FeedbackLog) -> None:
     stored = entry()
     log.record(stored)

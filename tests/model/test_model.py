@@ -7,14 +7,23 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx2
 import pytest
 import torch
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
+    RobertaConfig,
+    RobertaForSequenceClassification,
     pipeline,
 )
 
@@ -213,6 +222,54 @@ def test_a_folder_anywhere_can_be_loaded(tiny: Path) -> None:
     assert model.info.labels == ("no", "yes")
     assert model.predict(["x"])[0].label in ("no", "yes")
     model.close()
+
+
+def test_roberta_is_cut_where_its_positions_end(tmp_path: Path) -> None:
+    config = RobertaConfig(
+        vocab_size=30522,
+        hidden_size=8,
+        num_hidden_layers=1,
+        num_attention_heads=1,
+        intermediate_size=8,
+        max_position_embeddings=34,
+        pad_token_id=1,
+    )
+    RobertaForSequenceClassification(config).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(BUNDLED).save_pretrained(tmp_path)
+    model = Model(str(tmp_path))
+    model.load()
+    assert model.info.max_tokens == 32, "the first two positions are reserved"
+    assert [p.truncated for p in model.predict(["a " * 30, "a " * 31])] == [False, True]
+    model.close()
+
+
+def test_a_card_in_another_encoding_does_not_matter(tiny: Path) -> None:
+    (tiny / "README.md").write_bytes(b"caf\xe9")
+    model = Model(str(tiny))
+    model.load()
+    assert model.info.card == "caf\ufffd"
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (GatedRepoError, "It is gated"),
+        (RevisionNotFoundError, "no revision 'v9'"),
+        (RepositoryNotFoundError, "no such model, or it is private"),
+    ],
+)
+def test_what_the_hub_answers_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, error: type[HfHubHTTPError], message: str
+) -> None:
+    def answer(*args: object, **kwargs: object) -> str:
+        raise error(
+            "no", response=httpx2.Response(404, request=httpx2.Request("GET", "http://hub"))
+        )
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", answer)
+    with pytest.raises(ModelLoadError, match=message):
+        Model("owner/name", revision="v9").load()
 
 
 def test_the_revision_of_a_folder_follows_its_content(tiny: Path) -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model import InputError
+from model import InputError, ModelError
 from model.tasks import TextClassification, check_text
 
 CONFIG = {
@@ -25,6 +25,12 @@ def test_scores_are_the_softmax_by_falling_score() -> None:
 def test_huge_logits_do_not_overflow() -> None:
     output = TextClassification(CONFIG).output(np.array([1e4, 0, -1e4], np.float32))
     assert [item.score for item in output] == [1.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("logits", [[np.nan, 0, 0], [np.inf, 0, 0], [-np.inf, 1, 2]])
+def test_logits_that_are_no_numbers_are_refused(logits: list[float]) -> None:
+    with pytest.raises(ModelError, match="not numbers"):
+        TextClassification(CONFIG).output(np.array(logits, np.float32))
 
 
 def test_ties_keep_the_order_of_the_labels() -> None:

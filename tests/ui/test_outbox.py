@@ -1,9 +1,15 @@
-"""The outbox loses nothing and stores nothing twice."""
+"""The outbox loses nothing, stores nothing twice, and stands two runs of one session at once."""
+
+import threading
+import time
+from itertools import pairwise
+from typing import Any
 
 import pytest
 
-from feedback import FeedbackLog, LogUnavailable
-from tests.making import entry, rating
+from feedback import Entry, FeedbackLog, LogUnavailable, Rating
+from model.prediction import ScoredLabel
+from tests.making import entry
 from ui.outbox import Outbox
 
 
@@ -11,33 +17,52 @@ def unavailable() -> FeedbackLog:
     raise LogUnavailable("the database is away")
 
 
+class SlowLog:
+    """A real log that takes its time, as one over a network does."""
+
+    def __init__(self, log: FeedbackLog) -> None:
+        self._log = log
+
+    def record(self, one: Entry) -> None:
+        time.sleep(0.005)
+        self._log.record(one)
+
+    def rate(self, rating: Rating) -> bool:
+        time.sleep(0.005)
+        return self._log.rate(rating)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+
 def test_what_cannot_be_stored_is_kept_and_stored_later(sqlite_log: FeedbackLog) -> None:
     outbox, one = Outbox(), entry()
-    up, down = rating(one), rating(one, verdict="down")
-    for said in (None, up, down):
-        outbox.put(one, said)
-    outbox.send(unavailable)
-    assert (len(outbox), outbox.error) == (3, "the database is away")
+    outbox.put(one)
+    outbox.revise(one, "Ada", unavailable, verdict="up")
+    outbox.revise(one, "Ada", unavailable, verdict="down", comment="no")
+    outbox.revise(one, "Ada", unavailable, correction="neutral")
+    assert (len(outbox), outbox.error) == (4, "the database is away")
     assert outbox.holds(one.prediction.id)
-    assert outbox.ratings_of(one.prediction.id) == [up, down]
+    newest = outbox.newest(one, "Ada", unavailable)
+    assert newest is not None
+    assert newest.content == ("down", "neutral", "no", False, False)
 
     outbox.send(lambda: sqlite_log)
     assert (len(outbox), outbox.error) == (0, "")
     assert not outbox.holds(one.prediction.id)
-    assert sqlite_log.ratings_of(one.prediction.id) == [down]
-    assert len(list(sqlite_log.history(unrated=True))) == 2
+    assert sqlite_log.ratings_of(one.prediction.id) == [newest]
+    assert len(list(sqlite_log.history(unrated=True))) == 3
 
 
 def test_a_rating_brings_its_prediction_along(sqlite_log: FeedbackLog) -> None:
     outbox, one = Outbox(), entry()
-    outbox.put(one, rating(one))
-    outbox.send(lambda: sqlite_log)
+    outbox.revise(one, "Ada", lambda: sqlite_log, verdict="up")
     assert sqlite_log.find(one.prediction.id) == one
 
 
 def test_a_send_that_breaks_off_can_be_repeated(sqlite_log: FeedbackLog) -> None:
     outbox, one = Outbox(), entry()
-    outbox.put(one, rating(one))
+    outbox.revise(one, "Ada", unavailable, verdict="up")
     calls = 0
 
     def breaks_at_second_call() -> FeedbackLog:
@@ -51,3 +76,73 @@ def test_a_send_that_breaks_off_can_be_repeated(sqlite_log: FeedbackLog) -> None
         outbox.send(breaks_at_second_call)
     outbox.send(lambda: sqlite_log)
     assert len(list(sqlite_log.history(unrated=True))) == 1
+
+
+def test_what_is_refused_for_good_does_not_hold_up_the_rest(sqlite_log: FeedbackLog) -> None:
+    outbox = Outbox()
+    broken = entry(output=(ScoredLabel("x", float("nan")),))  # NULL to SQLite, and refused
+    outbox.put(broken)
+    fine = entry()
+    outbox.put(fine)
+    outbox.send(lambda: sqlite_log)
+    assert "refused" in outbox.error
+    assert outbox.holds(broken.prediction.id)
+    assert sqlite_log.find(fine.prediction.id) == fine
+
+
+def test_two_runs_at_once_store_all_of_it_once(sqlite_log: FeedbackLog) -> None:
+    outbox, one = Outbox(), entry()
+    log: Any = SlowLog(sqlite_log)
+    outbox.put(one)
+    verdicts = ["up", "down"] * 6
+    start = threading.Barrier(len(verdicts))
+    failed: list[BaseException] = []
+
+    def click(verdict: str) -> None:
+        try:
+            start.wait()
+            outbox.revise(one, "Ada", lambda: log, verdict=verdict)
+        except BaseException as error:  # noqa: BLE001 - a thread's failure must reach the test
+            failed.append(error)
+
+    threads = [threading.Thread(target=click, args=(verdict,)) for verdict in verdicts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert len(outbox) == 0
+    history = [rating for _, rating in sqlite_log.history(unrated=True) if rating]
+    assert all(a.verdict != b.verdict for a, b in pairwise(history))
+    assert sqlite_log.counts().rated == 1
+
+
+def test_a_revision_keeps_what_was_said_in_another_tab(sqlite_log: FeedbackLog) -> None:
+    here, there, one = Outbox(), Outbox(), entry()
+    here.revise(one, "Ada", lambda: sqlite_log, verdict="down")
+    there.revise(one, "Ada", lambda: sqlite_log, comment="from the other tab")
+    here.revise(one, "Ada", lambda: sqlite_log, correction="neutral")
+    (said,) = sqlite_log.ratings_of(one.prediction.id)
+    assert (said.correction, said.comment) == ("neutral", "from the other tab")
+
+
+def test_retracting_nothing_stores_nothing(sqlite_log: FeedbackLog) -> None:
+    outbox, one = Outbox(), entry()
+    outbox.put(one)
+    outbox.revise(one, "Ada", lambda: sqlite_log, retracted=True)
+    assert sqlite_log.counts().rated == 0
+    assert outbox.newest(one, "Ada", lambda: sqlite_log) is None
+
+
+def test_a_new_name_takes_the_ratings_of_the_session_along(sqlite_log: FeedbackLog) -> None:
+    outbox, first, second, third = Outbox(), entry(), entry(), entry()
+    outbox.revise(first, "anonymous-1", lambda: sqlite_log, verdict="up")
+    outbox.revise(second, "anonymous-1", lambda: sqlite_log, verdict="down", comment="hm")
+    outbox.revise(third, "anonymous-1", lambda: sqlite_log, verdict="up")
+    outbox.revise(third, "anonymous-1", lambda: sqlite_log, retracted=True)
+    outbox.rename("anonymous-1", "Ada", unavailable)
+    outbox.send(lambda: sqlite_log)
+    counts = sqlite_log.counts()
+    assert (counts.up, counts.down, counts.reviewers) == (1, 1, 1)
+    (said,) = sqlite_log.ratings_of(second.prediction.id)
+    assert (said.reviewer, said.comment) == ("Ada", "hm")

@@ -9,10 +9,15 @@ from feedback import FeedbackError, export_csv, import_csv, wilson_interval
 from feedback.records import Filter
 from ui import charts, shared
 from ui.log_table import COLUMN_CONFIG, frame
-from ui.text import as_markdown
+from ui.text import as_markdown, printable
 
 PAGE_ROWS = 20
 VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
+
+
+def first_page() -> None:
+    st.session_state["page"] = 1
+
 
 st.title("Feedback")
 
@@ -23,16 +28,11 @@ if not shared.settings().log_lasts:
         "(`postgresql://user:password@host/name`) in the app's secrets."
     )
 
-try:
-    log = shared.log()
-    counts = log.counts()
-except FeedbackError as error:
-    st.error(as_markdown(str(error)))
-    st.stop()
-
+log = shared.log()
+counts = log.counts()
 if counts.predictions == 0:
     st.info("Nothing here yet. Predict a text and rate it; it shows up here.")
-    st.page_link("pages/try.py", label="Try the model", icon=":material/edit_note:")
+    st.page_link("app_pages/try.py", label="Try the model", icon=":material/edit_note:")
 else:
     rated = counts.up + counts.down
     low, high = wilson_interval(counts.up, rated)
@@ -55,12 +55,22 @@ else:
     st.subheader("Predictions")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         verdict = st.segmented_control(
-            "Rating", list(VERDICTS), format_func=VERDICTS.__getitem__, default="", key="verdict"
+            "Rating",
+            list(VERDICTS),
+            format_func=VERDICTS.__getitem__,
+            default="",
+            key="verdict",
+            on_change=first_page,
         )
         label = st.selectbox(
-            "Label", ["", *log.labels()], format_func=lambda name: name or "All", width=160
+            "Label",
+            ["", *log.labels()],
+            format_func=lambda name: printable(name) or "All",
+            key="label",
+            on_change=first_page,
+            width=160,
         )
-        words = st.text_input("Text contains", width=220)
+        words = st.text_input("Text contains", key="words", on_change=first_page, width=220)
     chosen = Filter(verdict=verdict or "", label=label or "", text=words)
     found = log.count(chosen)
     pages = ceil(found / PAGE_ROWS)

@@ -31,5 +31,7 @@ if clicked or chosen:
 
 if entry:
     st.html(card_html(entry.prediction))
-    desk.store(entry)
+desk.store()
+if entry:
+    desk.link(entry)
     rating_form.show(entry)
