@@ -53,7 +53,7 @@ else:
         st.altair_chart(charts.by_label(log.tally_by_label(limit=20)), width="stretch")
 
     st.subheader("Predictions")
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         verdict = st.segmented_control(
             "Rating",
             list(VERDICTS),
@@ -111,7 +111,9 @@ st.subheader("Import")
 with st.form("import", border=False, clear_on_submit=True):
     file = st.file_uploader("A CSV file exported here or by another copy of this app", type="csv")
     submitted = st.form_submit_button("Import CSV")
-if submitted and file:
+if submitted and not file:
+    st.info("Choose a file first.")
+elif submitted and file:
     try:
         done = import_csv(log, file)
     except FeedbackError as error:

@@ -23,11 +23,12 @@ if chosen:
     st.session_state["text"] = chosen
 
 with st.form("input", border=False):
-    text = st.text_area("Text", key="text", height=140, placeholder="Type or paste a text")
+    st.text_area("Text", key="text", height=140, placeholder="Type or paste a text")
     clicked = st.form_submit_button("Predict", type="primary", help="Ctrl+Enter in the text")
 
 if clicked or chosen:
-    entry = desk.predict(text)
+    desk.ask(st.session_state["text"])
+entry = desk.answer() or entry
 
 if entry:
     st.html(card_html(entry.prediction))

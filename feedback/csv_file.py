@@ -171,7 +171,8 @@ def _parse(file: BinaryIO) -> Iterator[Row]:
         if tuple(header) != COLUMNS:
             raise CsvError(_wrong_header(header))
         for number, cells in enumerate(reader, start=2):
-            yield _parse_row(number, cells)
+            if cells:  # an editor may add an empty line at the end
+                yield _parse_row(number, cells)
     except UnicodeDecodeError as error:
         raise CsvError("The file is not UTF-8. Import a file that this page exported.") from error
     except csv.Error as error:
@@ -179,6 +180,10 @@ def _parse(file: BinaryIO) -> Iterator[Row]:
 
 
 def _wrong_header(header: list[str]) -> str:
+    if not header:
+        return "The file is empty. Import a file that this page exported."
+    if len(header) == 1 and header[0].count(";") == len(COLUMNS) - 1:
+        return "The file is separated by semicolons. Save it as CSV with commas."
     missing = [name for name in COLUMNS if name not in header]
     what = f"lacks the columns {', '.join(missing[:5])}" if missing else "has other columns"
     return f"The file {what}. Import a file that this page exported, with its header as it was."

@@ -29,18 +29,28 @@ class Database:
         parsed = _parse(url)
         self._name = parsed.get_backend_name()
         try:
-            if self._name == "sqlite" and "uri" not in parsed.query:
-                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
             self._engine = _engine(parsed)
-        except OSError as error:
-            raise self._unavailable(error) from error
         except (NoSuchModuleError, ImportError) as error:
             raise FeedbackError(
                 f"DATABASE_URL begins with {parsed.drivername!r}, and there is no driver for that "
                 "here. Install one, or use postgresql:// or sqlite:///."
             ) from error
-        with self.connect(write=True) as connection:
-            _migrate(connection)
+        # Kept to notice that the file went away: SQLite would go on writing into a deleted one.
+        self._file = _file(parsed)
+        self._inode: int | None = None
+        self._prepare()
+
+    def _prepare(self) -> None:
+        """Makes the folder of an SQLite file, and brings the schema up to date."""
+        try:
+            if self._file:
+                self._file.parent.mkdir(parents=True, exist_ok=True)
+            self._engine.dispose()
+            with self._transaction(write=True) as connection:
+                _migrate(connection)
+            self._inode = self._file.stat().st_ino if self._file else None
+        except OSError as error:
+            raise self._unavailable(error) from error
 
     @contextmanager
     def connect(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -48,6 +58,14 @@ class Database:
 
         Raises LogUnavailable if the database is away or busy, FeedbackError if it refuses a value.
         """
+        if self._file and not (self._file.exists() and self._file.stat().st_ino == self._inode):
+            logger.error("The feedback log's file was deleted or replaced; it is opened anew")
+            self._prepare()
+        with self._transaction(write=write) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:
         try:
             with self._engine.connect() as connection:
                 connection = connection.execution_options(**{_WRITES: write})
@@ -73,6 +91,12 @@ class Database:
             f"The feedback log cannot be reached or written ({shown}). Try again in a moment; "
             "if that does not help, the owner finds the details in the app's log."
         )
+
+
+def _file(url: sa.URL) -> Path | None:
+    """The file of an SQLite database, unless its name is a URI."""
+    plain = url.get_backend_name() == "sqlite" and "uri" not in url.query
+    return Path(str(url.database)) if plain else None
 
 
 def _detail(error: Exception) -> str:

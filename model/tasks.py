@@ -3,6 +3,7 @@
 Knows no runtime: it sees arrays, not tensors.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,15 @@ from numpy.typing import NDArray
 from model.errors import InputError, ModelError, ModelLoadError
 from model.prediction import ScoredLabel
 
+BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode general categories
+
 
 def check_text(text: str, *, max_chars: int) -> None:
-    """Raises InputError if `text` is blank or longer than `max_chars` characters."""
-    if not text.strip():
+    """Raises InputError if `text` is blank or longer than `max_chars` characters.
+
+    Blank is also what has control and format characters only, such as zero-width spaces.
+    """
+    if all(unicodedata.category(character) in BLANK for character in text):
         raise InputError("There is no text to predict. Type or paste some.")
     if len(text) > max_chars:
         raise InputError(

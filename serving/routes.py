@@ -37,7 +37,9 @@ def routes(loading: Callable[[], Future[Model]]) -> list[BaseRoute]:
         )
 
     async def unknown(request: Request) -> JSONResponse:
-        return JSONResponse({"error": f"There is no {request.url.path} here."}, 404)
+        return JSONResponse(
+            {"error": f"There is no {request.method} {request.url.path} here."}, 404
+        )
 
     return [
         Route("/api/live", live),

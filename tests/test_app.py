@@ -73,7 +73,7 @@ def test_broken_settings_are_told(client: TestClient, monkeypatch: pytest.Monkey
 def test_an_unknown_route_is_a_json_404(client: TestClient, method: str, path: str) -> None:
     answer = client.request(method, path)
     assert answer.status_code == 404
-    assert answer.json()["error"].startswith("There is no /api")
+    assert answer.json()["error"].startswith(f"There is no {method} /api")
 
 
 def test_the_page_sets_a_visit_cookie_once(client: TestClient) -> None:

@@ -95,8 +95,7 @@ def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
     thumbs(page, 0)
     assert page.pills[0].options == ["negative", "neutral"]
     page.pills[0].set_value("neutral").run()
-    page.text_area[1].set_value("too eager")
-    next(b for b in page.button if b.label == "Save comment").click().run()
+    page.text_area[1].set_value("too eager").run()
     (said,) = log.ratings_of(stored.prediction.id)
     assert (said.verdict, said.correction, said.comment) == ("down", "neutral", "too eager")
 
@@ -290,6 +289,31 @@ def test_an_old_link_does_not_hide_a_new_prediction(log: FeedbackLog) -> None:
     page.query_params["p"] = str(stored.prediction.id)
     page.run()
     assert "from a colleague" in html(page), "the browser's back button"
+
+
+def test_a_text_that_is_refused_leaves_the_last_card(log: FeedbackLog) -> None:
+    page = predict(predict(open_page(), "fine"), " ")
+    assert "no text to predict" in page.info[0].value
+    assert "fine" in html(page)
+    assert page.feedback
+
+
+def test_a_prediction_that_was_overtaken_by_a_click_is_made(log: FeedbackLog) -> None:
+    page = predict(open_page(), "first")
+    page.session_state["asked"] = "second"  # what a run leaves that was stopped while it waited
+    thumbs(page, 1)
+    assert "second" in html(page)
+    texts = {one.prediction.input: said for one, said in log.page(Filter(), offset=0, limit=9)}
+    assert texts["first"] is not None
+    assert texts["second"] is None, "the thumb was for what was shown"
+
+
+def test_nobody_can_call_themselves_anonymous(log: FeedbackLog) -> None:
+    page = thumbs(predict(open_page(), "who"), 1)
+    page.text_input(key="name").set_value("anonymous-123456").run()
+    (_, said), *_ = log.page(Filter(), offset=0, limit=1)
+    assert said is not None
+    assert said.reviewer != "anonymous-123456"
 
 
 def test_a_name_and_a_thumb_in_one_run_are_one_rating(log: FeedbackLog) -> None:

@@ -42,7 +42,9 @@ def opened() -> Entry | None:
         if entry:  # else there is nothing to lose by looking again
             st.session_state["seen_p"] = wanted
     elif entry and "text" not in st.session_state:
-        _open(entry)  # back from another page, where Streamlit drops the text area's state
+        # Back from another page, where Streamlit drops the text area's state and the URL its `p`.
+        _open(entry)
+        st.session_state.pop("seen_p", None)
     return entry
 
 
@@ -67,7 +69,21 @@ def _open(entry: Entry) -> None:
     st.session_state["text"] = printable(entry.prediction.input)
 
 
-def predict(text: str) -> Entry | None:
+def ask(text: str) -> None:
+    """Asks for a prediction; it stays asked for if another click overtakes the run that waits."""
+    st.session_state["asked"] = text
+
+
+def answer() -> Entry | None:
+    """The prediction that was asked for, now open; None if there is none to make or to be had."""
+    if "asked" not in st.session_state:
+        return None
+    entry = _predict(st.session_state["asked"])
+    del st.session_state["asked"]
+    return entry
+
+
+def _predict(text: str) -> Entry | None:
     """Predicts and opens the result; says on the page why not, and returns None."""
     try:
         check_text(text, max_chars=shared.settings().limits.max_chars)
@@ -109,8 +125,12 @@ def store() -> None:
 
 
 def link(entry: Entry) -> None:
-    """Puts `entry` into the URL, where a reload or a colleague finds it, once it is stored."""
+    """Puts `entry` into the URL, where a reload or a colleague finds it, once it is stored.
+
+    Only when it is opened: done again after the browser's back button, it would undo that.
+    """
     prediction_id = str(entry.prediction.id)
-    if not outbox().holds(entry.prediction.id) and st.query_params.get("p") != prediction_id:
+    linked = st.session_state.get("seen_p") == prediction_id
+    if not linked and not outbox().holds(entry.prediction.id):
         st.session_state["seen_p"] = prediction_id
         st.query_params["p"] = prediction_id

@@ -25,8 +25,8 @@ def show(entry: Entry) -> None:
         st.session_state[thumbs_key] = THUMBS[mine.verdict] if mine else None
         st.feedback("thumbs", key=thumbs_key, on_change=_thumbs_changed, args=(entry,))
         if mine:
-            state = "not stored yet" if desk.outbox().holds(prediction.id) else "saved"
-            st.caption(f"Your rating is {state}.", width="content")
+            kept = desk.outbox().holds(prediction.id)
+            st.caption("Not stored yet" if kept else "Saved", width="content")
             st.button(
                 "Retract",
                 type="tertiary",
@@ -53,10 +53,17 @@ def _correct(entry: Entry, mine: Rating) -> None:
         on_change=_correction_changed,
         args=(entry,),
     )
-    with st.form(f"form-{prediction.id}", border=False):
-        st.session_state.setdefault(comment_key, printable(mine.comment))
-        st.text_area("Comment (optional)", key=comment_key, max_chars=MAX_COMMENT_CHARS, height=80)
-        st.form_submit_button("Save comment", on_click=_comment_saved, args=(entry,))
+    st.session_state.setdefault(comment_key, printable(mine.comment))
+    st.text_area(
+        "Comment (optional)",
+        key=comment_key,
+        max_chars=MAX_COMMENT_CHARS,
+        height=80,
+        on_change=_comment_changed,
+        args=(entry,),
+    )
+    # Leaving the field stores the comment; the button is a place to go to.
+    st.button("Save comment")
 
 
 def _name() -> None:
@@ -67,6 +74,7 @@ def _name() -> None:
         max_chars=visits.MAX_NAME_CHARS,
         on_change=_renamed,
         placeholder="Stored with your ratings",
+        help="Ratings under the same name count as one reviewer's.",
         width=280,
     )
 
@@ -110,7 +118,7 @@ def _correction_changed(entry: Entry) -> None:
     _save(entry, correction=st.session_state[f"correction-{entry.prediction.id}"] or "")
 
 
-def _comment_saved(entry: Entry) -> None:
+def _comment_changed(entry: Entry) -> None:
     _save(entry, comment=st.session_state[f"comment-{entry.prediction.id}"].strip())
 
 

@@ -12,6 +12,7 @@ import streamlit as st
 
 from ui.visit_cookie import COOKIE, is_visit_id
 
+ANONYMOUS = "anonymous-"  # no name may begin like this
 MAX_NAMES = 10_000
 MAX_NAME_CHARS = 80
 
@@ -26,7 +27,7 @@ class Visit:
     @property
     def reviewer(self) -> str:
         """What ratings are stored under; anonymous visitors are told apart by their visit."""
-        return self.name or f"anonymous-{self.id[:6]}"
+        return self.name or f"{ANONYMOUS}{self.id[:6]}"
 
 
 def current() -> Visit:
@@ -42,7 +43,8 @@ def current() -> Visit:
 
 def rename(visit: Visit, name: str) -> Visit:
     """Keeps the name until the process ends, or 10,000 newer visits have named themselves."""
-    renamed = Visit(visit.id, " ".join(name.split())[:MAX_NAME_CHARS])
+    name = " ".join(name.split())[:MAX_NAME_CHARS]
+    renamed = Visit(visit.id, "" if name.startswith(ANONYMOUS) else name)
     names = _names()
     names.pop(visit.id, None)
     names[visit.id] = renamed.name

@@ -186,8 +186,9 @@ def test_a_bad_cell_is_named_and_nothing_is_imported(
 @pytest.mark.parametrize(
     ("file", "message"),
     [
-        (b"", "lacks the columns prediction_id"),
+        (b"", "file is empty"),
         (b"a,b\r\n1,2\r\n", "lacks the columns"),
+        (";".join(COLUMNS).encode(), "separated by semicolons"),
         (",".join((*COLUMNS, "extra")).encode(), "has other columns"),
         (",".join(COLUMNS).encode() + b"\r\na,b\r\n", "Row 2 has 2 cells"),
         (b"\xff\xfe\x00binary\x80", "not UTF-8"),
@@ -199,6 +200,12 @@ def test_a_file_that_is_not_an_export_is_refused(
 ) -> None:
     with pytest.raises(CsvError, match=message):
         import_csv(sqlite_log, io.BytesIO(file))
+
+
+def test_an_empty_line_at_the_end_does_not_matter(sqlite_log: FeedbackLog) -> None:
+    sqlite_log.add([entry()], [])
+    with empty_log() as log:
+        assert import_csv(log, io.BytesIO(exported(sqlite_log) + b"\r\n")).rows == 1
 
 
 def test_excel_may_write_booleans_in_capitals(sqlite_log: FeedbackLog) -> None:

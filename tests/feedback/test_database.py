@@ -65,6 +65,22 @@ def test_a_database_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
             FeedbackLog(f"sqlite:///{tmp_path / path}")
 
 
+def test_a_deleted_file_is_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "sub" / "log.db"
+    log = FeedbackLog(f"sqlite:///{path}")
+    log.record(entry())
+    for one in path.parent.iterdir():
+        one.unlink()
+    path.parent.rmdir()
+    kept = entry("after that")
+    log.record(kept)
+    log.close()
+    again = FeedbackLog(f"sqlite:///{path}")
+    assert again.find(kept.prediction.id) == kept
+    assert again.counts().predictions == 1
+    again.close()
+
+
 def test_a_read_only_database_can_be_read_and_a_write_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     FeedbackLog(f"sqlite:///{path}").close()

@@ -38,7 +38,7 @@ def test_ties_keep_the_order_of_the_labels() -> None:
     assert [item.label for item in output] == ["a", "c", "k"]
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t \u3000"])
+@pytest.mark.parametrize("text", ["", " ", "\n\t \u3000", "\u200b\u200b", "\0", "\u202e"])
 def test_a_blank_text_gets_a_hint(text: str) -> None:
     with pytest.raises(InputError, match="no text to predict"):
         check_text(text, max_chars=10)
