@@ -72,15 +72,15 @@ def test_paste_predict_rate_reload_export(page: Page, server: str, tmp_path: Pat
     page.get_by_label("Comment (optional)").fill("=1+1 is not a mood")
     page.get_by_role("button", name="Save comment").click()
     settled(page)
-    page.get_by_label("Your name (optional)").fill("Ada")
-    page.get_by_label("Your name (optional)").press("Enter")
+    page.get_by_role("textbox", name="Your name (optional)").fill("Ada")
+    page.get_by_role("textbox", name="Your name (optional)").press("Enter")
     settled(page)
 
     page.reload()
     expect(page.locator(".card-input")).to_have_text(UGLY)
     expect(page.get_by_role("radio", name="Thumbs down")).to_be_checked()
     expect(page.get_by_label("Comment (optional)")).to_have_value("=1+1 is not a mood")
-    expect(page.get_by_label("Your name (optional)")).to_have_value("Ada")
+    expect(page.get_by_role("textbox", name="Your name (optional)")).to_have_value("Ada")
 
     content, rows = exported(page, server)
     newest = rows[-1]
