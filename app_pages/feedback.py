@@ -1,6 +1,7 @@
 """Feedback: how the model does, every prediction with its rating, export and import."""
 
 from datetime import date
+from functools import partial
 from math import ceil
 
 import streamlit as st
@@ -17,6 +18,10 @@ VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
 
 def first_page() -> None:
     st.session_state["page"] = 1
+
+
+def exported(*, unrated: bool) -> bytes:
+    return b"".join(export_csv(log, unrated=unrated))
 
 
 st.title("Feedback")
@@ -85,26 +90,19 @@ else:
         st.caption("No prediction matches.")
 
     st.subheader("Export")
+    # Two buttons and no checkbox: a rerun gives a download a new address, and a click that comes
+    # in between finds the old one gone.
     with st.container(horizontal=True):
-        # Two buttons and no checkbox: a rerun gives a download a new address, and a click that
-        # comes in between finds the old one gone.
-        st.download_button(
-            "Export ratings",
-            data=lambda: b"".join(export_csv(log, unrated=False)),
-            file_name=f"ratings-{date.today()}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-            type="primary",
-        )
-        st.download_button(
-            "Export all predictions",
-            data=lambda: b"".join(export_csv(log, unrated=True)),
-            file_name=f"predictions-{date.today()}.csv",
-            mime="text/csv",
-            icon=":material/download:",
-            on_click="ignore",
-        )
+        for name, unrated in (("ratings", False), ("all predictions", True)):
+            st.download_button(
+                f"Export {name}",
+                data=partial(exported, unrated=unrated),
+                file_name=f"{name.replace(' ', '-')}-{date.today()}.csv",
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                type="secondary" if unrated else "primary",
+            )
     st.caption("CSV for a spreadsheet: one row a rating; the second file has unrated ones too.")
 
 st.subheader("Import")
@@ -119,9 +117,15 @@ elif submitted and file:
     except FeedbackError as error:
         st.error(f"Nothing was imported. {as_markdown(str(error))}")
     else:
+        added = done.added
         st.session_state["imported"] = (
-            f"{done.rows:,} rows read: {done.predictions:,} predictions and {done.ratings:,} "
+            f"{done.rows:,} rows read: {added.predictions:,} predictions and {added.ratings:,} "
             "ratings are new, the rest was there."
+        ) + (
+            f" {added.differing:,} of those differ from the log, which keeps what it has: a "
+            "changed mind is a new rating."
+            if added.differing
+            else ""
         )
         st.rerun()
 if "imported" in st.session_state:

@@ -17,18 +17,17 @@ from uuid import UUID
 from feedback.errors import CsvError
 from feedback.escape import guarded, storable, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
-from feedback.records import Rating, entry_from, entry_values
+from feedback.records import Added, Rating, entry_from, entry_values
 
 MAX_CELL_CHARS = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many predictions and ratings an import added, and how many rows it read."""
+    """How many rows an import read, and what of them was added."""
 
     rows: int
-    predictions: int
-    ratings: int
+    added: Added
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +149,7 @@ def import_csv(log: FeedbackLog, file: BinaryIO) -> Imported:
     """
     rows = list(_parse(file))
     entries, revisions = [entry for entry, _ in rows], [rating for _, rating in rows if rating]
-    return Imported(len(rows), *log.add(entries, revisions))
+    return Imported(len(rows), log.add(entries, revisions))
 
 
 def _cells(row: Row) -> list[str]:

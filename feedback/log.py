@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
 from feedback.errors import FeedbackError
-from feedback.records import Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
+from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
 from feedback.tables import predictions, ratings
 
 CHUNK = 500
@@ -72,13 +72,12 @@ class FeedbackLog:
             connection.execute(sa.insert(ratings).values(_rating_values(rating)))
             return True
 
-    def add(self, entries: Iterable[Entry], revisions: Iterable[Rating]) -> tuple[int, int]:
-        """Stores what is not there yet, all or nothing; returns how many of each were added."""
+    def add(self, entries: Iterable[Entry], revisions: Iterable[Rating]) -> Added:
+        """Stores what is not there yet, all or nothing; what is there stays as it is."""
         with self._database.connect(write=True) as connection:
-            return (
-                _insert_new(connection, predictions, [entry_values(e) for e in entries]),
-                _insert_new(connection, ratings, [_rating_values(r) for r in revisions]),
-            )
+            made = _insert_new(connection, predictions, [entry_values(e) for e in entries])
+            rated = _insert_new(connection, ratings, [_rating_values(r) for r in revisions])
+        return Added(made[0], rated[0], made[1] + rated[1])
 
     def find(self, prediction_id: UUID) -> Entry | None:
         """The entry of a prediction, or None if the log has none."""
@@ -169,21 +168,27 @@ def _rating_values(rating: Rating) -> dict[str, Any]:
     return {column.name: getattr(rating, column.name) for column in ratings.columns}
 
 
-def _insert_new(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+def _insert_new(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]
+) -> tuple[int, int]:
+    """How many rows were inserted, and how many are there with other content."""
     unique = list({row["id"]: row for row in rows}.values())
-    chunks = (unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK))
-    return sum(_insert_chunk(connection, table, chunk) for chunk in chunks)
+    chunks = [unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)]
+    counts = [_insert_chunk(connection, table, chunk) for chunk in chunks]
+    return sum(new for new, _ in counts), sum(other for _, other in counts)
 
 
-def _insert_chunk(connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
-    def insert_missing() -> int:
-        ids = [row["id"] for row in rows]
-        there = set(connection.execute(sa.select(table.c.id).where(table.c.id.in_(ids))).scalars())
+def _insert_chunk(
+    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]
+) -> tuple[int, int]:
+    def insert_missing() -> tuple[int, int]:
+        known = sa.select(table).where(table.c.id.in_([row["id"] for row in rows]))
+        there = {row["id"]: dict(row) for row in connection.execute(known).mappings()}
         new = [row for row in rows if row["id"] not in there]
         if new:
             with connection.begin_nested():
                 connection.execute(sa.insert(table), new)
-        return len(new)
+        return len(new), sum(there.get(row["id"], row) != row for row in rows)
 
     try:
         return insert_missing()

@@ -62,6 +62,15 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Added:
+    """What `FeedbackLog.add` stored; `differing` are ids that it had with other content."""
+
+    predictions: int
+    ratings: int
+    differing: int
+
+
+@dataclass(frozen=True, slots=True)
 class Tally:
     """Ratings that count, up and down, of one day or one label."""
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback import CsvError, Entry, FeedbackLog, Rating, export_csv, import_csv
-from feedback.csv_file import COLUMNS
+from feedback.csv_file import COLUMNS, Imported
+from feedback.records import Added
 from model.prediction import Prediction, ScoredLabel
 from tests.making import entry, rating
 
@@ -92,8 +93,8 @@ def test_export_import_export_is_identical(
         import_csv(second, io.BytesIO(file))
         assert exported(second, unrated=unrated) == file
         assert list(second.history(unrated=True)) == list(first.history(unrated=unrated))
-        again = import_csv(second, io.BytesIO(file))
-        assert (again.predictions, again.ratings) == (0, 0), "importing twice adds nothing"
+        again = import_csv(second, io.BytesIO(file)).added
+        assert again == Added(0, 0, 0), "importing twice adds nothing"
 
 
 @settings(max_examples=50, deadline=None)
@@ -114,7 +115,7 @@ def test_the_round_trip_holds_on_each_database(log: FeedbackLog, tmp_path: Path)
     file = exported(log)
     copy = FeedbackLog(f"sqlite:///{tmp_path / 'copy.db'}")
     done = import_csv(copy, io.BytesIO(file))
-    assert (done.rows, done.predictions, done.ratings) == (6, 5, 2)
+    assert done == Imported(6, Added(5, 2, 0))
     assert exported(copy) == file
     copy.close()
 
@@ -202,6 +203,15 @@ def test_a_file_that_is_not_an_export_is_refused(
         import_csv(sqlite_log, io.BytesIO(file))
 
 
+def test_an_edited_row_changes_nothing_and_is_counted(sqlite_log: FeedbackLog) -> None:
+    stored = [entry(), entry()]
+    sqlite_log.add(stored, [rating(one) for one in stored])
+    before = exported(sqlite_log)
+    done = import_csv(sqlite_log, io.BytesIO(changed(before, "verdict", "down")))
+    assert done == Imported(2, Added(0, 0, differing=1))
+    assert exported(sqlite_log) == before
+
+
 def test_an_empty_line_at_the_end_does_not_matter(sqlite_log: FeedbackLog) -> None:
     sqlite_log.add([entry()], [])
     with empty_log() as log:
@@ -219,4 +229,4 @@ def test_excel_may_write_booleans_in_capitals(sqlite_log: FeedbackLog) -> None:
 def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(sqlite_log: FeedbackLog) -> None:
     sqlite_log.add([entry("x" * 200_000)], [])
     with empty_log() as log:
-        assert import_csv(log, io.BytesIO(exported(sqlite_log))).predictions == 1
+        assert import_csv(log, io.BytesIO(exported(sqlite_log))).added.predictions == 1
