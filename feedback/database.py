@@ -58,11 +58,18 @@ class Database:
 
         Raises LogUnavailable if the database is away or busy, FeedbackError if it refuses a value.
         """
-        if self._file and not (self._file.exists() and self._file.stat().st_ino == self._inode):
+        if self._moved():
             logger.error("The feedback log's file was deleted or replaced; it is opened anew")
             self._prepare()
         with self._transaction(write=write) as connection:
             yield connection
+
+    def _moved(self) -> bool:
+        """Whether the SQLite file is no longer the one that was opened."""
+        try:
+            return self._file is not None and self._file.stat().st_ino != self._inode
+        except OSError:
+            return True
 
     @contextmanager
     def _transaction(self, *, write: bool) -> Iterator[sa.Connection]:

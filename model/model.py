@@ -132,8 +132,11 @@ class Model:
         """One prediction a text, in the order of `texts`.
 
         A text over the model's limit is cut there and its prediction says `truncated`. Raises
-        ModelError if the forward pass fails, ModelClosed if the model is not to be used.
+        ModelError if the forward pass fails, ModelClosed if the model is not to be used, InputError
+        for a single text, whose letters would else be taken for texts.
         """
+        if isinstance(texts, str):
+            raise InputError("predict takes a list of texts; put the one text into a list.")
         return self._enqueue(self._run, list(texts)).result()
 
     def submit(self, text: str) -> Future[Prediction]:

@@ -75,6 +75,11 @@ def test_submit_gives_the_same_as_predict(model: Model) -> None:
     assert submitted.id != predicted.id
 
 
+def test_a_single_text_is_not_taken_for_a_list_of_letters(model: Model) -> None:
+    with pytest.raises(InputError, match="takes a list"):
+        model.predict("fine")
+
+
 def test_no_texts_give_no_predictions(model: Model) -> None:
     assert model.predict([]) == []
 
