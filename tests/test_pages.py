@@ -316,6 +316,28 @@ def test_nobody_can_call_themselves_anonymous(log: FeedbackLog) -> None:
     assert said.reviewer != "anonymous-123456"
 
 
+def test_a_comment_and_a_thumb_in_one_run_are_both_kept(log: FeedbackLog) -> None:
+    page = thumbs(predict(open_page(), "both"), 0)
+    page.text_area[1].set_value("typed, and then the thumb")
+    page.feedback[0].set_value(1).run()
+    (_, said), *_ = log.page(Filter(), offset=0, limit=1)
+    assert said is not None
+    assert (said.verdict, said.comment) == ("up", "typed, and then the thumb")
+
+
+def test_what_an_overtaken_callback_left_is_taken_by_the_next_run(log: FeedbackLog) -> None:
+    page = thumbs(predict(open_page(), "overtaken"), 0)
+    comment_key = str(page.text_area[1].key)
+    # As after a callback that was stopped: the value is there, and nothing says that it is new.
+    page.session_state[comment_key] = "typed"
+    page.session_state["name"] = "Ada"
+    thumbs(page, 1)
+    (_, said), *_ = log.page(Filter(), offset=0, limit=1)
+    assert said is not None
+    assert (said.reviewer, said.verdict, said.comment) == ("Ada", "up", "typed")
+    assert log.counts().reviewers == 1
+
+
 def test_a_name_and_a_thumb_in_one_run_are_one_rating(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "both at once"), 1)
     page.text_input(key="name").set_value("Ada")

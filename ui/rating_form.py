@@ -17,6 +17,7 @@ THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 
 def show(entry: Entry) -> None:
     """The form for the visit's own rating, and what others said."""
+    _take_name()
     prediction = entry.prediction
     mine = desk.outbox().newest(entry, visits.current().reviewer, shared.log)
     with st.container(horizontal=True, vertical_alignment="center", key="thumbs"):
@@ -53,13 +54,13 @@ def _correct(entry: Entry, mine: Rating) -> None:
         on_change=_correction_changed,
         args=(entry,),
     )
-    st.session_state.setdefault(comment_key, printable(mine.comment))
+    _fill(comment_key, printable(mine.comment))
     st.text_area(
         "Comment (optional)",
         key=comment_key,
         max_chars=MAX_COMMENT_CHARS,
         height=80,
-        on_change=_comment_changed,
+        on_change=_save,
         args=(entry,),
     )
     # Leaving the field stores the comment; the button is a place to go to.
@@ -67,12 +68,11 @@ def _correct(entry: Entry, mine: Rating) -> None:
 
 
 def _name() -> None:
-    st.session_state.setdefault("name", visits.current().name)
+    _fill("name", visits.current().name)
     st.text_input(
         "Your name (optional)",
         key="name",
         max_chars=visits.MAX_NAME_CHARS,
-        on_change=_renamed,
         placeholder="Stored with your ratings",
         help="Ratings under the same name count as one reviewer's.",
         width=280,
@@ -118,16 +118,37 @@ def _correction_changed(entry: Entry) -> None:
     _save(entry, correction=st.session_state[f"correction-{entry.prediction.id}"] or "")
 
 
-def _comment_changed(entry: Entry) -> None:
-    _save(entry, comment=st.session_state[f"comment-{entry.prediction.id}"].strip())
-
-
-def _renamed() -> None:
-    old, name, box = visits.current(), st.session_state["name"], desk.outbox()
-    new = visits.rename(old, name)
-    box.rename(old.reviewer, new.reviewer, shared.log)
-
-
 def _save(entry: Entry, **changes: Any) -> None:
+    """Stores a revision: `changes`, and a comment that was typed and not taken yet."""
     reviewer, box = visits.current().reviewer, desk.outbox()
+    comment_key = f"comment-{entry.prediction.id}"
+    comment = _typed(comment_key)
+    if comment is not None:
+        changes["comment"] = comment.strip()
     box.revise(entry, reviewer, shared.log, **changes)
+    if comment is not None:
+        st.session_state[f"{comment_key}-taken"] = comment
+
+
+# A callback that is overtaken never comes back. What was typed is therefore compared with what was
+# last taken, so that the next run takes it, whichever click that run is for.
+
+
+def _fill(key: str, text: str) -> None:
+    """Puts `text` into a field that this session has not shown yet."""
+    if key not in st.session_state:
+        st.session_state[key] = st.session_state[f"{key}-taken"] = text
+
+
+def _typed(key: str) -> str | None:
+    """What is in a field and was not taken yet."""
+    text: str | None = st.session_state.get(key)
+    return None if text == st.session_state.get(f"{key}-taken") else text
+
+
+def _take_name() -> None:
+    """A reviewer who rated and then gave a name is one reviewer, not two."""
+    old, name, box = visits.current(), _typed("name"), desk.outbox()
+    if name is not None:
+        box.rename(old.reviewer, visits.rename(old, name).reviewer, shared.log)
+        st.session_state["name-taken"] = name
