@@ -44,6 +44,8 @@ def main() -> None:
                     )
                 ]
                 reruns = [visitor.rerun() for _ in range(CLICKS)]
+            (server,) = psutil.Process().children()
+            memory_mb = server.memory_info().rss / 1e6
     cards = [card for card, _ in clicks[WARM_UP:]]
     ends = [end for _, end in clicks[WARM_UP:]]
     lines = [
@@ -60,6 +62,7 @@ def main() -> None:
         row("a rerun without a prediction", reruns),
         "",
         f"From start to a port that answers {port_s:.1f} s, to a first prediction {first_s:.1f} s.",
+        f"Memory of the process after that: {memory_mb:.0f} MB.",
         "",
     ]
     RESULTS.write_text("\n".join(lines), encoding="utf-8")
