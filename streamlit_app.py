@@ -85,6 +85,6 @@ else:
     app = st.App(
         __file__,
         lifespan=lifespan,
-        routes=routes(lambda: shared.loading()),
+        routes=routes(shared.loading),
         middleware=[Middleware(VisitCookie)],
     )

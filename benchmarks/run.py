@@ -37,12 +37,8 @@ def main() -> None:
             with Visitor(url) as visitor:
                 visitor.predict("The first prediction waits for the model.")
                 first_s = time.perf_counter() - started_s
-                clicks = [
-                    visitor.predict(f"{number} {text}")
-                    for number, text in enumerate(
-                        TEXTS[i % len(TEXTS)] for i in range(WARM_UP + CLICKS)
-                    )
-                ]
+                texts = [f"{i} {TEXTS[i % len(TEXTS)]}" for i in range(WARM_UP + CLICKS)]
+                clicks = [visitor.predict(text) for text in texts]
                 reruns = [visitor.rerun() for _ in range(CLICKS)]
             (server,) = psutil.Process().children()
             memory_mb = server.memory_info().rss / 1e6

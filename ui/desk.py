@@ -3,7 +3,6 @@
 Kept in the session's state; a page reads it, this module changes it.
 """
 
-import logging
 from uuid import UUID
 
 import streamlit as st
@@ -16,8 +15,6 @@ from ui import shared, visits
 from ui.outbox import Outbox
 from ui.text import as_markdown, printable
 from ui.waiting import wait_for
-
-logger = logging.getLogger("tryout")
 
 
 def outbox() -> Outbox:
@@ -96,7 +93,6 @@ def _predict(text: str) -> Entry | None:
         st.info(as_markdown(str(error)))
         return None
     except ModelError as error:
-        logger.error("%s", error, exc_info=error.__cause__)
         st.error(as_markdown(str(error)))
         return None
     entry = Entry(prediction=prediction, source="page", session_id=visits.current().id)

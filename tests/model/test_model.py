@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -31,6 +32,13 @@ from model import InputError, Model, ModelClosed, ModelError, ModelLoadError
 from model.model import batches
 
 BUNDLED = Path("model/bundled")
+TINY: dict[str, Any] = {
+    "vocab_size": 30522,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 1,
+    "intermediate_size": 8,
+}
 TEXTS = [
     "I love this.",
     "Nobody answers the phone and the parcel never came.",
@@ -208,11 +216,7 @@ def tiny(tmp_path: Path) -> Path:
     """A small whole classifier in a folder of its own."""
     folder = tmp_path / "tiny"
     config = BertConfig(
-        vocab_size=30522,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
+        **TINY,
         id2label={0: "no", 1: "yes"},
         label2id={"no": 0, "yes": 1},
     )
@@ -231,11 +235,7 @@ def test_a_folder_anywhere_can_be_loaded(tiny: Path) -> None:
 
 def test_roberta_is_cut_where_its_positions_end(tmp_path: Path) -> None:
     config = RobertaConfig(
-        vocab_size=30522,
-        hidden_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        intermediate_size=8,
+        **TINY,
         max_position_embeddings=34,
         pad_token_id=1,
     )
