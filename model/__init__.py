@@ -5,16 +5,34 @@ a model is loaded.
 """
 
 from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
+from model.generation import Generation
 from model.model import Model
-from model.prediction import ModelInfo, Prediction, ScoredLabel
+from model.prediction import (
+    Example,
+    GeneratedText,
+    ModelInfo,
+    Param,
+    Prediction,
+    ScoredLabel,
+    ScoredLabels,
+    Span,
+    Spans,
+)
 
 __all__ = [
+    "Example",
+    "GeneratedText",
+    "Generation",
     "InputError",
     "Model",
     "ModelClosed",
     "ModelError",
     "ModelInfo",
     "ModelLoadError",
+    "Param",
     "Prediction",
     "ScoredLabel",
+    "ScoredLabels",
+    "Span",
+    "Spans",
 ]

@@ -5,67 +5,106 @@ arguments, `load`, then `postprocess(predict(preprocess(request)))` for each req
 UI, web framework or database.
 """
 
-import hashlib
-import json
 import logging
 import platform
+import random
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
-from model.prediction import ModelInfo, Prediction, new_id, now
-from model.runtimes import TorchRuntime
-from model.tasks import TextClassification
+from model.generation import Generation
+from model.prediction import (
+    Example,
+    GeneratedText,
+    ModelInfo,
+    Output,
+    Prediction,
+    new_id,
+    now,
+    output_to_json,
+)
+from model.runtimes import DTYPES, TorchRuntime, free_bytes, is_out_of_memory, pick_device
+from model.sources import Card, Listing, Source, check_memory, fetch, find, read_card
+from model.tasks import TASKS, TextGeneration, checked, task_for
+from model.tokenizer import Row, Tokenizer
 
 logger = logging.getLogger("tryout")
 
-T = TypeVar("T")
 R = TypeVar("R")
 
-HOME = Path(__file__).parent.parent
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
-# Weights as safetensors only: a pickle can run code when it is read.
-HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "README.md")
 MAX_BATCH_TOKENS = 1024
-LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
+MAX_BATCH_LOGITS = 2**26  # a model that gives some for each token and each word of its language
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to predict: texts, and parameters for all of them."""
+
+    texts: tuple[str, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A request on its way to the worker: tokenized, in the caller's thread."""
+
+    texts: Sequence[str]
+    rows: Sequence[Sequence[Row]]
+    params: Mapping[str, Any]
+    submitted_s: float = field(default_factory=time.perf_counter)
 
 
 class Model:
-    """A text classifier by folder or Hub id; one worker thread computes for all callers."""
+    """A transformers model by folder or Hub id; one worker thread computes for all callers."""
 
     def __init__(
         self,
         model_id: str = "model/bundled",
         *,
         revision: str | None = None,
-        task: str = "text-classification",
+        task: str = "auto",
         runtime: str = "torch",
         device: str = "auto",
         dtype: str = "float32",
+        params: Mapping[str, Any] | None = None,
+        allow_pickle: bool = False,
+        trust_remote_code: bool = False,
     ) -> None:
         """Notes what to load and loads nothing.
 
         `model_id` is a folder, looked up from the working directory and from the one that holds
         `model/`, or the id of a model on the Hugging Face Hub. `revision` is a Hub branch, tag or
-        commit. Raises ModelLoadError for a task or runtime that is not supported.
+        commit. `task` is one of TASKS, or "auto" for what the model is made for. `params` are
+        defaults for predictions. `allow_pickle` takes pickled weights where there are no
+        safetensors; `trust_remote_code` runs code that comes with the model. A private model
+        needs HF_TOKEN in the environment. Raises ModelLoadError for what is not supported.
         """
-        if task != TextClassification.name:
-            raise ModelLoadError(f"task is {task!r}; only {TextClassification.name!r} works yet.")
-        if runtime != TorchRuntime.name:
-            raise ModelLoadError(f"runtime is {runtime!r}; only {TorchRuntime.name!r} works yet.")
+        for name, value, allowed in (
+            ("task", task, ("auto", *TASKS)),
+            ("runtime", runtime, (TorchRuntime.name,)),
+            ("dtype", dtype, DTYPES),
+        ):
+            if value not in allowed:
+                raise ModelLoadError(f"{name} is {value!r}; it must be {' or '.join(allowed)}.")
         self.model_id = model_id
-        self._revision = revision
+        self._source = Source(model_id, revision, allow_pickle, trust_remote_code)
+        self._asked_task = task
         self._device = device
         self._dtype = dtype
+        self._params = dict(params or {})
         self._info: ModelInfo | None = None
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._closing = threading.Event()
+
+    # --- loading ----------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Reads tokenizer and weights; fetches them first if they are on the Hub.
@@ -74,43 +113,96 @@ class Model:
         """
         try:
             self._load()
-        except ModelLoadError as error:
+        except (ModelLoadError, InputError) as error:
             raise ModelLoadError(
                 f"The model {self.model_id!r} cannot be loaded. {error}"
             ) from error
         except Exception as error:  # transformers raises nearly anything on a broken file
+            reason = (
+                "There is not enough memory for it. Name a smaller model, or take a machine with "
+                "more memory."
+                if is_out_of_memory(error)
+                else f"{_first_line(error)} Check its files, or name another model in app.toml."
+            )
             raise ModelLoadError(
-                f"The model {self.model_id!r} cannot be loaded: {_first_line(error)} "
-                "Check its files, or name another model in app.toml."
+                f"The model {self.model_id!r} cannot be loaded: {reason}"
             ) from error
 
     def _load(self) -> None:
-        folder, revision = find_files(self.model_id, self._revision)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        self._task = TextClassification(config)
+        listing = find(self._source)
+        config = listing.config
+        card = read_card(listing.folder)
+        task = task_for(self._asked_task, config, card.pipeline_tag)
+        self._check_code(config)
+        device = pick_device(self._device)
+        check_memory(listing, dtype=self._dtype, free_bytes=free_bytes(device))
+        fetch(self._source, listing)
+        trusted = self._source.trust_remote_code
+        self._tokenizer = Tokenizer(listing.folder, trust_remote_code=trusted)
+        self._runtime = TorchRuntime(
+            listing.folder,
+            auto_model=task.auto_model,
+            device=device,
+            dtype=self._dtype,
+            allow_pickle=self._source.allow_pickle,
+            trust_remote_code=trusted,
+        )
+        self._tokenizer.max_tokens = min(self._tokenizer.max_tokens, self._runtime.max_positions)
+        self._task = task(config, self._tokenizer)
+        self._params = {
+            name: value
+            for name, value in checked(self._task.params, self._params, defaults={}).items()
+            if name in self._params
+        }
+        self._info = self._describe(listing, card)
 
-        from transformers import AutoTokenizer
+    def _check_code(self, config: Mapping[str, Any]) -> None:
+        """Raises ModelLoadError if the model needs code of its own that is not allowed."""
+        from transformers import CONFIG_MAPPING
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        self._runtime = TorchRuntime(folder, device=self._device, dtype=self._dtype)
-        card = folder / "README.md"
-        self._info = ModelInfo(
+        if self._source.trust_remote_code or config.get("model_type") in CONFIG_MAPPING:
+            return
+        if "auto_map" in config:
+            raise ModelLoadError(
+                "It comes with code of its own, which is not run unless you allow it. Read that "
+                "code, then set trust_remote_code = true; or name another model."
+            )
+
+    def _describe(self, listing: Listing, card: Card) -> ModelInfo:
+        task, runtime = self._task, self._runtime
+        return ModelInfo(
             id=self.model_id,
-            revision=revision,
-            task=self._task.name,
-            labels=self._task.labels,
-            parameters=self._runtime.parameters,
-            memory_bytes=self._runtime.memory_bytes,
-            max_tokens=min(self._tokenizer.model_max_length, self._runtime.max_positions),
-            runtime=self._runtime.name,
-            device=self._runtime.device,
-            dtype=self._runtime.dtype,
+            revision=listing.revision,
+            title=card.title or self.model_id.rstrip("/").split("/")[-1],
+            task=task.name,
+            intro=task.intro,
+            placeholder=task.placeholder,
+            labels=task.labels,
+            params=tuple(
+                replace(param, default=self._params.get(param.name, param.default))
+                for param in task.params
+            ),
+            examples=self._examples(card) or task.examples,
+            parameters=runtime.parameters,
+            memory_bytes=runtime.memory_bytes,
+            max_tokens=self._tokenizer.max_tokens,
+            runtime=runtime.name,
+            device=runtime.device,
+            dtype=runtime.dtype,
             versions={
                 "Python": platform.python_version(),
                 "transformers": version("transformers"),
                 "torch": version("torch"),
             },
-            card=card.read_text(encoding="utf-8", errors="replace") if card.is_file() else "",
+            card=card.text,
+        )
+
+    def _examples(self, card: Card) -> tuple[Example, ...]:
+        """The card's examples, as far as this task has their parameters."""
+        names = {param.name for param in self._task.params}
+        return tuple(
+            Example(one.text, {k: v for k, v in one.params.items() if k in names})
+            for one in card.examples
         )
 
     @property
@@ -120,36 +212,77 @@ class Model:
             raise ModelClosed(f"The model {self.model_id!r} is not loaded yet. Call load() first.")
         return self._info
 
-    def preprocess(self, request: str | Sequence[str] | Mapping[str, Any]) -> list[str]:
-        """The texts of a request: a text, a list of texts, or either under the key "inputs"."""
-        inputs = request.get("inputs") if isinstance(request, Mapping) else request
-        texts = [inputs] if isinstance(inputs, str) else inputs
-        if not isinstance(texts, Sequence) or not all(isinstance(text, str) for text in texts):
-            raise InputError('A request is a text, a list of texts, or {"inputs": either of them}.')
-        return list(texts)
+    # --- predicting -------------------------------------------------------------------------------
 
-    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+    def preprocess(self, request: str | Sequence[str] | Mapping[str, Any]) -> Request:
+        """A text, a list of texts, or a mapping with either as "inputs" and with "parameters"."""
+        inputs: Any = request
+        params: Any = {}
+        if isinstance(request, Mapping):
+            inputs, params = request.get("inputs"), request.get("parameters") or {}
+        texts = [inputs] if isinstance(inputs, str) else inputs
+        if (
+            not isinstance(texts, Sequence)
+            or not all(isinstance(text, str) for text in texts)
+            or not isinstance(params, Mapping)
+        ):
+            raise InputError(
+                'A request is a text, a list of texts, or {"inputs": either of them, '
+                '"parameters": {...}}.'
+            )
+        return Request(tuple(texts), dict(params))
+
+    def predict(
+        self, texts: Sequence[str] | Request, params: Mapping[str, Any] | None = None
+    ) -> list[Prediction]:
         """One prediction a text, in the order of `texts`.
 
         A text over the model's limit is cut there and its prediction says `truncated`. Raises
-        ModelError if the forward pass fails, ModelClosed if the model is not to be used, InputError
-        for a single text, whose letters would else be taken for texts.
+        InputError for a text or parameter that the task cannot take, ModelError if the forward
+        pass fails, ModelClosed if the model is not to be used.
         """
         if isinstance(texts, str):
             raise InputError("predict takes a list of texts; put the one text into a list.")
-        return self._enqueue(self._run, list(texts)).result()
+        request = texts if isinstance(texts, Request) else Request(tuple(texts), params or {})
+        if self.generates:
+            every = [
+                self._stream(text, request.params, readers_stay=True) for text in request.texts
+            ]
+            return [generation.future.result() for generation in every]
+        work = self._work(request)
+        return self._enqueue(lambda: self._run(work)).result()
 
-    def submit(self, text: str) -> Future[Prediction]:
+    def submit(self, text: str, params: Mapping[str, Any] | None = None) -> Future[Prediction]:
         """A future of the prediction of one text; cancelled before its turn, it costs nothing."""
-        return self._enqueue(self._run_one, text)
+        if self.generates:
+            return self._stream(text, params or {}, readers_stay=True).future
+        work = self._work(Request((text,), params or {}))
+        return self._enqueue(lambda: self._run(work)[0])
+
+    @property
+    def generates(self) -> bool:
+        """Whether the task is text generation, which `stream` shows as it goes."""
+        return self.info.task == TextGeneration.name
+
+    def stream(self, text: str, params: Mapping[str, Any] | None = None) -> Generation:
+        """A text that is being generated, to be read while it grows; see `class Generation`."""
+        if not self.generates:
+            raise InputError(f"The task {self.info.task} gives its output at once: use submit.")
+        return self._stream(text, params or {}, readers_stay=False)
+
+    def warm_up(self) -> None:
+        """Predicts an example: a first forward pass is the slowest, and shows what is broken."""
+        task = self._task
+        (example, *_), params = task.examples, dict(task.examples[0].params)
+        self.predict([example.text], params | ({"max_new_tokens": 1} if self.generates else {}))
 
     def postprocess(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
-        """The predictions as values that JSON can hold."""
+        """The predictions as values that JSON can hold; docs/csv.md describes the output."""
         return [
             {
-                "label": prediction.label,
-                "score": prediction.score,
-                "scores": {item.label: item.score for item in prediction.output},
+                "label": prediction.output.label,
+                "score": prediction.output.score,
+                "output": output_to_json(prediction.output),
                 "truncated": prediction.truncated,
                 "model": {"id": prediction.model_id, "revision": prediction.model_revision},
             }
@@ -157,60 +290,155 @@ class Model:
         ]
 
     def close(self) -> None:
-        """Finishes what runs, cancels what waits, and refuses what comes."""
+        """Finishes what runs, stops a text that grows, cancels what waits, refuses what comes."""
+        self._closing.set()
         self._worker.shutdown(wait=True, cancel_futures=True)
 
-    def _enqueue(self, run: Callable[[T, ModelInfo, float], R], work: T) -> Future[R]:
-        info = self.info  # raises if not loaded
+    def _enqueue(self, run: Callable[[], R]) -> Future[R]:
         try:
-            return self._worker.submit(run, work, info, time.perf_counter())
+            return self._worker.submit(run)
         except RuntimeError as error:
             raise ModelClosed(f"The model {self.model_id!r} was closed.") from error
 
-    def _run_one(self, text: str, info: ModelInfo, submitted_s: float) -> Prediction:
-        return self._run([text], info, submitted_s)[0]
+    def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of all parameters; raises InputError."""
+        values = checked(self._task.params, params, defaults=self._params)
+        if values.get("seed") == 0:
+            values["seed"] = random.randint(1, 2**31 - 1)  # noqa: S311 - no secret hangs on it
+        return values
 
-    def _run(self, texts: list[str], info: ModelInfo, submitted_s: float) -> list[Prediction]:
-        """Runs on the worker thread: tokenizes, and predicts in batches of similar length."""
-        queue_ms = (time.perf_counter() - submitted_s) * 1000
-        predictions: dict[int, Prediction] = {}
+    def _work(self, request: Request) -> Work:
+        self.info  # noqa: B018 - raises before load
+        values = self._values(request.params)
         try:
-            ids, truncated = self._tokenize(texts, info.max_tokens)
-            for batch in batches([len(row) for row in ids], max_tokens=MAX_BATCH_TOKENS):
-                started_s = time.perf_counter()
-                logits = self._runtime.forward(
-                    [ids[i] for i in batch], pad_id=self._tokenizer.pad_token_id or 0
-                )
-                inference_ms = (time.perf_counter() - started_s) * 1000
-                for i, row in zip(batch, logits, strict=True):
-                    predictions[i] = self._prediction(
-                        texts[i], row, truncated[i], queue_ms, inference_ms
-                    )
+            return Work(request.texts, self._task.rows(request.texts, values), values)
+        except InputError:
+            raise
         except Exception as error:
-            logger.exception("The model %s failed on %d texts", self.model_id, len(texts))
-            raise ModelError(
-                f"The model {self.model_id!r} failed on this input: {_first_line(error)} "
-                "Try another text; the owner finds the details in the log."
-            ) from error
-        return [predictions[i] for i in range(len(texts))]
+            raise self._failure(error, len(request.texts)) from error
 
-    def _tokenize(self, texts: list[str], max_tokens: int) -> tuple[list[list[int]], list[bool]]:
-        """Token ids of each text, cut at `max_tokens`, and whether that cut anything off."""
-        if not texts:
-            return [], []
-        readable = [text.translate(LONE_SURROGATES) for text in texts]
-        ids = self._tokenizer(readable, truncation=True, max_length=max_tokens)["input_ids"]
-        truncated = [
-            len(row) == max_tokens
-            and len(self._tokenizer(text, verbose=False)["input_ids"]) > max_tokens
-            for text, row in zip(readable, ids, strict=True)
+    def _run(self, work: Work) -> list[Prediction]:
+        """Runs on the worker thread: predicts in batches of rows of similar length."""
+        queue_ms = (time.perf_counter() - work.submitted_s) * 1000
+        flat = [(i, row) for i, rows in enumerate(work.rows) for row in rows]
+        logits: dict[int, NDArray[np.float32]] = {}
+        inference_ms = [0.0] * len(work.texts)
+        try:
+            for batch in batches([len(row) for _, row in flat], max_tokens=self._batch_tokens()):
+                started_s = time.perf_counter()
+                made = self._runtime.forward(
+                    [flat[j][1] for j in batch],
+                    pads=self._tokenizer.pads,
+                    pads_left=self._tokenizer.pads_left,
+                )
+                took_ms = (time.perf_counter() - started_s) * 1000
+                logits |= zip(batch, made, strict=True)
+                for i in {flat[j][0] for j in batch}:
+                    inference_ms[i] += took_ms
+            outputs = self._outputs(work, [logits[j] for j in range(len(flat))])
+        except Exception as error:
+            raise self._failure(error, len(work.texts)) from error
+        return [
+            self._prediction(
+                text,
+                output,
+                params=work.params,
+                truncated=any(row.truncated for row in rows),
+                queue_ms=queue_ms,
+                inference_ms=took_ms,
+            )
+            for text, rows, output, took_ms in zip(
+                work.texts, work.rows, outputs, inference_ms, strict=True
+            )
         ]
-        return ids, truncated
+
+    def _outputs(self, work: Work, logits: Sequence[NDArray[np.float32]]) -> list[Output]:
+        outputs, start = [], 0
+        for text, rows in zip(work.texts, work.rows, strict=True):
+            own = logits[start : start + len(rows)]
+            outputs.append(self._task.output(text, rows, own, work.params))
+            start += len(rows)
+        return outputs
+
+    def _batch_tokens(self) -> int:
+        """How many padded tokens a batch may have; 0 where rows cannot be padded."""
+        if not (self._tokenizer.can_pad and self._runtime.can_pad):
+            return 0
+        return min(MAX_BATCH_TOKENS, MAX_BATCH_LOGITS // self._runtime.width)
+
+    def _stream(self, text: str, params: Mapping[str, Any], *, readers_stay: bool) -> Generation:
+        task, max_tokens = cast(TextGeneration, self._task), self.info.max_tokens
+        values = self._values(params)
+        try:
+            row = task.prompt(text, values, max_tokens=max_tokens)
+        except InputError:
+            raise
+        except Exception as error:  # a chat template is a program, and comes with the model
+            raise self._failure(error, 1) from error
+        generation = Generation(
+            lambda ids: self._tokenizer.decode(ids, special=False), readers_stay=readers_stay
+        )
+        work = Work((text,), ((row,),), values)
+        running = self._enqueue(lambda: self._generate(work, generation))
+        # A future that was cancelled in the queue never runs: then its reader must be told.
+        running.add_done_callback(lambda done: done.cancelled() and generation.future.cancel())
+        return generation
+
+    def _generate(self, work: Work, generation: Generation) -> None:
+        """Runs on the worker thread until the text ends, is stopped, or nobody reads it."""
+        if generation.stopped:  # nobody waits for it any more
+            generation.future.cancel()
+        if not generation.future.set_running_or_notify_cancel():
+            return
+        started_s = time.perf_counter()
+        try:
+            ids, ended = self._tokens(work, generation)
+            length = len(ids) == work.params["max_new_tokens"]
+            output = GeneratedText(
+                self._tokenizer.decode(ids, special=False),
+                len(ids),
+                "end" if ended else "length" if length else "stopped",
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the reader must be told
+            failure = self._failure(error, 1)
+            failure.__cause__ = error
+            generation.future.set_exception(failure)
+            return
+        generation.future.set_result(
+            self._prediction(
+                work.texts[0],
+                output,
+                params=work.params,
+                truncated=work.rows[0][0].truncated,
+                queue_ms=(started_s - work.submitted_s) * 1000,
+                inference_ms=(time.perf_counter() - started_s) * 1000,
+            )
+        )
+
+    def _tokens(self, work: Work, generation: Generation) -> tuple[list[int], bool]:
+        return self._runtime.generate(
+            work.rows[0][0],
+            max_new_tokens=work.params["max_new_tokens"],
+            temperature=work.params["temperature"],
+            seed=work.params["seed"],
+            goes_on=lambda ids: generation.goes_on(ids) and not self._closing.is_set(),
+        )
+
+    def _failure(self, error: Exception, texts: int) -> ModelError:
+        logger.exception("The model %s failed on %d texts", self.model_id, texts)
+        reason = (
+            "there is not enough memory for it. Shorten the text."
+            if is_out_of_memory(error)
+            else f"{_first_line(error)} Try another text; the owner finds the details in the log."
+        )
+        return ModelError(f"The model {self.model_id!r} failed on this input: {reason}")
 
     def _prediction(
         self,
         text: str,
-        logits: NDArray[np.float32],
+        output: Output,
+        *,
+        params: Mapping[str, Any],
         truncated: bool,
         queue_ms: float,
         inference_ms: float,
@@ -221,92 +449,13 @@ class Model:
             task=self._task.name,
             model_id=self.model_id,
             model_revision=self.info.revision,
-            params={},
+            params=params,
             input=text,
-            output=self._task.output(logits),
+            output=output,
             truncated=truncated,
             queue_ms=queue_ms,
             inference_ms=inference_ms,
         )
-
-
-def find_files(model_id: str, revision: str | None) -> tuple[Path, str]:
-    """The folder of a model and the revision that pins its content.
-
-    A Hub id gives the commit that `revision` names, a folder a hash of its files. Raises
-    ModelLoadError if there is no such model, or the folder is not a whole one.
-    """
-    # Not needed here, but before transformers: huggingface_hub 2.4 prints errors otherwise.
-    from huggingface_hub import snapshot_download  # noqa: F401
-
-    for folder in (Path(model_id), HOME / model_id):
-        if folder.is_dir():
-            _check_folder(folder)
-            return folder, _hash(folder)
-    if model_id.startswith((".", "/", "~", "model/")):
-        raise ModelLoadError("There is no such folder. Check model.id in app.toml.")
-    folder = _download(model_id, revision)
-    _check_folder(folder)
-    return folder, folder.name
-
-
-def _download(model_id: str, revision: str | None) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    try:
-        return Path(
-            snapshot_download(
-                model_id, revision=revision, allow_patterns=list(HUB_FILES), ignore_patterns="*/*"
-            )
-        )
-    except HFValidationError as error:
-        raise ModelLoadError("It is neither a folder nor a Hub id like 'owner/name'.") from error
-    except GatedRepoError as error:
-        raise ModelLoadError(
-            "It is gated: accept its terms on the Hub and set HF_TOKEN."
-        ) from error
-    except RevisionNotFoundError as error:
-        raise ModelLoadError(f"The Hub has no revision {revision!r} of it.") from error
-    except RepositoryNotFoundError as error:
-        raise ModelLoadError(
-            "The Hub has no such model, or it is private: check the id, or set HF_TOKEN."
-        ) from error
-    except LocalEntryNotFoundError as error:
-        raise ModelLoadError(
-            "There is no such folder, and the Hub cannot be reached to look for it. "
-            "Check the name and the network."
-        ) from error
-
-
-def _check_folder(folder: Path) -> None:
-    wanted = {
-        "config.json": ("config.json",),
-        "its weights (*.safetensors)": ("*.safetensors",),
-        # transformers makes an empty tokenizer, silently, where there is none
-        "its tokenizer (tokenizer.json)": TOKENIZER_FILES,
-    }
-    for what, patterns in wanted.items():
-        if not any(next(folder.glob(pattern), None) for pattern in patterns):
-            raise ModelLoadError(
-                f"The folder lacks {what}. Save model and tokenizer there with save_pretrained."
-            )
-
-
-def _hash(folder: Path) -> str:
-    """The first 12 hex digits of a SHA-256 over the names and contents of the model's files."""
-    digest = hashlib.sha256()
-    for path in sorted(p for pattern in HUB_FILES[:-1] for p in folder.glob(pattern)):
-        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
-        with path.open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:12]
 
 
 def batches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:

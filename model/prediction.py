@@ -1,15 +1,19 @@
 """What a model said about one input, and what the model is: plain frozen values.
 
-The feedback log stores these and knows nothing else of the model.
+The feedback log stores these and knows nothing else of the model. An output is of one of three
+kinds: scored labels, spans of the input, or generated text.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from math import isfinite
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
+
+THRESHOLD = 0.5  # from here on a label applies, where each is decided for itself
 
 
 def new_id() -> UUID:
@@ -23,18 +27,160 @@ def now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class ScoredLabel:
-    """A label of the model with its probability, 0 to 1."""
+    """A label with its probability, 0 to 1."""
 
     label: str
     score: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredLabels:
+    """Labels by falling score: one of them applies, or with `multi_label` any number."""
+
+    items: tuple[ScoredLabel, ...]
+    multi_label: bool = False
+
+    @property
+    def label(self) -> str:
+        """The label with the highest score."""
+        return self.items[0].label
+
+    @property
+    def score(self) -> float:
+        """The highest score."""
+        return self.items[0].score
+
+    @property
+    def margin(self) -> float:
+        """How far the output is from being another one, 0 to 1.
+
+        The lead over the second label; with `multi_label`, how far the label that is closest to
+        the threshold is from it, as a share of the way to 0 or 1.
+        """
+        if self.multi_label:
+            return min(abs(item.score - THRESHOLD) for item in self.items) / THRESHOLD
+        return self.score - self.items[1].score if len(self.items) > 1 else self.score
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The labels that apply: the first one, or with `multi_label` those at the threshold."""
+        if self.multi_label:
+            return tuple(item.label for item in self.items if item.score >= THRESHOLD)
+        return (self.label,)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A labelled part of the input, from character `start` up to and without `end`."""
+
+    label: str
+    score: float
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """The spans found, in the order of the text; none is an answer too."""
+
+    items: tuple[Span, ...]
+
+    @property
+    def label(self) -> str:
+        """The label of the surest span, "" if there is none."""
+        return max(self.items, key=lambda span: span.score).label if self.items else ""
+
+    @property
+    def score(self) -> float | None:
+        """The score of the surest span."""
+        return max((span.score for span in self.items), default=None)
+
+    @property
+    def margin(self) -> float | None:
+        """The score of the least sure span."""
+        return min((span.score for span in self.items), default=None)
+
+
+Finish = Literal["end", "length", "stopped"]
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedText:
+    """Text that continues or answers the input; it has neither label nor score.
+
+    `finish` says why it is over: the model ended it, it reached the length that was asked for,
+    or somebody stopped it.
+    """
+
+    text: str
+    tokens: int
+    finish: Finish
+    label: str = field(default="", init=False)
+    score: None = field(default=None, init=False)
+    margin: None = field(default=None, init=False)
+
+
+Output = ScoredLabels | Spans | GeneratedText
+
+
+def output_to_json(output: Output) -> Any:
+    """The output as a value that JSON can hold; docs/csv.md describes it."""
+    match output:
+        case ScoredLabels(items, multi_label):
+            labels = [{"label": item.label, "score": item.score} for item in items]
+            return {"labels": labels, "multi_label": True} if multi_label else labels
+        case Spans(items):
+            return {
+                "spans": [
+                    {"label": s.label, "score": s.score, "start": s.start, "end": s.end}
+                    for s in items
+                ]
+            }
+        case GeneratedText(text, tokens, finish):
+            return {"text": text, "tokens": tokens, "finish": finish}
+
+
+def output_from_json(value: Any) -> Output:
+    """What `output_to_json` was given; raises ValueError, KeyError or TypeError for all else."""
+    if isinstance(value, dict) and "text" in value:
+        text, tokens, finish = value["text"], value["tokens"], value["finish"]
+        if not isinstance(text, str) or type(tokens) is not int or finish not in get_args(Finish):
+            raise ValueError("not a generated text")
+        return GeneratedText(text, tokens, finish)
+    if isinstance(value, dict) and "spans" in value:
+        return Spans(tuple(_span(item) for item in value["spans"]))
+    multi_label = isinstance(value, dict)
+    listed = value["labels"] if multi_label else value
+    items = tuple(ScoredLabel(_text(item["label"]), _score(item["score"])) for item in listed)
+    if not items or list(items) != sorted(items, key=lambda item: -item.score):
+        raise ValueError("no labels, or not by falling score")
+    return ScoredLabels(items, multi_label)
+
+
+def _span(item: Any) -> Span:
+    start, end = item["start"], item["end"]
+    if type(start) is not int or type(end) is not int or not 0 <= start <= end:
+        raise ValueError("not a span")
+    return Span(_text(item["label"]), _score(item["score"]), start, end)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value
+
+
+def _score(value: Any) -> float:
+    if not isinstance(value, float) or not isfinite(value) or not 0 <= value <= 1:
+        raise ValueError("not a probability")
+    return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """One output for one input, with everything needed to say it again.
 
-    `output` is sorted by falling score. `queue_ms` is the wait for the model, `inference_ms` the
-    forward pass of the batch that held the input.
+    `queue_ms` is the wait for the model, `inference_ms` the forward passes that the input was in.
     """
 
     id: UUID
@@ -44,25 +190,37 @@ class Prediction:
     model_revision: str
     params: Mapping[str, Any]
     input: str
-    output: tuple[ScoredLabel, ...]
+    output: Output
     truncated: bool
     queue_ms: float
     inference_ms: float
 
-    @property
-    def label(self) -> str:
-        """The label with the highest score."""
-        return self.output[0].label
 
-    @property
-    def score(self) -> float:
-        """The highest score."""
-        return self.output[0].score
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A text to try, with parameters that fit it."""
 
-    @property
-    def margin(self) -> float:
-        """How far the best label leads the second, 0 to 1; the score itself if there is one."""
-        return self.score - self.output[1].score if len(self.output) > 1 else self.score
+    text: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """A parameter of a prediction: what it is called, its default, and what it may be.
+
+    Its kind is the type of `default`: bool, int, float, str, or tuple for a list of texts. A
+    number lies between `minimum` and `maximum`, a list has at most `maximum` items, a text is one
+    of `choices` if there are any. The form always shows one that is `essential`.
+    """
+
+    name: str
+    title: str
+    default: Any
+    minimum: float = 0
+    maximum: float = 0
+    choices: tuple[str, ...] = ()
+    hint: str = ""
+    essential: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +229,13 @@ class ModelInfo:
 
     id: str
     revision: str
+    title: str
     task: str
+    intro: str
+    placeholder: str
     labels: tuple[str, ...]
+    params: tuple[Param, ...]
+    examples: tuple[Example, ...]
     parameters: int
     memory_bytes: int
     max_tokens: int

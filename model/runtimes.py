@@ -1,9 +1,9 @@
-"""What computes the forward pass: token ids in, an array of logits out.
+"""What computes the forward pass: token ids in, an array of logits or further ids out.
 
 Knows no task: it neither tokenizes nor names what it returns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,33 +11,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ModelLoadError
+from model.sources import free_memory_bytes
+from model.tokenizer import UNLIMITED, Row
 
-UNLIMITED = 2**31
 DTYPES = ("float32", "bfloat16", "float16")
 
 
 class TorchRuntime:
-    """A PyTorch sequence classifier on a CPU, or on CUDA or MPS where there is one."""
+    """A PyTorch model on a CPU, or on CUDA or MPS where there is one."""
 
     name = "torch"
 
-    def __init__(self, folder: Path, *, device: str, dtype: str) -> None:
-        """Loads the safetensors weights in `folder`.
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        auto_model: str,
+        device: str,
+        dtype: str,
+        allow_pickle: bool,
+        trust_remote_code: bool,
+    ) -> None:
+        """Loads the weights in `folder` with the class of transformers called `auto_model`.
 
-        `device` is "auto" or a torch device; `dtype` one of DTYPES. Raises ModelLoadError if
-        weights are missing, and whatever transformers raises on files that it cannot read.
+        `device` is a torch device; `dtype` one of DTYPES. Raises ModelLoadError if weights are
+        missing, and whatever transformers raises on files that it cannot read.
         """
         import torch
-        from transformers import AutoModelForSequenceClassification
+        import transformers
 
-        if dtype not in DTYPES:
-            raise ModelLoadError(f"dtype is {dtype!r}; it must be one of {', '.join(DTYPES)}.")
-        model, report = AutoModelForSequenceClassification.from_pretrained(
+        model, report = getattr(transformers, auto_model).from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
-            use_safetensors=True,
+            use_safetensors=None if allow_pickle else True,
             local_files_only=True,
             output_loading_info=True,
+            trust_remote_code=trust_remote_code,
         )
         if report["missing_keys"]:
             # transformers would fill these with random numbers and only log a warning
@@ -46,29 +55,129 @@ class TorchRuntime:
                 f"The weights lack {missing}, so its predictions would be random. "
                 "Save the fine-tuned model with save_pretrained and name that folder."
             )
-        self.device = _pick_device() if device == "auto" else device
+        self.device = device
         self.dtype = dtype
         self.max_positions = _max_positions(model)
-        self._model = model.eval().to(self.device)
+        self._model = model.eval().to(device)
+        self._takes = _arguments(model)
         self.parameters = sum(p.numel() for p in model.parameters())
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
+        # A decoder finds a row's last token by the padding, if its config names one.
+        self.can_pad = model.config.pad_token_id is not None
+        # How many logits a token can have: words of the vocabulary where it is a language model.
+        self.width = model.config.vocab_size if auto_model == "AutoModelForMaskedLM" else 1
 
-    def forward(self, ids: Sequence[Sequence[int]], *, pad_id: int) -> NDArray[np.float32]:
-        """Logits of shape (len(ids), labels) for token ids of any lengths, padded here."""
+    def forward(
+        self, rows: Sequence[Row], *, pads: Mapping[str, int], pads_left: bool = False
+    ) -> list[NDArray[np.float32]]:
+        """The logits of each row; rows of any lengths are padded here, with `pads` by input.
+
+        A row's logits have the shape (labels,), or (tokens, labels) if the model gives some for
+        each token.
+        """
         import torch
 
-        longest = max(len(row) for row in ids)
-        padded = torch.full((len(ids), longest), pad_id, dtype=torch.long)
-        mask = torch.zeros((len(ids), longest), dtype=torch.long)
-        for i, row in enumerate(ids):
-            padded[i, : len(row)] = torch.tensor(row)
-            mask[i, : len(row)] = 1
-        with torch.inference_mode():
-            output = self._model(
-                input_ids=padded.to(self.device), attention_mask=mask.to(self.device)
+        longest = max(map(len, rows))
+
+        def padded(values: Sequence[int], pad: int) -> list[int]:
+            filling = [pad] * (longest - len(values))
+            return [*filling, *values] if pads_left else [*values, *filling]
+
+        inputs: dict[str, Any] = {
+            name: torch.tensor(
+                [padded(row.inputs[name], pads.get(name, 0)) for row in rows], device=self.device
             )
+            for name in rows[0].inputs
+            if name in self._takes and name != "attention_mask"
+        }
+        inputs["attention_mask"] = torch.tensor(
+            [padded([1] * len(row), 0) for row in rows], device=self.device
+        )
+        if "use_cache" in self._takes:
+            inputs["use_cache"] = False
+        with torch.inference_mode():
+            output = self._model(**inputs)
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
-        return logits
+        if logits.ndim == 2:
+            return list(logits)
+        starts = [longest - len(row) if pads_left else 0 for row in rows]
+        return [logits[i, s : s + len(rows[i])] for i, s in enumerate(starts)]
+
+    def generate(
+        self,
+        row: Row,
+        *,
+        max_new_tokens: int,
+        temperature: float,
+        seed: int,
+        goes_on: Callable[[Sequence[int]], bool],
+    ) -> tuple[list[int], bool]:
+        """New token ids, and whether the model itself ended the text.
+
+        `goes_on` gets the new ids after each of them, and ends it by returning False. With a
+        temperature of 0 the likeliest token is taken each time.
+        """
+        import torch
+        from transformers import StoppingCriteriaList
+
+        ids = torch.tensor([row.ids], device=self.device)
+
+        def stop(every: Any, scores: Any, **rest: Any) -> Any:
+            ends = not goes_on(every[0, ids.shape[1] :].tolist())
+            return torch.full((1,), ends, device=every.device, dtype=torch.bool)
+
+        sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
+        torch.manual_seed(seed)
+        with torch.inference_mode():
+            every = self._model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=max_new_tokens,
+                stopping_criteria=StoppingCriteriaList([stop]),
+                **(sampling or {"do_sample": False}),
+            )
+        new: list[int] = every[0, ids.shape[1] :].tolist()
+        ends = self._model.generation_config.eos_token_id
+        ends = ends if isinstance(ends, list) else [ends]
+        return new, bool(new) and new[-1] in ends
+
+
+def pick_device(device: str) -> str:
+    """`device`, or the best one there is for "auto"; raises ModelLoadError for an unknown one."""
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:
+        raise ModelLoadError(
+            f'device is {device!r}, which is not to be had here. Set device = "auto".'
+        ) from error
+    return device
+
+
+def free_bytes(device: str) -> int:
+    """How much memory `device` has left, in bytes."""
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    return free_memory_bytes()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was not enough memory, of the machine or of a GPU."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+def _arguments(model: Any) -> frozenset[str]:
+    import inspect
+
+    return frozenset(inspect.signature(model.forward).parameters)
 
 
 def _max_positions(model: Any) -> int:
@@ -79,11 +188,3 @@ def _max_positions(model: Any) -> int:
             reserved = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings - reserved)
     return int(getattr(model.config, "max_position_embeddings", None) or UNLIMITED)
-
-
-def _pick_device() -> str:
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -1,0 +1,294 @@
+"""Where a model's files come from: a folder, or the Hugging Face Hub; and whether they fit.
+
+Knows file names, sizes and the model card; opens neither weights nor tokenizer.
+"""
+
+import fnmatch
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from model.errors import ModelLoadError
+from model.prediction import Example
+
+HOME = Path(__file__).parent.parent
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
+PICKLES = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
+CARD = "README.md"
+BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
+# What loading and a forward pass take on top of the weights; measured in tests/model.
+HEADROOM = 1.2
+CGROUP = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look and what is allowed; see `class Model` for what each means."""
+
+    model_id: str
+    revision: str | None = None
+    allow_pickle: bool = False
+    trust_remote_code: bool = False
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Patterns of weight files, the preferred first: a pickle can run code when it is read."""
+        return (*SAFETENSORS, *PICKLES) if self.allow_pickle else SAFETENSORS
+
+    @property
+    def small_files(self) -> tuple[str, ...]:
+        return (*SMALL_FILES, "*.py") if self.trust_remote_code else SMALL_FILES
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A model before its weights are there: its folder or snapshot, and the size of each weight.
+
+    `revision` pins the content: the commit on the Hub, or a hash of a folder's files.
+    """
+
+    folder: Path
+    revision: str
+    weights: Mapping[str, int]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        value = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise ModelLoadError("Its config.json is not a JSON object. Save the model anew.")
+        return value
+
+
+def find(source: Source) -> Listing:
+    """The model's small files and what its weights weigh; fetches no weights.
+
+    Raises ModelLoadError if there is no such model, or not all of it.
+    """
+    # Not needed here, but before transformers: huggingface_hub 2.4 prints errors otherwise.
+    from huggingface_hub import snapshot_download  # noqa: F401
+
+    folder = _local(source.model_id)
+    if folder is None:
+        return _find_on_hub(source)
+    if source.revision:
+        raise ModelLoadError(
+            f"It is a folder, which has no revision {source.revision!r}. "
+            "Take model.revision out of app.toml."
+        )
+    files = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+    weights = _weights(files, source)
+    patterns = (*source.small_files, *weights)
+    return Listing(folder, _hash(folder, patterns), weights)
+
+
+def fetch(source: Source, listing: Listing) -> None:
+    """Downloads the weights of a model on the Hub, unless they are there."""
+    if _local(source.model_id) is None:
+        _download(source, revision=listing.revision, patterns=list(listing.weights))
+
+
+def _local(model_id: str) -> Path | None:
+    for folder in (Path(model_id).expanduser(), HOME / model_id):
+        if folder.is_dir():
+            return folder
+    if model_id.startswith((".", "/", "~", "model/")):
+        raise ModelLoadError("There is no such folder. Check model.id in app.toml.")
+    return None
+
+
+def _find_on_hub(source: Source) -> Listing:
+    small = (*source.small_files, CARD)
+    listed = _download(source, source.revision, (*small, *source.weights), list_only=True)
+    folder = Path(_download(source, source.revision, small))
+    if listed is None:  # no network, but fetched before
+        files = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+    else:
+        files = {file.filename: file.file_size for file in listed}
+    return Listing(folder, folder.name, _weights(files, source))
+
+
+def _download(
+    source: Source, revision: str | None, patterns: Sequence[str], *, list_only: bool = False
+) -> Any:
+    """The folder of a snapshot, or what would be fetched, None if the Hub is out of reach."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import (
+        DryRunError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        return snapshot_download(
+            source.model_id,
+            revision=revision,
+            allow_patterns=list(patterns),
+            ignore_patterns="*/*",
+            dry_run=list_only,
+        )
+    except DryRunError:
+        return None
+    except HFValidationError as error:
+        raise ModelLoadError("It is neither a folder nor a Hub id like 'owner/name'.") from error
+    except GatedRepoError as error:
+        raise ModelLoadError(
+            "It is gated: accept its terms on the Hub and set HF_TOKEN."
+        ) from error
+    except RevisionNotFoundError as error:
+        raise ModelLoadError(
+            f"The Hub has no revision {revision!r} of it. Check model.revision in app.toml."
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise ModelLoadError(
+            "The Hub has no such model, or it is private: check the id, or set HF_TOKEN."
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise ModelLoadError(
+            "There is no such folder, and the Hub cannot be reached to look for it. "
+            "Check the name and the network."
+        ) from error
+
+
+def _weights(files: Mapping[str, int], source: Source) -> dict[str, int]:
+    """The weight files to read with their sizes; raises ModelLoadError if a part is missing."""
+
+    def found(patterns: Iterable[str]) -> dict[str, int]:
+        return {n: s for n, s in files.items() if any(fnmatch.fnmatch(n, p) for p in patterns)}
+
+    advice = "Save model and tokenizer there with save_pretrained."
+    if "config.json" not in files:
+        raise ModelLoadError(f"It lacks config.json. {advice}")
+    # transformers makes an empty tokenizer, silently, where there is none
+    if not found(TOKENIZER_FILES):
+        raise ModelLoadError(f"It lacks its tokenizer (tokenizer.json). {advice}")
+    for pattern in source.weights:
+        if weights := found([pattern]):
+            return weights
+    if found(PICKLES):
+        raise ModelLoadError(
+            "Its weights are pickled, and a pickle can run code when it is read. Convert them to "
+            "safetensors, or set allow_pickle = true if you trust where they come from."
+        )
+    raise ModelLoadError(f"It lacks its weights (model.safetensors). {advice}")
+
+
+def _hash(folder: Path, patterns: Iterable[str]) -> str:
+    """The first 12 hex digits of a SHA-256 over the names and contents of the model's files."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in patterns for path in folder.glob(pattern)}):
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:12]
+
+
+# --- preflight ------------------------------------------------------------------------------------
+
+
+def check_memory(listing: Listing, *, dtype: str, free_bytes: int) -> None:
+    """Raises ModelLoadError if the weights as `dtype` do not fit into `free_bytes` of memory."""
+    needed = needed_bytes(listing.weights, stored=_stored_dtype(listing.config), dtype=dtype)
+    if needed > free_bytes:
+        raise ModelLoadError(
+            f"It needs about {_gigabytes(needed)} of memory as {dtype} and "
+            f"{_gigabytes(free_bytes)} is free. Name a smaller model, take a machine with more "
+            'memory, or set dtype = "bfloat16" if it is not.'
+        )
+
+
+def needed_bytes(weights: Mapping[str, int], *, stored: str, dtype: str) -> int:
+    """Memory for weights of these file sizes, stored as one dtype and loaded as another."""
+    return int(sum(weights.values()) * BYTES[dtype] / BYTES.get(stored, 4) * HEADROOM)
+
+
+def _stored_dtype(config: Mapping[str, Any]) -> str:
+    return str(config.get("dtype") or config.get("torch_dtype") or "float32")
+
+
+def free_memory_bytes() -> int:
+    """What this process may still take: the machine's free memory, or its container's if less."""
+    free: int = psutil.virtual_memory().available
+    try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no container, or "max": one without a limit
+        return free
+    # Cached files count as used, and give way when memory is asked for.
+    return min(free, max(0, limit - used + int(stat.get("inactive_file", 0))))
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
+
+
+# --- the card -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a model card says that a page can use; empty where it says nothing."""
+
+    text: str
+    title: str
+    pipeline_tag: str
+    examples: tuple[Example, ...]
+
+
+def read_card(folder: Path) -> Card:
+    """The model card of a folder; whatever is wrong with it, the model can do without.
+
+    Its head is YAML as https://huggingface.co/docs/hub/model-cards describes it.
+    """
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    head: Any = None
+    if match := re.match(r"---\r?\n(.*?)\r?\n---\r?\n", text, re.DOTALL):
+        with suppress(yaml.YAMLError):
+            head = yaml.safe_load(match[1])
+    head = head if isinstance(head, dict) else {}
+    body = text[match.end() :] if match else text
+    heading = re.search(r"^# +([^<\[\n]{1,60})$", body, re.MULTILINE)
+    widgets = head.get("widget") if isinstance(head.get("widget"), list) else []
+    return Card(
+        text=text,
+        title=heading[1].strip() if heading else "",
+        pipeline_tag=str(head.get("pipeline_tag") or ""),
+        examples=tuple(filter(None, map(_example, widgets or []))),
+    )
+
+
+def _example(widget: Any) -> Example | None:
+    """An entry of `widget`: a text, or the last message of a chat, and labels to choose from."""
+    if not isinstance(widget, dict):
+        return None
+    text, messages = widget.get("text"), widget.get("messages")
+    if not text and isinstance(messages, list) and messages and isinstance(messages[-1], dict):
+        text = messages[-1].get("content")
+    if not isinstance(text, str) or not text.strip():
+        return None
+    params: dict[str, Any] = {}
+    labels = widget.get("candidate_labels")
+    if isinstance(labels, str):
+        labels = labels.split(",")
+    if isinstance(labels, list):
+        params["candidate_labels"] = tuple(str(label).strip() for label in labels)
+    multi_label = widget.get("multi_class", widget.get("multi_label"))
+    if isinstance(multi_label, bool):
+        params["multi_label"] = multi_label
+    return Example(text, params)
