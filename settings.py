@@ -5,7 +5,7 @@ Values below this module are plain: only `ui` and the entry points import it.
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -32,8 +32,12 @@ class ModelSettings(Section):
 
     id: Annotated[str, Field(min_length=1)] = "model/bundled"
     revision: str | None = None
+    task: str = "auto"
     device: str = "auto"
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    allow_pickle: bool = False
+    trust_remote_code: bool = False
+    labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's
 
 
 class Limits(Section):
@@ -53,10 +57,11 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix="TRYOUT_", env_nested_delimiter="__"
     )
 
-    title: str = "Tryout"
+    title: str = ""  # without these three, what the model's card and its task say
     intro: str = ""
-    examples: tuple[str, ...] = ()
+    examples: tuple[str, ...] | None = None
     model: ModelSettings = ModelSettings()
+    parameters: dict[str, Any] = {}
     limits: Limits = Limits()
     feedback: FeedbackSettings = FeedbackSettings()
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None

@@ -32,7 +32,7 @@ def show_page() -> None:
     except SettingsError as error:
         st.error(as_markdown(str(error)))
         st.stop()
-    st.set_page_config(page_title=settings.title, layout="centered")
+    st.set_page_config(page_title=settings.title or "Tryout", layout="centered")
     st.html(ROOT / "ui" / "style.css")
     page = st.navigation(
         [
@@ -54,14 +54,9 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
     disable_nagle()
-    try:
-        loading = shared.loading()
-    except (SettingsError, ModelError) as error:
-        logger.error("%s", error)  # the pages tell the visitor the same, so the app stays up
-        loading = None
+    shared.loading()
     yield
-    if loading and loading.done() and not loading.exception():
-        loading.result().close()
+    shared.loader().close()
 
 
 def disable_nagle() -> None:

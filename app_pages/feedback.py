@@ -54,8 +54,10 @@ else:
         )
         st.subheader("Over time")
         st.altair_chart(charts.over_time(log.tally_by_day()), width="stretch")
-        st.subheader("By predicted label")
-        st.altair_chart(charts.by_label(log.tally_by_label(limit=20)), width="stretch")
+        by_label = log.tally_by_label(limit=20)
+        if any(tally.key for tally in by_label):
+            st.subheader("By predicted label")
+            st.altair_chart(charts.by_label(by_label), width="stretch")
 
     st.subheader("Predictions")
     with st.container(horizontal=True):
@@ -70,7 +72,7 @@ else:
         label = st.selectbox(
             "Label",
             ["", *log.labels()],
-            format_func=lambda name: printable(name) or "All",
+            format_func=lambda label: printable(shared.name_of(label)) or "All",
             key="label",
             on_change=first_page,
             width=160,

@@ -2,36 +2,34 @@
 
 import streamlit as st
 
-from ui import desk, rating_form, shared
+from model import Example
+from ui import desk, param_form, rating_form, shared
 from ui.card import card_html
-from ui.text import as_markdown, shortened
+from ui.text import as_markdown
 
 settings = shared.settings()
-st.title(as_markdown(settings.title))
-st.markdown(settings.intro)
-
+head = st.container()
 entry = desk.opened()
+model = desk.model()
 
-chosen = None
-if settings.examples:
-    with st.container(horizontal=True, gap="small", key="examples"):
-        for number, example in enumerate(settings.examples):
-            label = as_markdown(shortened(example, max_chars=44))
-            if st.button(label, key=f"example-{number}"):
-                chosen = example
-if chosen:
-    st.session_state["text"] = chosen
+with head:
+    title = settings.title or (model.info.title if model else "Tryout")
+    st.title(as_markdown(title))
+    st.markdown(settings.intro or as_markdown(model.info.intro if model else ""))
 
-with st.form("input", border=False):
-    st.text_area("Text", key="text", height=140, placeholder="Type or paste a text")
-    clicked = st.form_submit_button("Predict", type="primary", help="Ctrl+Enter in the text")
-
-if clicked or chosen:
-    desk.ask(st.session_state["text"])
-entry = desk.answer() or entry
+if model:
+    info, own = model.info, settings.examples
+    clicked = desk.examples(info.examples if own is None else [Example(text) for text in own])
+    with st.form("input", border=False):
+        st.text_area("Text", key="text", height=140, placeholder=info.placeholder)
+        param_form.show(info.params)
+        clicked |= st.form_submit_button("Predict", type="primary", help="Ctrl+Enter in the text")
+    if clicked:
+        desk.ask(st.session_state["text"], param_form.values(info.params))
+    entry = desk.answer(model) or entry
 
 if entry:
-    st.html(card_html(entry.prediction))
+    st.html(card_html(entry.prediction, shared.name_of))
 desk.store()
 if entry:
     desk.link(entry)

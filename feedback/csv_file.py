@@ -18,6 +18,7 @@ from feedback.errors import CsvError
 from feedback.escape import guarded, storable, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
 from feedback.records import Added, Rating, entry_from, entry_values
+from model.prediction import output_from_json, output_to_json
 
 MAX_CELL_CHARS = 16 * 1024 * 1024
 
@@ -65,16 +66,8 @@ def _dump(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"))
 
 
-def _read_output(cell: str) -> list[dict[str, Any]]:
-    items = [{"label": item["label"], "score": item["score"]} for item in json.loads(cell)]
-    scores = [item["score"] for item in items]
-    if not items or not all(isinstance(item["label"], str) for item in items):
-        raise ValueError("no labels")
-    if not all(isinstance(score, float) and 0 <= score <= 1 for score in scores):
-        raise ValueError("no scores")
-    if scores != sorted(scores, reverse=True):
-        raise ValueError("not by falling score")
-    return items
+def _read_output(cell: str) -> Any:
+    return output_to_json(output_from_json(json.loads(cell)))
 
 
 def _read_params(cell: str) -> dict[str, Any]:
@@ -92,6 +85,11 @@ INSTANT = Cell(
     "a time like 2026-01-31T12:00:00Z",
 )
 NUMBER = Cell(repr, _read_number, "a number")
+OPTIONAL_NUMBER = Cell(
+    lambda v: "" if v is None else repr(v),
+    lambda c: _read_number(c) if c else None,
+    "a number or nothing",
+)
 BOOL = Cell(lambda v: "true" if v else "false", _read_bool, "true or false")
 
 PREDICTION_CELLS = {
@@ -105,10 +103,10 @@ PREDICTION_CELLS = {
     "model_revision": TEXT,
     "params": Cell(_dump, _read_params, "a JSON object"),
     "input": TEXT,
-    "output": Cell(_dump, _read_output, "a JSON list of labels by falling score, 0 to 1"),
+    "output": Cell(_dump, _read_output, "labels, spans or a text as JSON, scores from 0 to 1"),
     "label": TEXT,
-    "score": NUMBER,
-    "margin": NUMBER,
+    "score": OPTIONAL_NUMBER,
+    "margin": OPTIONAL_NUMBER,
     "truncated": BOOL,
     "queue_ms": NUMBER,
     "inference_ms": NUMBER,

@@ -16,6 +16,7 @@ logger = logging.getLogger("tryout")
 BUSY_TIMEOUT_S = 2.0  # how long an SQLite writer waits for another
 CONNECT_TIMEOUT_S = 5
 _WRITES = "tryout_writes"
+NEWEST = "head"  # the version of the schema that this code needs
 
 
 class Database:
@@ -163,7 +164,7 @@ def _migrate(connection: sa.Connection) -> None:
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, NEWEST)
     except CommandError as error:
         raise FeedbackError(
             "The feedback log was written by a newer version of this app. Update the app, or "

@@ -107,8 +107,13 @@ class FeedbackLog:
             return Counts(*connection.execute(question).one())
 
     def labels(self) -> list[str]:
-        """The labels that were predicted, in alphabetical order."""
-        question = sa.select(predictions.c.label).distinct().order_by(predictions.c.label)
+        """The labels that were predicted, in alphabetical order; "" is none."""
+        question = (
+            sa.select(predictions.c.label)
+            .where(predictions.c.label != "")
+            .distinct()
+            .order_by(predictions.c.label)
+        )
         with self._database.connect() as connection:
             return list(connection.execute(question).scalars())
 

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from model.prediction import Prediction, ScoredLabel
+from model.prediction import Prediction, output_from_json, output_to_json
 
 Verdict = Literal["up", "down"]
 
@@ -93,7 +93,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "model_revision": prediction.model_revision,
         "params": dict(prediction.params),
         "input": prediction.input,
-        "output": [{"label": item.label, "score": item.score} for item in prediction.output],
+        "output": output_to_json(prediction.output),
         "label": prediction.label,
         "score": prediction.score,
         "margin": prediction.margin,
@@ -105,12 +105,14 @@ def entry_values(entry: Entry) -> dict[str, Any]:
 
 def entry_from(values: Mapping[str, Any]) -> Entry:
     """What `entry_values` was given."""
-    output = tuple(ScoredLabel(item["label"], item["score"]) for item in values["output"])
     named = (
         "id created_at task model_id model_revision params input truncated queue_ms inference_ms"
     )
     return Entry(
-        prediction=Prediction(output=output, **{name: values[name] for name in named.split()}),
+        prediction=Prediction(
+            output=output_from_json(values["output"]),
+            **{name: values[name] for name in named.split()},
+        ),
         source=values["source"],
         session_id=values["session_id"],
         batch_id=values["batch_id"],

@@ -60,8 +60,9 @@ predictions = sa.Table(
     sa.Column("input", AnyText, nullable=False),
     sa.Column("output", sa.JSON, nullable=False),
     sa.Column("label", AnyText, nullable=False),
-    sa.Column("score", sa.Double, nullable=False),
-    sa.Column("margin", sa.Double, nullable=False),
+    # generated text has neither, nor has a text in which nothing was found
+    sa.Column("score", sa.Double, nullable=True),
+    sa.Column("margin", sa.Double, nullable=True),
     sa.Column("truncated", sa.Boolean, nullable=False),
     sa.Column("queue_ms", sa.Double, nullable=False),
     sa.Column("inference_ms", sa.Double, nullable=False),

@@ -280,8 +280,8 @@ class Model:
         """The predictions as values that JSON can hold; docs/csv.md describes the output."""
         return [
             {
-                "label": prediction.output.label,
-                "score": prediction.output.score,
+                "label": prediction.label,
+                "score": prediction.score,
                 "output": output_to_json(prediction.output),
                 "truncated": prediction.truncated,
                 "model": {"id": prediction.model_id, "revision": prediction.model_revision},
@@ -303,7 +303,7 @@ class Model:
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters; raises InputError."""
         values = checked(self._task.params, params, defaults=self._params)
-        if values.get("seed") == 0:
+        if values.get("temperature") and values["seed"] == 0:
             values["seed"] = random.randint(1, 2**31 - 1)  # noqa: S311 - no secret hangs on it
         return values
 

@@ -195,6 +195,21 @@ class Prediction:
     queue_ms: float
     inference_ms: float
 
+    @property
+    def label(self) -> str:
+        """The output in one label, "" if it has none."""
+        return self.output.label
+
+    @property
+    def score(self) -> float | None:
+        """The probability of that label."""
+        return self.output.score
+
+    @property
+    def margin(self) -> float | None:
+        """How sure the output is, 0 to 1; each kind of output says what that means."""
+        return self.output.margin
+
 
 @dataclass(frozen=True, slots=True)
 class Example:

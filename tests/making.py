@@ -3,9 +3,14 @@
 from typing import Any
 
 from feedback import Entry, Rating
-from model.prediction import Prediction, ScoredLabel, new_id, now
+from model.prediction import Prediction, ScoredLabel, ScoredLabels, new_id, now
 
-SCORES = (ScoredLabel("positive", 0.7), ScoredLabel("neutral", 0.2), ScoredLabel("negative", 0.1))
+
+def labels(*scores: tuple[str, float], multi_label: bool = False) -> ScoredLabels:
+    return ScoredLabels(tuple(ScoredLabel(*one) for one in scores), multi_label)
+
+
+SCORES = labels(("positive", 0.7), ("neutral", 0.2), ("negative", 0.1))
 
 
 def entry(text: str = "a text", **changes: Any) -> Entry:

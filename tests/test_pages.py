@@ -10,9 +10,8 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable
 from feedback.records import Filter
-from model.prediction import ScoredLabel
 from settings import ROOT
-from tests.making import entry, rating
+from tests.making import entry, labels, rating
 from ui import shared
 
 SCRIPT = ROOT / "streamlit_app.py"
@@ -173,7 +172,7 @@ def test_an_example_is_predicted_by_one_click(log: FeedbackLog) -> None:
     page = open_page()
     page.button(key="example-0").click().run()
     (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
-    assert stored.prediction.input == shared.settings().examples[0]
+    assert stored.prediction.input == shared.loading().result().info.examples[0].text
     assert page.text_area(key="text").value == stored.prediction.input
 
 
@@ -300,7 +299,10 @@ def test_a_text_that_is_refused_leaves_the_last_card(log: FeedbackLog) -> None:
 
 def test_a_prediction_that_was_overtaken_by_a_click_is_made(log: FeedbackLog) -> None:
     page = predict(open_page(), "first")
-    page.session_state["asked"] = "second"  # what a run leaves that was stopped while it waited
+    page.session_state["asked"] = (
+        "second",
+        {},
+    )  # what a run leaves that was stopped while it waited
     thumbs(page, 1)
     assert "second" in html(page)
     texts = {one.prediction.input: said for one, said in log.page(Filter(), offset=0, limit=9)}
@@ -367,7 +369,7 @@ def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
 
 
 def test_a_label_that_cannot_be_sent_breaks_no_page(log: FeedbackLog) -> None:
-    log.add([entry(output=(ScoredLabel("\ud800", 0.5), ScoredLabel("b", 0.25)))], [])
+    log.add([entry(output=labels(("\ud800", 0.5), ("b", 0.25)))], [])
     page = open_page("feedback")
     assert page.selectbox(key="label").options == ["All", "\ufffd"]
 
@@ -461,11 +463,27 @@ def test_a_broken_model_is_one_sentence(
     monkeypatch.setenv("TRYOUT_MODEL__ID", "./nowhere")
     st.cache_resource.clear()
     page = open_page(name)
-    if not name:
-        predict(page, "x")
     assert len(page.error) == 1
     assert "cannot be loaded" in page.error[0].value
-    monkeypatch.delenv("TRYOUT_MODEL__ID")
+    assert not page.text_area, "there is nothing to predict with"
+    monkeypatch.delenv("TRYOUT_MODEL__ID")  # the owner mends it, and somebody tries again
+    next(button for button in page.button if button.label == "Try again").click().run()
+    assert not page.error
+    if not name:
+        assert "fine" in html(predict(page, "fine"))
+    st.cache_resource.clear()
+
+
+def test_a_rated_prediction_can_be_read_and_rated_without_a_model(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__ID", "./nowhere")
+    st.cache_resource.clear()
+    stored = entry("from before")
+    shared.log().record(stored)
+    page = thumbs(open_page(p=str(stored.prediction.id)), 0)
+    assert "from before" in html(page)
+    assert shared.log().counts().down == 1
     st.cache_resource.clear()
 
 

@@ -19,7 +19,7 @@ def toml(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_file_in_the_repository_is_valid() -> None:
     settings = load_settings()
     assert settings.model.id == "model/bundled"
-    assert settings.examples
+    assert settings.examples is None, "those of the model's card are shown"
 
 
 def test_an_empty_file_gives_defaults(toml: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_mistake_is_named_with_its_value(toml: Path, content: str, message: st
         load_settings(toml)
 
 
-@pytest.mark.parametrize(("name", "value"), [("EXAMPLES", "a,b"), ("MODEL", "owner/name")])
+@pytest.mark.parametrize(("name", "value"), [("PARAMETERS", "a,b"), ("MODEL", "owner/name")])
 def test_a_variable_of_the_wrong_form_is_named(
     toml: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:

@@ -1,48 +1,147 @@
 """The prediction card: what the model said, how sure it is, and which model it was.
 
-Built as HTML from escaped text: no widget of Streamlit's draws labelled bars on a fixed axis.
+Built as HTML from escaped text: no widget of Streamlit's draws labelled bars on a fixed axis, or
+marks in a text.
 """
 
-from model import Prediction
+from collections.abc import Sequence
+
+from model.prediction import (
+    GeneratedText,
+    Prediction,
+    ScoredLabel,
+    ScoredLabels,
+    Spans,
+)
+from ui.names import NameOf
+from ui.spans import marked_html
 from ui.text import as_html
 
 CLOSE_CALL_MARGIN = 0.2
+MAX_BARS = 12
 
 
-def card_html(prediction: Prediction) -> str:
+def card_html(prediction: Prediction, name_of: NameOf) -> str:
     """The card as HTML; classes are those of ui/style.css."""
-    top, *rest = prediction.output
-    notes = []
-    if prediction.margin < CLOSE_CALL_MARGIN and rest:
-        notes.append(
-            f"<b>Close call</b>: {as_html(rest[0].label)} is only "
-            f"{_percent(prediction.margin)} behind."
-        )
-    if prediction.truncated:
-        notes.append("<b>Cut</b>: the text is longer than the model takes; its end was not read.")
-    return f"""
-<section class="card" aria-label="Prediction">
-  <blockquote class="card-input" dir="auto">{as_html(prediction.input)}</blockquote>
-  <p class="card-top">
-    <span dir="auto">{as_html(top.label)}</span> <small>{_percent(top.score)}</small>
-  </p>
-  {"".join(f'<p class="card-note">{note}</p>' for note in notes)}
-  <div class="bars">{"".join(_bar(item.label, item.score) for item in prediction.output)}
-    <div class="axis" aria-hidden="true"><span>0</span><span>0.5</span><span>1</span></div>
-  </div>
+    output, text = prediction.output, prediction.input
+    notes = [] if not prediction.truncated else [_cut_note(prediction)]
+    match output:
+        case ScoredLabels():
+            body = _labels_html(text, output, name_of, notes)
+        case Spans():
+            body = _spans_html(text, output, name_of, notes)
+        case GeneratedText():
+            body = _text_html(text, output, notes)
+    return _card(
+        f"""{body}
   <p class="card-foot">{as_html(prediction.model_id)} · {as_html(prediction.model_revision)}
-    · {prediction.queue_ms + prediction.inference_ms:.0f} ms</p>
-</section>"""
+    · {_duration(prediction.queue_ms + prediction.inference_ms)}</p>"""
+    )
 
 
-def _bar(label: str, score: float) -> str:
+def growing_html(text: str, so_far: str) -> str:
+    """The card of a text that is being generated."""
+    return _card(
+        f"{_input(text)}"
+        f'<div class="card-text growing" dir="auto" aria-live="off">{as_html(so_far)}</div>'
+    )
+
+
+def _card(body: str) -> str:
+    return f'<section class="card" aria-label="Prediction">{body}</section>'
+
+
+def _input(text: str) -> str:
+    return f'<blockquote class="card-input" dir="auto">{as_html(text)}</blockquote>'
+
+
+def _notes(notes: Sequence[str]) -> str:
+    return "".join(f'<p class="card-note">{note}</p>' for note in notes)
+
+
+def _cut_note(prediction: Prediction) -> str:
+    part = "beginning" if isinstance(prediction.output, GeneratedText) else "end"
+    return f"<b>Cut</b>: the text is longer than the model takes; its {part} was not read."
+
+
+def _labels_html(text: str, output: ScoredLabels, name_of: NameOf, notes: list[str]) -> str:
+    if output.margin < CLOSE_CALL_MARGIN:
+        notes.insert(0, _close_call(output, name_of))
+    chosen = ", ".join(_shown(label, name_of) for label in output.chosen) or "No label"
+    share = "" if output.multi_label else f" <small>{_percent(output.score)}</small>"
+    return f"""{_input(text)}
+  <p class="card-top"><span dir="auto">{as_html(chosen)}</span>{share}</p>
+  {_notes(notes)}
+  {_bars(output.items, name_of, chosen=len(output.chosen))}"""
+
+
+def _close_call(output: ScoredLabels, name_of: NameOf) -> str:
+    if output.multi_label:
+        near = min(output.items, key=lambda item: abs(item.score - 0.5))
+        side = "just applies" if near.score >= 0.5 else "just does not apply"
+        return f"<b>Close call</b>: {as_html(_shown(near.label, name_of))} {side}."
+    if len(output.items) < 2:
+        return f"<b>Not sure</b>: only {_percent(output.score)}."
+    second = as_html(_shown(output.items[1].label, name_of))
+    return f"<b>Close call</b>: {second} is only {_percent(output.margin)} behind."
+
+
+def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> str:
+    if not output.items:
+        notes.insert(0, "<b>Nothing found</b>: the model marks no part of this text.")
+    names = {span.label: _shown(span.label, name_of) for span in output.items}
+    found = [
+        ScoredLabel(f"{text[span.start : span.end]} ({names[span.label]})", span.score)
+        for span in output.items
+    ]
+    bars = f"<details><summary>Scores</summary>{_bars(found, str, chosen=len(found))}</details>"
     return f"""
-    <div class="bar" role="meter" aria-valuemin="0" aria-valuemax="1" aria-valuenow="{score:.3f}"
-         aria-label="{as_html(label)}">
-      <span class="bar-label" dir="auto">{as_html(label)}</span>
-      <span class="bar-track"><span class="bar-fill" style="width:{score * 100:.1f}%"></span></span>
-      <span class="bar-score">{_percent(score)}</span>
+  <p class="card-spans" dir="auto">{marked_html(text, output.items, names)}</p>
+  {_notes(notes)}{bars if found else ""}"""
+
+
+def _text_html(text: str, output: GeneratedText, notes: list[str]) -> str:
+    tokens = f"{output.tokens:,} {'token' if output.tokens == 1 else 'tokens'}"
+    if output.finish == "length":
+        notes.append(f"<b>Ended</b> after {tokens}, as many as were asked for.")
+    elif output.finish == "stopped":
+        notes.append(f"<b>Stopped</b> after {tokens}.")
+    if not output.text.strip():
+        notes.insert(0, "<b>Nothing</b>: the model ended the text at once.")
+    return f"""{_input(text)}
+  <div class="card-text" dir="auto">{as_html(output.text)}</div>
+  {_notes(notes)}"""
+
+
+def _bars(items: Sequence[ScoredLabel], name_of: NameOf, *, chosen: int) -> str:
+    def made(some: Sequence[ScoredLabel], first: int) -> str:
+        bars = (_bar(item, name_of, i < chosen) for i, item in enumerate(some, start=first))
+        return f"""<div class="bars">{"".join(bars)}
+    <div class="axis" aria-hidden="true"><span>0</span><span>0.5</span><span>1</span></div>
+  </div>"""
+
+    if len(items) <= MAX_BARS:
+        return made(items, 0)
+    more = f"{len(items) - MAX_BARS:,} more labels"
+    rest = made(items[MAX_BARS:], MAX_BARS)
+    return f"{made(items[:MAX_BARS], 0)}<details><summary>{more}</summary>{rest}</details>"
+
+
+def _bar(item: ScoredLabel, name_of: NameOf, is_chosen: bool) -> str:
+    name = as_html(_shown(item.label, name_of))
+    return f"""
+    <div class="bar{" chosen" if is_chosen else ""}" role="meter" aria-valuemin="0"
+         aria-valuemax="1" aria-valuenow="{item.score:.3f}" aria-label="{name}">
+      <span class="bar-label" dir="auto">{name}</span>
+      <span class="bar-track"><span class="bar-fill" style="width:{item.score * 100:.1f}%"></span>
+      </span>
+      <span class="bar-score">{_percent(item.score)}</span>
     </div>"""
+
+
+def _shown(label: str, name_of: NameOf) -> str:
+    """A label's name; one of spaces only, as a word piece can be, in quotes."""
+    return name_of(label) if label.strip() else repr(label)
 
 
 def _percent(score: float) -> str:
@@ -52,3 +151,7 @@ def _percent(score: float) -> str:
     if 0.99 < score < 1:
         return "&gt; 99 %"
     return f"{score * 100:.0f} %"
+
+
+def _duration(ms: float) -> str:
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"

@@ -7,6 +7,7 @@ import altair as alt
 import pandas as pd
 
 from feedback.records import Tally
+from ui import shared
 from ui.text import printable
 
 UP, DOWN = "#2f9187", "#d0703a"
@@ -24,7 +25,7 @@ def _frame(tallies: Iterable[Tally]) -> pd.DataFrame:
 
 
 def _shown(key: date | str) -> date | str:
-    return printable(key) if isinstance(key, str) else key
+    return printable(shared.name_of(key)) or "none" if isinstance(key, str) else key
 
 
 def _bars(tallies: Iterable[Tally]) -> alt.Chart:

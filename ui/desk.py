@@ -3,18 +3,23 @@
 Kept in the session's state; a page reads it, this module changes it.
 """
 
+from collections.abc import Mapping, Sequence
+from concurrent.futures import CancelledError
+from typing import Any
 from uuid import UUID
 
 import streamlit as st
 
 from feedback import Entry, FeedbackError
-from model import InputError, ModelError
-from model.prediction import Prediction
+from model import Example, Generation, InputError, Model, ModelError, Prediction
 from model.tasks import check_text
-from ui import shared, visits
+from ui import param_form, shared, visits
+from ui.card import growing_html
 from ui.outbox import Outbox
-from ui.text import as_markdown, printable
+from ui.text import as_markdown, printable, shortened
 from ui.waiting import wait_for
+
+GROWS_EVERY_S = 0.1
 
 
 def outbox() -> Outbox:
@@ -22,6 +27,16 @@ def outbox() -> Outbox:
         st.session_state["outbox"] = Outbox()
     box: Outbox = st.session_state["outbox"]
     return box
+
+
+def model() -> Model | None:
+    """The model, once it is there; says on the page why there is none, and offers another try."""
+    try:
+        return wait_for(shared.loading(), "The model is loading. It is ready in a moment.")
+    except ModelError as error:
+        st.error(as_markdown(str(error)))
+        st.button("Try again", on_click=shared.loader().retry)
+        return None
 
 
 def opened() -> Entry | None:
@@ -61,39 +76,63 @@ def _find(wanted: str) -> Entry | None:
 
 
 def _open(entry: Entry) -> None:
-    """Opens `entry`, with its input in the text area."""
+    """Opens `entry`, with its input in the text area and its parameters in the form."""
     st.session_state["entry"] = entry
     st.session_state["text"] = printable(entry.prediction.input)
+    # A seed that was drawn would have every further text drawn by it.
+    param_form.fill({k: v for k, v in entry.prediction.params.items() if k != "seed"})
 
 
-def ask(text: str) -> None:
+def examples(every: Sequence[Example]) -> bool:
+    """A button each; whether one was clicked, which is then in the form."""
+    chosen = None
+    with st.container(horizontal=True, gap="small", key="examples"):
+        for number, example in enumerate(every):
+            label = as_markdown(shortened(example.text, max_chars=44))
+            if st.button(label, key=f"example-{number}"):
+                chosen = example
+    if chosen:
+        st.session_state["text"] = chosen.text
+        param_form.fill(chosen.params)
+    return chosen is not None
+
+
+def ask(text: str, params: Mapping[str, Any]) -> None:
     """Asks for a prediction; it stays asked for if another click overtakes the run that waits."""
-    st.session_state["asked"] = text
+    _let_go()
+    st.session_state["asked"] = (text, dict(params))
 
 
-def answer() -> Entry | None:
+def answer(model: Model) -> Entry | None:
     """The prediction that was asked for, now open; None if there is none to make or to be had."""
     if "asked" not in st.session_state:
         return None
-    entry = _predict(st.session_state["asked"])
+    text, params = st.session_state["asked"]
+    entry = _predict(model, text, params)
+    _let_go()
     del st.session_state["asked"]
     return entry
 
 
-def _predict(text: str) -> Entry | None:
+def _predict(model: Model, text: str, params: Mapping[str, Any]) -> Entry | None:
     """Predicts and opens the result; says on the page why not, and returns None."""
     try:
         check_text(text, max_chars=shared.settings().limits.max_chars)
-        model = wait_for(shared.loading(), "The model is loading. It is ready in a moment.")
         entry: Entry | None = st.session_state.get("entry")
-        if entry and _says_again(entry.prediction, text, model.info.revision):
+        if entry and _says_again(entry.prediction, text, params, model.info.revision):
             return entry  # a second click on the same text: the answer is there
-        prediction = wait_for(model.submit(text), "Predicting…")
+        if model.generates:
+            prediction = _grow(model, text, params)
+        else:
+            prediction = wait_for(model.submit(text, params), "Predicting…")
     except InputError as error:
         st.info(as_markdown(str(error)))
         return None
     except ModelError as error:
         st.error(as_markdown(str(error)))
+        return None
+    except CancelledError:
+        st.info("Stopped before it began.")
         return None
     entry = Entry(prediction=prediction, source="page", session_id=visits.current().id)
     box = outbox()
@@ -102,8 +141,39 @@ def _predict(text: str) -> Entry | None:
     return entry
 
 
-def _says_again(prediction: Prediction, text: str, revision: str) -> bool:
-    return prediction.input == text and prediction.model_revision == revision
+def _says_again(
+    prediction: Prediction, text: str, params: Mapping[str, Any], revision: str
+) -> bool:
+    return (prediction.input, prediction.model_revision, dict(prediction.params)) == (
+        text,
+        revision,
+        dict(params),
+    )
+
+
+def _grow(model: Model, text: str, params: Mapping[str, Any]) -> Prediction:
+    """Shows a text while it is generated, with a button that stops it.
+
+    A click on anything starts another run, which finds the same text growing in the session. Who
+    closes the tab leaves it unread, and then it stops by itself.
+    """
+    generation: Generation | None = st.session_state.get("generation")
+    if generation is None:
+        generation = st.session_state["generation"] = model.stream(text, params)
+    card, stop = st.empty(), st.empty()
+    stop.button("Stop", key="stop", icon=":material/stop_circle:", on_click=generation.stop)
+    while not generation.wait(GROWS_EVERY_S):
+        card.html(growing_html(text, generation.text))
+    card.empty()
+    stop.empty()
+    return generation.future.result()
+
+
+def _let_go() -> None:
+    """Stops a text that nobody will see: another was asked for."""
+    generation: Generation | None = st.session_state.pop("generation", None)
+    if generation:
+        generation.stop()
 
 
 def store() -> None:

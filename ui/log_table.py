@@ -6,13 +6,16 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from feedback import Entry, Rating
 from feedback.log import Row
+from ui import shared
+from ui.names import correction_in_words, summary
 from ui.text import printable
 
 COLUMN_CONFIG: dict[str, Any] = {
     "open": st.column_config.LinkColumn("", display_text=":material/open_in_new:", width=40),
     "verdict": st.column_config.TextColumn("Rating", width=60),
-    "label": st.column_config.TextColumn("Label", width=80),
+    "output": st.column_config.TextColumn("Output", width=110),
     "input": st.column_config.TextColumn("Text", width=300),
     "score": st.column_config.ProgressColumn("Score", min_value=0, max_value=1, format="%.2f"),
     "correction": st.column_config.TextColumn("Correction"),
@@ -29,10 +32,10 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
             {
                 "open": f"/?p={entry.prediction.id}",
                 "input": printable(entry.prediction.input),
-                "label": printable(entry.prediction.label),
+                "output": printable(summary(entry.prediction, shared.name_of)),
                 "score": entry.prediction.score,
                 "verdict": rating.verdict if rating else "",
-                "correction": printable(rating.correction) if rating else "",
+                "correction": _correction(entry, rating) if rating else "",
                 "comment": printable(rating.comment) if rating else "",
                 "reviewer": printable(rating.reviewer) if rating else "",
                 "created_at": entry.prediction.created_at.replace(tzinfo=None),
@@ -41,3 +44,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
         ],
         columns=list(COLUMN_CONFIG),
     )
+
+
+def _correction(entry: Entry, rating: Rating) -> str:
+    return printable(correction_in_words(entry.prediction, rating.correction, shared.name_of))

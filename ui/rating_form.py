@@ -1,17 +1,26 @@
-"""The rating of one prediction: thumbs, and on thumbs down the right label and a comment.
+"""The rating of one prediction: thumbs, and on thumbs down a correction and a comment.
 
 Each click is stored at once as a new revision; there is nothing to submit and nothing to lose.
 """
 
-from typing import Any, Literal
+import json
+from collections.abc import Sequence
+from typing import Any, Literal, cast
 
+import pandas as pd
 import streamlit as st
 
 from feedback import Entry, FeedbackError, Rating
+from model import GeneratedText, Prediction, ScoredLabels, Spans
+from model.tasks import correction_for
 from ui import desk, shared, visits
+from ui.names import correction_in_words
+from ui.spans import corrected, edited, span_rows
 from ui.text import as_markdown, printable
 
 MAX_COMMENT_CHARS = 2000
+MAX_CORRECTION_CHARS = 20_000
+MAX_PILLS = 12
 THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 
 
@@ -43,17 +52,14 @@ def show(entry: Entry) -> None:
 
 def _correct(entry: Entry, mine: Rating) -> None:
     prediction = entry.prediction
-    label_key, comment_key = f"correction-{prediction.id}", f"comment-{prediction.id}"
-    others = sorted(item.label for item in prediction.output if item.label != prediction.label)
-    st.session_state[label_key] = mine.correction if mine.correction in others else None
-    st.pills(
-        "What should it have been?",
-        others,
-        format_func=as_markdown,
-        key=label_key,
-        on_change=_correction_changed,
-        args=(entry,),
-    )
+    match correction_for(prediction):
+        case "label" | "labels":
+            _labels(entry, cast(ScoredLabels, prediction.output), mine)
+        case "text":
+            _text(entry, mine)
+        case "spans":
+            _spans(entry, cast(Spans, prediction.output), mine)
+    comment_key = f"comment-{prediction.id}"
     _fill(comment_key, printable(mine.comment))
     st.text_area(
         "Comment (optional)",
@@ -65,6 +71,103 @@ def _correct(entry: Entry, mine: Rating) -> None:
     )
     # Leaving the field stores the comment; the button is a place to go to.
     st.button("Save comment")
+
+
+def _labels(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
+    """One other label; or where several may apply, all that do."""
+    key, multi_label = f"correction-{entry.prediction.id}", output.multi_label
+    options = sorted(item.label for item in output.items if multi_label or item != output.items[0])
+    said = _said_labels(output, mine.correction)
+    few = len(options) <= MAX_PILLS
+    common: dict[str, Any] = {
+        "options": options,
+        "format_func": lambda label: (as_markdown if few else printable)(shared.name_of(label)),
+        "key": key,
+        "on_change": _labels_changed if multi_label else _label_changed,
+        "args": (entry,),
+    }
+    if multi_label:
+        st.session_state[key] = [label for label in said if label in options]
+        title = "Which labels should it have been?"
+        if few:
+            st.pills(title, selection_mode="multi", **common)
+        else:
+            st.multiselect(title, **common)
+    elif options:
+        st.session_state[key] = next((label for label in said if label in options), None)
+        title = "What should it have been?"
+        if few:
+            st.pills(title, **common)
+        else:
+            st.selectbox(title, placeholder="Choose a label", **common)
+
+
+def _said_labels(output: ScoredLabels, correction: str) -> Sequence[str]:
+    """The labels of a stored correction; without one, several start from the output's."""
+    if not output.multi_label:
+        return (correction,)
+    try:
+        said = json.loads(correction) if correction else output.chosen
+    except ValueError:
+        return output.chosen
+    return said if isinstance(said, list | tuple) else output.chosen
+
+
+def _text(entry: Entry, mine: Rating) -> None:
+    """Words for a gap, or the generated text as it should have been."""
+    key, output = f"correction-{entry.prediction.id}", entry.prediction.output
+    common: dict[str, Any] = {"key": key, "max_chars": MAX_CORRECTION_CHARS}
+    if isinstance(output, GeneratedText):
+        _fill(key, printable(mine.correction or output.text))
+        st.text_area(
+            "What should it have been?", height=160, on_change=_save, args=(entry,), **common
+        )
+        st.button("Save correction")
+    else:
+        _fill(key, printable(mine.correction))
+        st.text_input("What should it have been?", on_change=_save, args=(entry,), **common)
+
+
+def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
+    """The spans as rows of words and labels; a row added or deleted is stored at once."""
+    prediction = entry.prediction
+    key, rows_key = f"spans-{prediction.id}", f"span-rows-{prediction.id}"
+    if key not in st.session_state or rows_key not in st.session_state:
+        st.session_state[rows_key] = span_rows(prediction.input, output, mine.correction)
+    rows = st.session_state[rows_key]
+    labels = list(dict.fromkeys([*_model_labels(prediction), *(row["label"] for row in rows)]))
+    st.caption("What should it have been? Change, delete or add rows: words of the text, a label.")
+    shown: Any = pd.DataFrame(
+        [{k: printable(row[k]) for k in ("text", "label")} for row in rows],
+        columns=["text", "label"],
+    )
+    st.data_editor(
+        shown,
+        key=key,
+        num_rows="dynamic",
+        hide_index=True,
+        column_config={
+            "text": st.column_config.TextColumn("Words"),
+            "label": st.column_config.SelectboxColumn(
+                "Label", options=labels, format_func=lambda one: printable(shared.name_of(str(one)))
+            )
+            if labels
+            else st.column_config.TextColumn("Label"),
+        },
+        on_change=_spans_changed,
+        args=(entry,),
+    )
+    for problem in st.session_state.get(f"span-problems-{prediction.id}", ()):
+        st.caption(as_markdown(problem))
+
+
+def _model_labels(prediction: Prediction) -> Sequence[str]:
+    """The labels that the model has, if it is the one that is loaded."""
+    loading = shared.loading()
+    if not loading.done() or loading.exception():
+        return ()
+    info = loading.result().info
+    return info.labels if info.revision == prediction.model_revision else ()
 
 
 def _name() -> None:
@@ -84,16 +187,17 @@ def _others(entry: Entry) -> None:
     try:
         for rating in shared.log().ratings_of(entry.prediction.id):
             if rating.reviewer != visits.current().reviewer:
-                st.text(_sentence(rating))
+                st.text(_sentence(entry, rating))
     except FeedbackError as error:
         st.caption(f"The ratings of others cannot be shown now. {as_markdown(str(error))}")
 
 
-def _sentence(rating: Rating) -> str:
+def _sentence(entry: Entry, rating: Rating) -> str:
     """Another reviewer's rating in words, as plain text."""
     parts = [f"{rating.reviewer} rated it {rating.verdict}"]
     if rating.correction:
-        parts.append(f"said {rating.correction}")
+        words = correction_in_words(entry.prediction, rating.correction, shared.name_of)
+        parts.append(f"said {words}")
     if rating.comment:
         parts.append(f"“{rating.comment}”")
     return printable(", ".join(parts))
@@ -114,20 +218,33 @@ def _thumbs_changed(entry: Entry) -> None:
         _save(entry, verdict="down")
 
 
-def _correction_changed(entry: Entry) -> None:
+def _label_changed(entry: Entry) -> None:
     _save(entry, correction=st.session_state[f"correction-{entry.prediction.id}"] or "")
 
 
+def _labels_changed(entry: Entry) -> None:
+    _save(entry, correction=json.dumps(st.session_state[f"correction-{entry.prediction.id}"]))
+
+
+def _spans_changed(entry: Entry) -> None:
+    prediction = entry.prediction
+    changes = st.session_state[f"spans-{prediction.id}"]
+    rows = edited(st.session_state[f"span-rows-{prediction.id}"], changes)
+    said = corrected(prediction.input, rows)
+    st.session_state[f"span-problems-{prediction.id}"] = said.problems
+    _save(entry, correction=said.stored)
+
+
 def _save(entry: Entry, **changes: Any) -> None:
-    """Stores a revision: `changes`, and a comment that was typed and not taken yet."""
+    """Stores a revision: `changes`, and what was typed and not taken yet."""
     reviewer, box = visits.current().reviewer, desk.outbox()
-    comment_key = f"comment-{entry.prediction.id}"
-    comment = _typed(comment_key)
-    if comment is not None:
-        changes["comment"] = comment.strip()
-    box.revise(entry, reviewer, shared.log, **changes)
-    if comment is not None:
-        st.session_state[f"{comment_key}-taken"] = comment
+    typed = {"comment": _typed(f"comment-{entry.prediction.id}")}
+    if correction_for(entry.prediction) == "text":
+        typed["correction"] = _typed(f"correction-{entry.prediction.id}")
+    taken = {name: text for name, text in typed.items() if text is not None}
+    box.revise(entry, reviewer, shared.log, **{n: t.strip() for n, t in taken.items()} | changes)
+    for name, text in taken.items():
+        st.session_state[f"{name}-{entry.prediction.id}-taken"] = text
 
 
 # A callback that is overtaken never comes back. What was typed is therefore compared with what was

@@ -4,24 +4,25 @@ Cached in an imported module, so that pages, routes and the server's lifespan ge
 objects. Each is called without arguments everywhere: Streamlit makes arguments part of the key.
 """
 
-import gc
-import logging
-import threading
 from concurrent.futures import Future
 
 import streamlit as st
 
 from feedback import FeedbackLog
-from model import Model, ModelError
+from model import Model
 from settings import Settings, load_settings
-
-logger = logging.getLogger("tryout")
+from ui.loader import ModelLoader
 
 
 @st.cache_resource(show_spinner=False)
 def settings() -> Settings:
     """The settings; raises SettingsError."""
     return load_settings()
+
+
+def name_of(label: str) -> str:
+    """How a label of the model is shown."""
+    return settings().model.labels.get(label, label)
 
 
 @st.cache_resource(show_spinner=False)
@@ -31,29 +32,27 @@ def log() -> FeedbackLog:
 
 
 @st.cache_resource(show_spinner=False)
+def loader() -> ModelLoader:
+    """What loads the model."""
+    return ModelLoader(_model)
+
+
 def loading() -> Future[Model]:
-    """The model, as a future that one thread fills: started once, and a failure is remembered."""
+    """The model, as a future; see `class ModelLoader`."""
+    return loader().current()
+
+
+def _model() -> Model:
+    """The model that app.toml names now: an owner who mends it there need not restart."""
+    settings.clear()
     chosen = settings().model
-    model = Model(chosen.id, revision=chosen.revision, device=chosen.device, dtype=chosen.dtype)
-    future: Future[Model] = Future()
-    future.set_running_or_notify_cancel()  # a visitor who leaves does not cancel it for the rest
-    threading.Thread(target=_load, args=(model, future), name="load-model", daemon=True).start()
-    return future
-
-
-def _load(model: Model, future: Future[Model]) -> None:
-    try:
-        model.load()
-        model.predict(["The first forward pass is the slowest."])
-    except Exception as error:  # whatever it is, who waits must be told
-        logger.error("%s", error, exc_info=error.__cause__ or error)
-        future.set_exception(
-            error if isinstance(error, ModelError) else ModelError(f"The model failed: {error!r}.")
-        )
-        return
-    # torch and transformers leave half a million objects that never die. Frozen, they are not
-    # walked again: Streamlit runs the collector after each script run unless told not to.
-    gc.collect()
-    gc.freeze()
-    logger.info("%s is ready, revision %s", model.info.id, model.info.revision)
-    future.set_result(model)
+    return Model(
+        chosen.id,
+        revision=chosen.revision,
+        task=chosen.task,
+        device=chosen.device,
+        dtype=chosen.dtype,
+        params=settings().parameters,
+        allow_pickle=chosen.allow_pickle,
+        trust_remote_code=chosen.trust_remote_code,
+    )

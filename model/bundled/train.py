@@ -348,6 +348,11 @@ license: apache-2.0
 language: en
 pipeline_tag: text-classification
 base_model: sentence-transformers/all-MiniLM-L6-v2
+widget:
+- text: The battery lasts two days and the screen is gorgeous.
+- text: They cancelled my order twice and nobody answers the phone.
+- text: The meeting moved to Tuesday at ten.
+- text: Well, that went about as well as expected.
 ---
 
 # Sentiment in three classes

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from feedback import CsvError, Entry, FeedbackLog, Rating, export_csv, import_csv
 from feedback.csv_file import COLUMNS, Imported
 from feedback.records import Added
-from model.prediction import Prediction, ScoredLabel
+from model.prediction import GeneratedText, Prediction, ScoredLabel, ScoredLabels, Span, Spans
 from tests.making import entry, rating
 
 # Any code point, and often the ones that matter to CSV, spreadsheets and escapes.
@@ -25,8 +25,23 @@ any_text = st.text(st.characters(), max_size=20) | st.text(
 )
 score = st.floats(0, 1)
 instants = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
-outputs = st.lists(st.builds(ScoredLabel, any_text, score), min_size=1, max_size=3).map(
-    lambda items: tuple(sorted(items, key=lambda item: -item.score))
+scored_labels = st.builds(
+    ScoredLabels,
+    st.lists(st.builds(ScoredLabel, any_text, score), min_size=1, max_size=3).map(
+        lambda items: tuple(sorted(items, key=lambda item: -item.score))
+    ),
+    st.booleans(),
+)
+spans = st.builds(Span, any_text, score, st.integers(0, 9), st.integers(9, 2**40))
+outputs = (
+    scored_labels
+    | st.builds(Spans, st.lists(spans, max_size=3).map(tuple))
+    | st.builds(
+        GeneratedText,
+        any_text,
+        st.integers(0, 2**40),
+        st.sampled_from(("end", "length", "stopped")),
+    )
 )
 predictions = st.builds(
     Prediction,
@@ -155,17 +170,21 @@ def changed(file: bytes, column: str, value: str) -> bytes:
         ("queue_ms", "fast", "it should be a number"),
         ("queue_ms", "nan", "it should be a number"),
         ("prediction_created_at", "0001-01-01T00:00:00+14:00", "it should be a time"),
-        ("output", '[{"label": "x", "score": 5.0}]', "it should be a JSON list"),
+        (
+            "output",
+            '[{"label": "x", "score": 5.0}]',
+            "it should be labels, spans or a text as JSON",
+        ),
         (
             "output",
             '[{"label": "x", "score": 0.1}, {"label": "y", "score": 0.9}]',
-            "it should be a JSON list of labels by falling score",
+            "it should be labels, spans or a text as JSON",
         ),
         ("label", "joy", "Row 3: label is 'joy'; by its output it is 'positive'."),
         ("score", "0.71", "Row 3: score is 0.71; by its output it is 0.7."),
-        ("output", "[]", "it should be a JSON list of labels"),
-        ("output", '[{"label": 1, "score": 0.5}]', "it should be a JSON list"),
-        ("output", '{"label": "x"}', "it should be a JSON list"),
+        ("output", "[]", "it should be labels, spans or a text as JSON"),
+        ("output", '[{"label": 1, "score": 0.5}]', "it should be labels, spans or a text as JSON"),
+        ("output", '{"label": "x"}', "it should be labels, spans or a text as JSON"),
         ("params", "[1]", "it should be a JSON object"),
         ("verdict", "sideways", "Row 3: verdict is 'sideways'; it should be up or down."),
         ("rating_id", "", "Row 3: rating_id is ''"),

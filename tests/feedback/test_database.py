@@ -11,6 +11,7 @@ from alembic.migration import MigrationContext
 from feedback import FeedbackError, FeedbackLog, LogUnavailable
 from feedback.database import Database
 from feedback.tables import metadata
+from model.prediction import GeneratedText
 from tests.making import entry, rating
 
 
@@ -20,6 +21,25 @@ def test_migrations_make_the_tables_that_the_code_declares(log_url: str) -> None
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     database.close()
+
+
+def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
+    log_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, another = entry("kept"), entry("too")
+    with monkeypatch.context() as older:
+        older.setattr("feedback.database.NEWEST", "0001")
+        log = FeedbackLog(log_url)
+        log.add([one, another], [rating(one)])
+        log.close()
+    log = FeedbackLog(log_url)
+    assert log.find(one.prediction.id) == one
+    assert log.counts().up == 1
+    generated = entry(output=GeneratedText("more", 1, "end"))
+    log.add([generated], [rating(another), rating(generated)])
+    assert log.find(generated.prediction.id) == generated
+    assert log.counts().rated == 3
+    log.close()
 
 
 def test_opening_again_keeps_what_is_there(log_url: str) -> None:

@@ -8,8 +8,7 @@ import pytest
 
 from feedback import FeedbackError, FeedbackLog
 from feedback.records import Counts, Filter, Tally
-from model.prediction import ScoredLabel
-from tests.making import entry, rating
+from tests.making import entry, labels, rating
 
 UGLY = [
     "plain",
@@ -28,7 +27,7 @@ UGLY = [
 
 @pytest.mark.parametrize("text", UGLY, ids=range(len(UGLY)))
 def test_any_text_comes_back_as_typed(log: FeedbackLog, text: str) -> None:
-    stored = entry(text, output=(ScoredLabel(text or "x", 1.0),), model_id=text, params={"a": text})
+    stored = entry(text, output=labels((text or "x", 1.0)), model_id=text, params={"a": text})
     said = rating(stored, reviewer=text, correction=text, comment=text)
     log.record(stored)
     log.rate(said)
@@ -142,7 +141,7 @@ def test_tallies(log: FeedbackLog) -> None:
         ("up", second, "joy"),
         ("down", second, "rage"),
     ):
-        stored = entry(output=(ScoredLabel(label, 0.9), ScoredLabel("other", 0.1)))
+        stored = entry(output=labels((label, 0.9), ("other", 0.1)))
         log.record(stored)
         log.rate(rating(stored, verdict=verdict, created_at=day))
     assert log.tally_by_day() == [Tally(date(2026, 5, 1), 1, 1), Tally(date(2026, 5, 2), 1, 1)]

@@ -107,12 +107,12 @@ def _unigram(special: list[str]) -> list[tuple[str, float]]:
 
 def unigram_xlmr() -> Any:
     return tf.XLMRobertaTokenizer(
-        vocab=_unigram(["<s>", "<pad>", "</s>", "<unk>"]) + [("<mask>", 0.0)]
+        vocab=[*_unigram(["<s>", "<pad>", "</s>", "<unk>"]), ("<mask>", 0.0)]
     )
 
 
 def unigram_deberta() -> Any:
-    vocab = _unigram(["[PAD]", "[CLS]", "[SEP]", "[UNK]"]) + [("[MASK]", 0.0)]
+    vocab = [*_unigram(["[PAD]", "[CLS]", "[SEP]", "[UNK]"]), ("[MASK]", 0.0)]
     return tf.DebertaV2Tokenizer(vocab=vocab, unk_id=3)
 
 

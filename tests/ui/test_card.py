@@ -1,14 +1,12 @@
 """What the card says, and that nothing in it becomes markup."""
 
-from model.prediction import ScoredLabel
-from tests.making import entry
+from tests.making import entry, labels
 from ui.card import card_html
 from ui.facts import facts_html, without_front_matter
 
 
 def card(*scores: tuple[str, float], text: str = "a text", **changes: object) -> str:
-    output = tuple(ScoredLabel(label, score) for label, score in scores)
-    return card_html(entry(text, output=output, **changes).prediction)
+    return card_html(entry(text, output=labels(*scores), **changes).prediction, str)
 
 
 def test_every_label_has_a_bar_from_0_to_1() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from feedback import Entry, FeedbackLog, LogUnavailable, Rating
-from model.prediction import ScoredLabel
 from tests.making import entry
 from ui.outbox import Outbox
 
@@ -80,7 +79,7 @@ def test_a_send_that_breaks_off_can_be_repeated(sqlite_log: FeedbackLog) -> None
 
 def test_what_is_refused_for_good_does_not_hold_up_the_rest(sqlite_log: FeedbackLog) -> None:
     outbox = Outbox()
-    broken = entry(output=(ScoredLabel("x", float("nan")),))  # NULL to SQLite, and refused
+    broken = entry(queue_ms=float("nan"))  # NULL to SQLite, and refused
     outbox.put(broken)
     fine = entry()
     outbox.put(fine)
