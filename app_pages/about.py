@@ -2,31 +2,38 @@
 
 import streamlit as st
 
-from model import ModelError
-from ui import shared
-from ui.facts import facts_html, without_front_matter
-from ui.text import as_markdown
-from ui.waiting import wait_for
+from model import Param
+from ui import desk, shared
+from ui.facts import facts_html, supported, without_front_matter
+
+
+def in_words(param: Param) -> str:
+    value = param.default
+    return f"{param.name}: {', '.join(value) if isinstance(value, tuple | list) else value}"
+
 
 settings = shared.settings()
 st.title("About")
 
 st.subheader("The model")
-info = None
-try:
-    info = wait_for(shared.loading(), "The model is loading. It is ready in a moment.").info
-except ModelError as error:
-    st.error(as_markdown(str(error)))
+model = desk.model()
+info = model.info if model else None
 
 if info:
+    names = settings.model.labels
     st.html(
         facts_html(
             {
                 "Model": info.id,
                 "Revision": info.revision,
                 "Task": info.task,
-                "Labels": ", ".join(info.labels),
-                "Parameters": f"{info.parameters / 1e6:,.1f} million",
+                "Labels": ", ".join(
+                    f"{label} (shown as {names[label]})" if label in names else label
+                    for label in info.labels
+                )
+                or "those that a prediction names",
+                "Defaults": "; ".join(in_words(param) for param in info.params) or "none",
+                "Parameters": f"{info.parameters:,}",
                 "Memory": f"{info.memory_bytes / 1e6:,.0f} MB of weights as {info.dtype}",
                 "Runtime": f"{info.runtime} on {info.device}",
                 "Versions": ", ".join(f"{name} {number}" for name, number in info.versions.items()),
@@ -59,6 +66,9 @@ predictions and ratings, and export them.
 )
 if not settings.log_lasts:
     st.markdown("The log is on a disk that does not last: a restart of the host erases it.")
+
+st.subheader("Which models work here")
+st.markdown(supported())
 
 if info and info.card:
     st.subheader("Model card")

@@ -32,7 +32,7 @@ from model.prediction import (
     output_to_json,
 )
 from model.runtimes import DTYPES, TorchRuntime, free_bytes, is_out_of_memory, pick_device
-from model.sources import Card, Listing, Source, check_memory, fetch, find, read_card
+from model.sources import Card, Source, check_memory, fetch, find, read_card
 from model.tasks import TASKS, TextGeneration, checked, task_for
 from model.tokenizer import Row, Tokenizer
 
@@ -136,7 +136,7 @@ class Model:
         self._check_code(config)
         device = pick_device(self._device)
         check_memory(listing, dtype=self._dtype, free_bytes=free_bytes(device))
-        fetch(self._source, listing)
+        revision = fetch(self._source, listing)
         trusted = self._source.trust_remote_code
         self._tokenizer = Tokenizer(listing.folder, trust_remote_code=trusted)
         self._runtime = TorchRuntime(
@@ -154,7 +154,7 @@ class Model:
             for name, value in checked(self._task.params, self._params, defaults={}).items()
             if name in self._params
         }
-        self._info = self._describe(listing, card)
+        self._info = self._describe(revision, card)
 
     def _check_code(self, config: Mapping[str, Any]) -> None:
         """Raises ModelLoadError if the model needs code of its own that is not allowed."""
@@ -168,11 +168,11 @@ class Model:
                 "code, then set trust_remote_code = true; or name another model."
             )
 
-    def _describe(self, listing: Listing, card: Card) -> ModelInfo:
+    def _describe(self, revision: str, card: Card) -> ModelInfo:
         task, runtime = self._task, self._runtime
         return ModelInfo(
             id=self.model_id,
-            revision=listing.revision,
+            revision=revision,
             title=card.title or self.model_id.rstrip("/").split("/")[-1],
             task=task.name,
             intro=task.intro,

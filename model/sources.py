@@ -52,13 +52,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A model before its weights are there: its folder or snapshot, and the size of each weight.
+    """A model before its weights are read: its folder or snapshot, and each weight file's size.
 
-    `revision` pins the content: the commit on the Hub, or a hash of a folder's files.
+    `commit` is that on the Hub, "" for a folder.
     """
 
     folder: Path
-    revision: str
+    commit: str
     weights: Mapping[str, int]
 
     @property
@@ -86,15 +86,18 @@ def find(source: Source) -> Listing:
             "Take model.revision out of app.toml."
         )
     files = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-    weights = _weights(files, source)
-    patterns = (*source.small_files, *weights)
-    return Listing(folder, _hash(folder, patterns), weights)
+    return Listing(folder, "", _weights(files, source))
 
 
-def fetch(source: Source, listing: Listing) -> None:
-    """Downloads the weights of a model on the Hub, unless they are there."""
-    if _local(source.model_id) is None:
-        _download(source, revision=listing.revision, patterns=list(listing.weights))
+def fetch(source: Source, listing: Listing) -> str:
+    """Downloads the weights of a model on the Hub, unless they are there.
+
+    Returns the revision that pins the model's content: the commit, or a hash of a folder's files.
+    """
+    if not listing.commit:
+        return _hash(listing.folder, (*source.small_files, *listing.weights))
+    _download(source, listing.commit, list(listing.weights))
+    return listing.commit
 
 
 def _local(model_id: str) -> Path | None:

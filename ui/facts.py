@@ -1,8 +1,9 @@
-"""A list of names and values as HTML, from text."""
+"""What the About page tells: names and values as HTML, the model card, which models work."""
 
 import re
 from collections.abc import Mapping
 
+from settings import ROOT
 from ui.text import as_html
 
 
@@ -13,6 +14,11 @@ def facts_html(facts: Mapping[str, str]) -> str:
         for name, value in facts.items()
     )
     return f'<dl class="facts">{items}</dl>'
+
+
+def supported() -> str:
+    """Which models work, as markdown; the guide in docs/ says it, and README."""
+    return (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
 
 
 def without_front_matter(card: str) -> str:
