@@ -31,7 +31,9 @@ class Generation:
     def wait(self, timeout_s: float) -> bool:
         """Whether it is over, after at most `timeout_s` seconds."""
         self._asked_s = time.monotonic()
-        return bool(wait([self.future], timeout_s).done)
+        if not self.future.done():  # wait() does not see one that was cancelled in the queue
+            wait([self.future], timeout_s)
+        return self.future.done()
 
     @property
     def text(self) -> str:

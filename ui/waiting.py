@@ -16,11 +16,18 @@ def wait_for(future: Future[T], message: str) -> T:
     there is one every 0.2 s; then a future that has not begun is cancelled, since nobody reads it.
     """
     try:
-        if not wait([future], POLL_S).done:
+        if not _done(future):
             with st.spinner(message):
                 heartbeat = st.empty()
-                while not wait([future], POLL_S).done:
+                while not _done(future):
                     heartbeat.empty()
         return future.result()
     finally:
         future.cancel()
+
+
+def _done(future: Future[T]) -> bool:
+    """Whether it is done, after at most POLL_S; wait() does not see one that was cancelled."""
+    if not future.done():
+        wait([future], POLL_S)
+    return future.done()

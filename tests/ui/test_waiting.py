@@ -1,7 +1,7 @@
 """Waiting ends with the future's result, and cancels what nobody will read."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import contextmanager
 from threading import Timer
 
@@ -51,3 +51,10 @@ def test_a_run_that_is_stopped_cancels_what_waits(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(Stopped):
         waiting.wait_for(runs, "wait")
     assert not runs.cancelled(), "others may wait for it"
+
+
+def test_what_was_cancelled_in_the_queue_ends_the_wait() -> None:
+    future: Future[int] = Future()
+    Timer(0.05, future.cancel).start()
+    with pytest.raises(CancelledError):
+        waiting.wait_for(future, "wait")

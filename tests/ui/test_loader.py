@@ -1,0 +1,98 @@
+"""One attempt at a time, and another when the owner has mended what was wrong."""
+
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model import Model, ModelError
+from settings import SettingsError
+from tests.model import tiny
+from ui import loader as loader_module
+from ui.loader import ModelLoader
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.bert_classifier(tmp_path / "model")
+
+
+def result(loader: ModelLoader) -> Model:
+    return loader.current().result(60)
+
+
+def test_however_many_wait_it_is_loaded_once(folder: Path) -> None:
+    made = []
+
+    def make() -> Model:
+        made.append(1)
+        time.sleep(0.2)
+        return Model(str(folder), device="cpu")
+
+    loader, got = ModelLoader(make), []
+    threads = [threading.Thread(target=lambda: got.append(result(loader))) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert len({id(model) for model in got}) == 1
+    loader.close()
+
+
+def test_a_failure_is_told_to_all_and_mended_without_a_restart(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = folder.rename(folder.with_name("hidden"))
+    loader = ModelLoader(lambda: Model(str(folder), device="cpu"))
+    first = loader.current()
+    with pytest.raises(ModelError, match="no such folder"):
+        first.result(60)
+    assert loader.current() is first, "not again at once"
+    hidden.rename(folder)
+    monkeypatch.setattr(loader_module, "RETRY_S", 0.0)
+    assert result(loader).info.task == "text-classification"
+    loader.close()
+
+
+def test_retry_does_not_wait_and_does_nothing_to_a_model_that_is_there(folder: Path) -> None:
+    hidden = folder.rename(folder.with_name("hidden"))
+    loader = ModelLoader(lambda: Model(str(folder), device="cpu"))
+    with pytest.raises(ModelError):
+        result(loader)
+    hidden.rename(folder)
+    loader.retry()
+    model = result(loader)
+    loader.retry()
+    assert result(loader) is model
+    loader.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (SettingsError("The setting x is wrong."), "The setting x is wrong."),
+        (ModelError("The model is wrong."), "The model is wrong."),
+        (KeyError("odd"), r"The model failed: KeyError\('odd'\)."),
+    ],
+)
+def test_whatever_goes_wrong_is_a_sentence(error: Exception, message: str) -> None:
+    def make() -> Any:
+        raise error
+
+    with pytest.raises(ModelError, match=message):
+        result(ModelLoader(make))
+
+
+def test_a_model_that_fails_at_its_first_prediction_is_not_ready(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.tasks.softmax", lambda logits: 1 / 0)
+    with pytest.raises(ModelError, match="failed on this input: division by zero"):
+        result(ModelLoader(lambda: Model(str(folder), device="cpu")))
+
+
+def test_closing_before_anything_was_loaded_does_nothing() -> None:
+    ModelLoader(lambda: Model("nowhere")).close()
