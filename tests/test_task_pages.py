@@ -1,0 +1,290 @@
+"""Every task on the pages: predicted, rated, corrected, logged, exported and shown again."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from feedback import Entry, FeedbackLog, Rating, export_csv
+from feedback.records import Filter
+from model.prediction import GeneratedText, ScoredLabels, Spans
+from tests.model import tiny
+from tests.test_pages import html, open_page, predict, thumbs
+from ui import shared
+
+TEXT = "Ada Lovelace was born in London."
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    monkeypatch.setattr("ui.visits._cookie", lambda: "")
+    st.cache_resource.clear()
+    yield
+    shared.loader().close()
+    st.cache_resource.clear()
+
+
+def use(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The Try page of a tiny model, which one variable names."""
+    monkeypatch.setenv("TRYOUT_MODEL__ID", str(tiny.MAKERS[name](tmp_path / "model")))
+    monkeypatch.setenv("TRYOUT_MODEL__DEVICE", "cpu")
+    return open_page()
+
+
+def newest() -> tuple[Entry, Rating | None]:
+    row, *_ = shared.log().page(Filter(), offset=0, limit=1)
+    return row
+
+
+def correction() -> str:
+    _, said = newest()
+    assert said is not None
+    return said.correction
+
+
+def exported() -> dict[str, str]:
+    content = b"".join(export_csv(shared.log(), unrated=False)).decode("utf-8-sig")
+    *_, last = csv.DictReader(io.StringIO(content, newline=""))
+    return last
+
+
+def shown_again() -> AppTest:
+    """The Feedback page works, and the prediction opens from its link."""
+    page = open_page("feedback")
+    assert not page.error
+    entry, _ = newest()
+    again = open_page(p=str(entry.prediction.id))
+    assert again.text_area(key="text").value == entry.prediction.input
+    return again
+
+
+def test_text_classification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = thumbs(predict(use("RoBERTa", tmp_path, monkeypatch), TEXT), 0)
+    page.pills[0].set_value(page.pills[0].options[0]).run()
+    assert correction() == exported()["correction"] == page.pills[0].options[0]
+    shown_again()
+
+
+def test_several_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = thumbs(predict(use("multi-label", tmp_path, monkeypatch), TEXT), 0)
+    assert page.pills[0].options == ["negative", "neutral", "positive"]
+    assert page.pills[0].value == list(newest()[0].prediction.output.chosen)  # type: ignore[union-attr]
+    assert correction() == "", "nothing was said yet"
+    page.pills[0].set_value(["neutral", "positive"]).run()
+    assert json.loads(exported()["correction"]) == ["neutral", "positive"]
+    again = shown_again()
+    assert "rated it down, said neutral, positive" in again.text[0].value
+    page.pills[0].set_value([]).run()
+    assert correction() == "[]", "that none applies is an answer"
+
+
+def test_a_model_with_many_labels_has_a_list_to_choose_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = [f"label {n:02}" for n in range(40)]
+    folder = tiny.bert_classifier(tmp_path / "model", **tiny._labels(many))
+    monkeypatch.setenv("TRYOUT_MODEL__ID", str(folder))
+    page = thumbs(predict(open_page(), TEXT), 0)
+    assert "28 more labels" in html(page)
+    box = page.selectbox[0]
+    assert len(box.options) == 39
+    box.set_value("label 07").run()
+    assert correction() == "label 07"
+
+
+def test_zero_shot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = use("NLI", tmp_path, monkeypatch)
+    page.text_input(key="param-candidate_labels").set_value(" science,  sport ,, science")
+    page.checkbox(key="param-multi_label").set_value(True)
+    predict(page, TEXT)
+    prediction = newest()[0].prediction
+    assert isinstance(prediction.output, ScoredLabels)
+    assert prediction.params["candidate_labels"] == ["science", "sport"]
+    assert {item.label for item in prediction.output.items} == {"science", "sport"}
+    thumbs(page, 0)
+    page.pills[0].set_value(["sport"]).run()
+    assert correction() == '["sport"]'
+    again = shown_again()
+    assert again.text_input(key="param-candidate_labels").value == "science, sport"
+    assert again.checkbox(key="param-multi_label").value is True
+
+
+@pytest.mark.parametrize(
+    ("labels", "hint"),
+    [
+        (" , ", "Labels to choose from: 0 given"),
+        (",".join(map(str, range(101))), "101 given"),
+        ("word " * 60, "fills the 48 tokens"),
+    ],
+)
+def test_labels_that_do_not_work_get_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str, hint: str
+) -> None:
+    page = use("NLI", tmp_path, monkeypatch)
+    page.text_input(key="param-candidate_labels").set_value(labels)
+    predict(page, TEXT)
+    assert hint in page.info[0].value.replace("\\", "").replace("\u2060", "")
+    assert shared.log().counts().predictions == 0
+
+
+def test_token_classification(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = predict(use("BERT tagger", tmp_path, monkeypatch), TEXT)
+    prediction = newest()[0].prediction
+    assert isinstance(prediction.output, Spans)
+    assert '<mark class="span' in html(page)
+    thumbs(page, 0)
+    assert not page.exception
+    assert json.loads(exported()["output"])["spans"][0]["start"] == prediction.output.items[0].start
+    shown_again()
+
+
+def test_fill_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = use("BERT MLM", tmp_path, monkeypatch)
+    assert "[MASK]" in page.button(key="example-0").label.replace("\\", "")
+    page.number_input(key="param-top_k").set_value(3)
+    predict(page, "The capital of [MASK] is Paris.")
+    prediction = newest()[0].prediction
+    assert isinstance(prediction.output, ScoredLabels)
+    assert len(prediction.output.items) == 3
+    thumbs(page, 0)
+    page.text_input(key=f"correction-{prediction.id}").set_value(" France ").run()
+    assert correction() == "France"
+    assert "said France" in shown_again().text[0].value
+    thumbs(page, 1)
+    assert correction() == "", "what is right needs none"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("no gap", "has 0 times [MASK]"),
+        ("[MASK] [MASK]", "has 2 times [MASK]"),
+        ("long " * 60 + "[MASK]", "[MASK] is behind the first 48 tokens"),
+    ],
+)
+def test_a_text_without_one_gap_gets_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, hint: str
+) -> None:
+    page = predict(use("BERT MLM", tmp_path, monkeypatch), text)
+    assert hint in page.info[0].value.replace("\\", "")
+
+
+def test_text_generation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = use("GPT-2", tmp_path, monkeypatch)
+    page.number_input(key="param-max_new_tokens").set_value(9)
+    predict(page, "Once upon a time")
+    prediction = newest()[0].prediction
+    assert isinstance(prediction.output, GeneratedText)
+    assert (prediction.output.tokens, prediction.score) == (9, None)
+    assert "<b>Ended</b> after 9 tokens" in html(page)
+    assert [b.label for b in page.button if b.label == "Stop"] == [], "there is nothing to stop"
+    thumbs(page, 0)
+    area = page.text_area(key=f"correction-{prediction.id}")
+    assert correction() == ""
+    area.set_value("there was a king.\nThe end.").run()
+    assert correction() == "there was a king.\nThe end."
+    assert exported()["score"] == ""
+    shown_again()
+
+
+def test_the_same_prompt_is_written_anew_only_if_it_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = use("GPT-2", tmp_path, monkeypatch)
+    predict(predict(page, "Once"), "Once")
+    assert shared.log().counts().predictions == 1
+    page.number_input(key="param-temperature").set_value(1.5)
+    predict(predict(page, "Once"), "Once")
+    assert shared.log().counts().predictions == 3
+
+
+# --- what the owner sets --------------------------------------------------------------------------
+
+
+def test_labels_are_shown_as_the_owner_says_and_stored_as_the_model_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"negative": "sad", "neutral": "so-so", "positive": "glad"}
+    monkeypatch.setenv("TRYOUT_MODEL__LABELS", json.dumps(names))
+    page = thumbs(predict(use("BERT", tmp_path, monkeypatch), TEXT), 0)
+    label = newest()[0].prediction.label
+    assert label in names
+    assert names[label] in html(page)
+    assert f">{label}<" not in html(page)
+    page.pills[0].set_value(next(one for one in names if one != label)).run()
+    assert correction() in names
+    table = open_page("feedback").dataframe[0].value
+    assert table["output"][0] == names[label]
+    assert table["correction"][0] == names[correction()]
+    assert f"{label} (shown as {names[label]})" in html(open_page("about"))
+
+
+def test_title_intro_examples_and_defaults_are_the_owners(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_TITLE", "My *gaps*")
+    monkeypatch.setenv("TRYOUT_INTRO", "Fill them.")
+    monkeypatch.setenv("TRYOUT_EXAMPLES", '["One [MASK]."]')
+    monkeypatch.setenv("TRYOUT_PARAMETERS", '{"top_k": 2}')
+    page = use("BERT MLM", tmp_path, monkeypatch)
+    assert page.title[0].value == "My \\*gaps\\*"
+    assert page.markdown[0].value == "Fill them."
+    page.button(key="example-0").click().run()
+    prediction = newest()[0].prediction
+    assert isinstance(prediction.output, ScoredLabels)
+    assert prediction.input == "One [MASK]."
+    assert len(prediction.output.items) == 2
+
+
+def test_an_example_brings_its_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = use("NLI", tmp_path, monkeypatch)
+    shared.loader().close()
+    (tmp_path / "model" / "README.md").write_text(
+        "---\nwidget:\n- text: A goal!\n  candidate_labels: sport, war\n---\n# Topics\n"
+    )
+    st.cache_resource.clear()
+    page = open_page()
+    assert page.title[0].value == "Topics"
+    page.button(key="example-0").click().run()
+    assert page.text_input(key="param-candidate_labels").value == "sport, war"
+    assert newest()[0].prediction.params["candidate_labels"] == ["sport", "war"]
+
+
+def test_a_wrong_default_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRYOUT_PARAMETERS", '{"top_k": 0}')
+    page = use("BERT MLM", tmp_path, monkeypatch)
+    (error,) = page.error
+    assert "top_k is 0; it must be a whole number from 1 to 50" in error.value.replace("\\", "")
+
+
+def test_the_options_are_kept_over_a_visit_to_another_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = use("BERT MLM", tmp_path, monkeypatch)
+    page.number_input(key="param-top_k").set_value(2)
+    predict(page, "One [MASK].")
+    page.switch_page("app_pages/about.py").run()
+    page.switch_page("app_pages/try.py").run()
+    assert page.number_input(key="param-top_k").value == 2
+
+
+def test_the_log_of_one_task_is_shown_with_the_model_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predict(use("BERT tagger", tmp_path, monkeypatch), TEXT)
+    tagged, _ = newest()
+    shared.loader().close()
+    st.cache_resource.clear()
+    (tmp_path / "other").mkdir()
+    use("GPT-2", tmp_path / "other", monkeypatch)
+    page = thumbs(open_page(p=str(tagged.prediction.id)), 0)
+    assert '<mark class="span' in html(page)
+    log: FeedbackLog = shared.log()
+    assert log.counts().down == 1
