@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from playwright.sync_api import Page, expect
 
 from settings import ROOT
 from tests.conftest import free_port
 
+WAIT_MS = 60_000  # the model may still be loading
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
@@ -88,3 +90,9 @@ def _wait(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> No
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with serving(tmp_path_factory.mktemp("log") / "log.db", port=free_port()) as url:
         yield url
+
+
+@pytest.fixture(autouse=True)
+def patient(page: Page) -> None:
+    page.set_default_timeout(WAIT_MS)
+    expect.set_options(timeout=WAIT_MS)

@@ -1,64 +1,20 @@
 """The main job as a colleague does it: paste, predict, rate, reload, export."""
 
-import csv
-import io
 import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from feedback.csv_file import COLUMNS
-from tests.browser.conftest import serving
+from tests.browser.conftest import WAIT_MS, serving
+from tests.browser.driving import exported, predict, settled, thumb
 from tests.conftest import free_port
+from tests.model import tiny
 
-WAIT_MS = 60_000  # the model may still be loading
 UGLY = (
     "I love it! <img src=x onerror=\"document.title='broken'\"> **bold** :smile: $x$ "
     "=cmd()|' /C calc'!A0 😀 مرحبا"
 )
-
-
-@pytest.fixture(autouse=True)
-def patient(page: Page) -> None:
-    page.set_default_timeout(WAIT_MS)
-    expect.set_options(timeout=WAIT_MS)
-
-
-def predict(page: Page, text: str) -> None:
-    """Fills the text in and presses Ctrl+Enter."""
-    before = page.url
-    area = page.get_by_label("Text", exact=True)
-    area.fill(text)
-    area.press("Control+Enter")
-    expect(page.locator(".card-input")).to_have_text(text)
-    expect(page).not_to_have_url(before)
-    expect(page).to_have_url(re.compile(r"\?p=[0-9a-f-]{36}$"))
-
-
-def settled(page: Page) -> None:
-    """Waits until no script run is under way."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-
-
-def thumb(page: Page, name: str) -> None:
-    page.get_by_role("radio", name=name).check(force=True)
-    expect(page.get_by_text("Saved", exact=True)).to_be_visible()
-
-
-def exported(page: Page, url: str, *, unrated: bool = False) -> tuple[bytes, list[dict[str, str]]]:
-    page.goto(f"{url}/feedback")
-    button = page.get_by_role(
-        "button", name="Export all predictions" if unrated else "Export ratings"
-    )
-    button.wait_for()
-    settled(page)
-    with page.expect_download() as download:
-        button.click()
-    content = Path(download.value.path()).read_bytes()
-    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-    assert rows.fieldnames == list(COLUMNS)
-    return content, list(rows)
 
 
 def test_paste_predict_rate_reload_export(page: Page, server: str, tmp_path: Path) -> None:
@@ -164,14 +120,15 @@ def test_an_example_is_one_click(page: Page, server: str) -> None:
     expect(page.locator(".card-top")).to_contain_text("neutral")
 
 
-def test_a_broken_model_shows_one_sentence(page: Page, tmp_path: Path) -> None:
-    port = free_port()
-    with serving(tmp_path / "log.db", port=port, TRYOUT_MODEL__ID="./nowhere") as url:
+def test_a_broken_model_shows_one_sentence_until_it_is_mended(page: Page, tmp_path: Path) -> None:
+    folder, port = tmp_path / "model", free_port()
+    with serving(tmp_path / "log.db", port=port, TRYOUT_MODEL__ID=str(folder)) as url:
         page.goto(url)
-        page.get_by_label("Text", exact=True).fill("x")
-        page.get_by_role("button", name="Predict").click()
         expect(page.get_by_text("cannot be loaded. There is no such folder")).to_be_visible()
         expect(page.get_by_text("Traceback")).to_have_count(0)
+        tiny.bert_classifier(folder)
+        page.get_by_role("button", name="Try again").click()
+        predict(page, "There it is.")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

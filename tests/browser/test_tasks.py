@@ -9,11 +9,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import serving
-from tests.browser.test_main_job import exported, patient, settled, thumb
+from tests.browser.driving import exported, settled, submit, thumb
 from tests.conftest import free_port
 from tests.model import tiny
 
-__all__ = ["patient"]  # a fixture that every test here uses
 TEXT = "Ada Lovelace <b>was</b> born in London."
 LONG = 4000
 
@@ -38,12 +37,6 @@ def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         TRYOUT_PARAMETERS=parameters,
     ) as url:
         yield url
-
-
-def submit(page: Page, text: str) -> None:
-    area = page.get_by_label("Text", exact=True)
-    area.fill(text)
-    area.press("Control+Enter")
 
 
 def test_spans_are_marked_rated_and_corrected(page: Page, tagger: str) -> None:
