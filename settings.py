@@ -59,7 +59,7 @@ class Settings(BaseSettings):
 
     title: str = ""  # without these three, what the model's card and its task say
     intro: str = ""
-    examples: tuple[str, ...] | None = None
+    examples: tuple[Annotated[str, Field(pattern=r"\S")], ...] | None = None
     model: ModelSettings = ModelSettings()
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
@@ -101,7 +101,7 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     except InvalidVariable as error:
         raise SettingsError(
             f"The environment is wrong: {error}. A section's setting is named like "
-            "TRYOUT_MODEL__ID, and a list is written as JSON."
+            "TRYOUT_MODEL__ID; a list, TRYOUT_PARAMETERS and TRYOUT_MODEL__LABELS are JSON."
         ) from error
     except ValidationError as error:
         first = error.errors()[0]

@@ -32,7 +32,11 @@ def show_page() -> None:
     except SettingsError as error:
         st.error(as_markdown(str(error)))
         st.stop()
-    st.set_page_config(page_title=settings.title or "Tryout", layout="centered")
+    st.set_page_config(
+        page_title=settings.title or "Tryout",
+        page_icon=str(ROOT / "ui" / "icon.png"),  # else the browser asks a font server for one
+        layout="centered",
+    )
     st.html(ROOT / "ui" / "style.css")
     page = st.navigation(
         [

@@ -5,6 +5,7 @@ import streamlit as st
 from model import Param
 from ui import desk, shared
 from ui.facts import facts_html, supported, without_front_matter
+from ui.text import as_markdown
 
 
 def in_words(param: Param) -> str:
@@ -41,13 +42,20 @@ if info:
         )
     )
 
+    if info.labels and (unknown := sorted(names.keys() - set(info.labels))):
+        st.warning(
+            f"model.labels in app.toml names {as_markdown(', '.join(unknown))}, which is no label "
+            "of this model."
+        )
+
 st.subheader("Limits")
 st.markdown(
     f"A text may have {settings.limits.max_chars:,} characters."
     + (
-        f" The model reads the first {info.max_tokens:,} tokens (word pieces); if a text is "
-        "longer, the prediction says that it was cut."
-        if info
+        f" The model takes {info.max_tokens:,} tokens (word pieces"
+        + (", the new ones included" if info.task == "text-generation" else "")
+        + "); if a text is longer, the prediction says that it was cut."
+        if info and info.max_tokens
         else ""
     )
 )

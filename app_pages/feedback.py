@@ -10,7 +10,8 @@ from feedback import FeedbackError, export_csv, import_csv, wilson_interval
 from feedback.records import Filter
 from ui import charts, shared
 from ui.log_table import COLUMN_CONFIG, frame
-from ui.text import as_markdown, printable
+from ui.names import distinct
+from ui.text import as_markdown, printable, shortened
 
 PAGE_ROWS = 20
 VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
@@ -69,10 +70,14 @@ else:
             key="verdict",
             on_change=first_page,
         )
+        names = distinct(
+            ["", *log.labels()],
+            lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
+        )
         label = st.selectbox(
             "Label",
-            ["", *log.labels()],
-            format_func=lambda label: printable(shared.name_of(label)) or "All",
+            list(names),
+            format_func=names.__getitem__,
             key="label",
             on_change=first_page,
             width=160,

@@ -23,13 +23,13 @@ if model:
     with st.form("input", border=False):
         st.text_area("Text", key="text", height=140, placeholder=info.placeholder)
         param_form.show(info.params)
-        clicked |= st.form_submit_button("Predict", type="primary", help="Ctrl+Enter in the text")
+        clicked |= st.form_submit_button("Predict", type="primary")
     if clicked:
         desk.ask(st.session_state["text"], param_form.values(info.params))
     entry = desk.answer(model) or entry
 
 if entry:
-    st.html(card_html(entry.prediction, shared.name_of))
+    st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))
 desk.store()
 if entry:
     desk.link(entry)

@@ -36,6 +36,11 @@ class Generation:
         return self.future.done()
 
     @property
+    def begun(self) -> bool:
+        """Whether its turn has come."""
+        return self.future.running() or self.future.done()
+
+    @property
     def text(self) -> str:
         """What is there so far; the bytes of a character that is not whole yet are left out."""
         return self._decode(self._ids).rstrip("\N{REPLACEMENT CHARACTER}")

@@ -10,8 +10,9 @@ import platform
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, TypeVar, cast
@@ -23,6 +24,7 @@ from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
 from model.prediction import (
     Example,
+    Finish,
     GeneratedText,
     ModelInfo,
     Output,
@@ -33,8 +35,8 @@ from model.prediction import (
 )
 from model.runtimes import DTYPES, TorchRuntime, free_bytes, is_out_of_memory, pick_device
 from model.sources import Card, Source, check_memory, fetch, find, read_card
-from model.tasks import TASKS, TextGeneration, checked, task_for
-from model.tokenizer import Row, Tokenizer
+from model.tasks import TASKS, Task, TextGeneration, checked, task_for
+from model.tokenizer import UNLIMITED, Row, Tokenizer
 
 logger = logging.getLogger("tryout")
 
@@ -117,15 +119,10 @@ class Model:
             raise ModelLoadError(
                 f"The model {self.model_id!r} cannot be loaded. {error}"
             ) from error
-        except Exception as error:  # transformers raises nearly anything on a broken file
-            reason = (
-                "There is not enough memory for it. Name a smaller model, or take a machine with "
-                "more memory."
-                if is_out_of_memory(error)
-                else f"{_first_line(error)} Check its files, or name another model in app.toml."
-            )
+        except Exception as error:
             raise ModelLoadError(
-                f"The model {self.model_id!r} cannot be loaded: {reason}"
+                f"The model {self.model_id!r} cannot be loaded: {_first_line(error)} "
+                "Check its files, or name another model in app.toml."
             ) from error
 
     def _load(self) -> None:
@@ -134,27 +131,32 @@ class Model:
         card = read_card(listing.folder)
         task = task_for(self._asked_task, config, card.pipeline_tag)
         self._check_code(config)
+        trusted = self._source.trust_remote_code
+        with _reading("tokenizer"):
+            self._tokenizer = Tokenizer(listing.folder, trust_remote_code=trusted)
+        self._make(task, config)  # refuses what it can before any weights are fetched
         device = pick_device(self._device)
         check_memory(listing, dtype=self._dtype, free_bytes=free_bytes(device))
         revision = fetch(self._source, listing)
-        trusted = self._source.trust_remote_code
-        self._tokenizer = Tokenizer(listing.folder, trust_remote_code=trusted)
-        self._runtime = TorchRuntime(
-            listing.folder,
-            auto_model=task.auto_model,
-            device=device,
-            dtype=self._dtype,
-            allow_pickle=self._source.allow_pickle,
-            trust_remote_code=trusted,
-        )
+        check_memory(listing, dtype=self._dtype, free_bytes=free_bytes(device))
+        with _reading("weights"):
+            self._runtime = TorchRuntime(
+                listing.folder,
+                auto_model=task.auto_model,
+                device=device,
+                dtype=self._dtype,
+                allow_pickle=self._source.allow_pickle,
+                trust_remote_code=trusted,
+            )
         self._tokenizer.max_tokens = min(self._tokenizer.max_tokens, self._runtime.max_positions)
-        self._task = task(config, self._tokenizer)
-        self._params = {
-            name: value
-            for name, value in checked(self._task.params, self._params, defaults={}).items()
-            if name in self._params
-        }
+        self._make(task, config)  # with the limit that the weights have
         self._info = self._describe(revision, card)
+
+    def _make(self, task: type[Task], config: Mapping[str, Any]) -> None:
+        """The task, with the owner's parameters checked; raises ModelLoadError or InputError."""
+        self._task = task(config, self._tokenizer)
+        values = checked(self._task.params, self._params, defaults={})
+        self._params = {name: values[name] for name in self._params}
 
     def _check_code(self, config: Mapping[str, Any]) -> None:
         """Raises ModelLoadError if the model needs code of its own that is not allowed."""
@@ -169,7 +171,7 @@ class Model:
             )
 
     def _describe(self, revision: str, card: Card) -> ModelInfo:
-        task, runtime = self._task, self._runtime
+        task, runtime, max_tokens = self._task, self._runtime, self._tokenizer.max_tokens
         return ModelInfo(
             id=self.model_id,
             revision=revision,
@@ -179,13 +181,13 @@ class Model:
             placeholder=task.placeholder,
             labels=task.labels,
             params=tuple(
-                replace(param, default=self._params.get(param.name, param.default))
+                replace(param, default=_frozen(self._params.get(param.name, param.default)))
                 for param in task.params
             ),
             examples=self._examples(card) or task.examples,
             parameters=runtime.parameters,
             memory_bytes=runtime.memory_bytes,
-            max_tokens=self._tokenizer.max_tokens,
+            max_tokens=max_tokens if max_tokens < UNLIMITED else None,
             runtime=runtime.name,
             device=runtime.device,
             dtype=runtime.dtype,
@@ -245,10 +247,7 @@ class Model:
             raise InputError("predict takes a list of texts; put the one text into a list.")
         request = texts if isinstance(texts, Request) else Request(tuple(texts), params or {})
         if self.generates:
-            every = [
-                self._stream(text, request.params, readers_stay=True) for text in request.texts
-            ]
-            return [generation.future.result() for generation in every]
+            return self._generate_all(request)
         work = self._work(request)
         return self._enqueue(lambda: self._run(work)).result()
 
@@ -271,10 +270,19 @@ class Model:
         return self._stream(text, params or {}, readers_stay=False)
 
     def warm_up(self) -> None:
-        """Predicts an example: a first forward pass is the slowest, and shows what is broken."""
-        task = self._task
-        (example, *_), params = task.examples, dict(task.examples[0].params)
-        self.predict([example.text], params | ({"max_new_tokens": 1} if self.generates else {}))
+        """Predicts an example: a first forward pass is the slowest, and shows what is broken.
+
+        Raises ModelLoadError if it fails.
+        """
+        try:
+            text = self._task.examples[0].text
+            self.predict([text], {"max_new_tokens": 1} if self.generates else {})
+        except ModelError as error:
+            reason = _first_line(error.__cause__ if error.__cause__ else error)
+            raise ModelLoadError(
+                f"The model {self.model_id!r} is loaded and fails at its first prediction: "
+                f"{reason} Check its files, or name another model in app.toml."
+            ) from error
 
     def postprocess(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
         """The predictions as values that JSON can hold; docs/csv.md describes the output."""
@@ -326,11 +334,7 @@ class Model:
         try:
             for batch in batches([len(row) for _, row in flat], max_tokens=self._batch_tokens()):
                 started_s = time.perf_counter()
-                made = self._runtime.forward(
-                    [flat[j][1] for j in batch],
-                    pads=self._tokenizer.pads,
-                    pads_left=self._tokenizer.pads_left,
-                )
+                made = self._runtime.forward([flat[j][1] for j in batch])
                 took_ms = (time.perf_counter() - started_s) * 1000
                 logits |= zip(batch, made, strict=True)
                 for i in {flat[j][0] for j in batch}:
@@ -362,23 +366,37 @@ class Model:
 
     def _batch_tokens(self) -> int:
         """How many padded tokens a batch may have; 0 where rows cannot be padded."""
-        if not (self._tokenizer.can_pad and self._runtime.can_pad):
+        if not (self._tokenizer.pads_right and self._runtime.can_pad):
             return 0
         return min(MAX_BATCH_TOKENS, MAX_BATCH_LOGITS // self._runtime.width)
 
-    def _stream(self, text: str, params: Mapping[str, Any], *, readers_stay: bool) -> Generation:
-        task, max_tokens = cast(TextGeneration, self._task), self.info.max_tokens
-        values = self._values(params)
+    def _generate_all(self, request: Request) -> list[Prediction]:
+        """A text for each prompt; if one cannot be, none is begun."""
+        works = [self._prompt(text, request.params) for text in request.texts]
+        every = [self._begin(work, readers_stay=True) for work in works]
         try:
-            row = task.prompt(text, values, max_tokens=max_tokens)
+            return [generation.future.result() for generation in every]
+        finally:
+            for generation in every:
+                generation.stop()
+
+    def _stream(self, text: str, params: Mapping[str, Any], *, readers_stay: bool) -> Generation:
+        return self._begin(self._prompt(text, params), readers_stay=readers_stay)
+
+    def _prompt(self, text: str, params: Mapping[str, Any]) -> Work:
+        task, values = cast(TextGeneration, self._task), self._values(params)
+        try:
+            row = task.prompt(text, values, max_tokens=self._tokenizer.max_tokens)
         except InputError:
             raise
-        except Exception as error:  # a chat template is a program, and comes with the model
+        except Exception as error:
             raise self._failure(error, 1) from error
+        return Work((text,), ((row,),), values)
+
+    def _begin(self, work: Work, *, readers_stay: bool) -> Generation:
         generation = Generation(
             lambda ids: self._tokenizer.decode(ids, special=False), readers_stay=readers_stay
         )
-        work = Work((text,), ((row,),), values)
         running = self._enqueue(lambda: self._generate(work, generation))
         # A future that was cancelled in the queue never runs: then its reader must be told.
         running.add_done_callback(lambda done: done.cancelled() and generation.future.cancel())
@@ -392,12 +410,11 @@ class Model:
             return
         started_s = time.perf_counter()
         try:
-            ids, ended = self._tokens(work, generation)
-            length = len(ids) == work.params["max_new_tokens"]
+            ids = self._tokens(work, generation)
             output = GeneratedText(
                 self._tokenizer.decode(ids, special=False),
                 len(ids),
-                "end" if ended else "length" if length else "stopped",
+                self._finish(ids, work, generation),
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, the reader must be told
             failure = self._failure(error, 1)
@@ -415,9 +432,16 @@ class Model:
             )
         )
 
-    def _tokens(self, work: Work, generation: Generation) -> tuple[list[int], bool]:
+    def _finish(self, ids: Sequence[int], work: Work, generation: Generation) -> Finish:
+        if len(ids) == work.params["max_new_tokens"] and not self._runtime.ends(ids):
+            return "length"
+        stopped = generation.stopped or self._closing.is_set()
+        return "stopped" if stopped and not self._runtime.ends(ids) else "end"
+
+    def _tokens(self, work: Work, generation: Generation) -> list[int]:
         return self._runtime.generate(
             work.rows[0][0],
+            tokenizer=self._tokenizer.raw,
             max_new_tokens=work.params["max_new_tokens"],
             temperature=work.params["temperature"],
             seed=work.params["seed"],
@@ -473,6 +497,29 @@ def batches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:
     return made
 
 
-def _first_line(error: Exception) -> str:
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Makes one sentence of whatever transformers raises while it reads a part of the model."""
+    try:
+        yield
+    except ModelLoadError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise ModelLoadError(
+                "There is not enough memory for it. Name a smaller model, or take a machine with "
+                "more memory."
+            ) from error
+        raise ModelLoadError(
+            f"Its {what} cannot be read: {_first_line(error)} "
+            "Check its files, or name another model in app.toml."
+        ) from error
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _first_line(error: BaseException) -> str:
     text = str(error).strip().split("\n")[0] or type(error).__name__
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -42,8 +42,8 @@ class ScoredLabels:
 
     @property
     def label(self) -> str:
-        """The label with the highest score."""
-        return self.items[0].label
+        """The label with the highest score; "" if none applies."""
+        return self.chosen[0] if self.chosen else ""
 
     @property
     def score(self) -> float:
@@ -66,7 +66,7 @@ class ScoredLabels:
         """The labels that apply: the first one, or with `multi_label` those at the threshold."""
         if self.multi_label:
             return tuple(item.label for item in self.items if item.score >= THRESHOLD)
-        return (self.label,)
+        return (self.items[0].label,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ class ModelInfo:
     examples: tuple[Example, ...]
     parameters: int
     memory_bytes: int
-    max_tokens: int
+    max_tokens: int | None  # that a text may have; None where there is no limit
     runtime: str
     device: str
     dtype: str

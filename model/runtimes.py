@@ -3,7 +3,8 @@
 Knows no task: it neither tokenizes nor names what it returns.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import inspect
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from model.errors import ModelLoadError
 from model.sources import free_memory_bytes
-from model.tokenizer import UNLIMITED, Row
+from model.tokenizer import Row, limit
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -59,18 +60,18 @@ class TorchRuntime:
         self.dtype = dtype
         self.max_positions = _max_positions(model)
         self._model = model.eval().to(device)
-        self._takes = _arguments(model)
+        self._takes = frozenset(inspect.signature(model.forward).parameters)
         self.parameters = sum(p.numel() for p in model.parameters())
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
-        # A decoder finds a row's last token by the padding, if its config names one.
-        self.can_pad = model.config.pad_token_id is not None
-        # How many logits a token can have: words of the vocabulary where it is a language model.
-        self.width = model.config.vocab_size if auto_model == "AutoModelForMaskedLM" else 1
+        # By this id a decoder finds a row's last token, and RoBERTa the positions.
+        self._pad_id = getattr(model.config.get_text_config(), "pad_token_id", None)
+        self.can_pad = self._pad_id is not None and "attention_mask" in self._takes
+        # How many logits a token has: as many as words where it is a language model.
+        head = model.get_output_embeddings()
+        self.width = 1 if head is None else int(head.weight.shape[0])
 
-    def forward(
-        self, rows: Sequence[Row], *, pads: Mapping[str, int], pads_left: bool = False
-    ) -> list[NDArray[np.float32]]:
-        """The logits of each row; rows of any lengths are padded here, with `pads` by input.
+    def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+        """The logits of each row; rows of several lengths, padded here, need `can_pad`.
 
         A row's logits have the shape (labels,), or (tokens, labels) if the model gives some for
         each token.
@@ -78,21 +79,15 @@ class TorchRuntime:
         import torch
 
         longest = max(map(len, rows))
-
-        def padded(values: Sequence[int], pad: int) -> list[int]:
-            filling = [pad] * (longest - len(values))
-            return [*filling, *values] if pads_left else [*values, *filling]
-
+        pads = {"input_ids": self._pad_id or 0}
         inputs: dict[str, Any] = {
             name: torch.tensor(
-                [padded(row.inputs[name], pads.get(name, 0)) for row in rows], device=self.device
+                [[*row.inputs[name], *[pads.get(name, 0)] * (longest - len(row))] for row in rows],
+                device=self.device,
             )
             for name in rows[0].inputs
-            if name in self._takes and name != "attention_mask"
+            if name in self._takes
         }
-        inputs["attention_mask"] = torch.tensor(
-            [padded([1] * len(row), 0) for row in rows], device=self.device
-        )
         if "use_cache" in self._takes:
             inputs["use_cache"] = False
         with torch.inference_mode():
@@ -100,8 +95,7 @@ class TorchRuntime:
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
         if logits.ndim == 2:
             return list(logits)
-        starts = [longest - len(row) if pads_left else 0 for row in rows]
-        return [logits[i, s : s + len(rows[i])] for i, s in enumerate(starts)]
+        return [logits[i, : len(row)] for i, row in enumerate(rows)]
 
     def generate(
         self,
@@ -110,12 +104,13 @@ class TorchRuntime:
         max_new_tokens: int,
         temperature: float,
         seed: int,
+        tokenizer: Any,
         goes_on: Callable[[Sequence[int]], bool],
-    ) -> tuple[list[int], bool]:
-        """New token ids, and whether the model itself ended the text.
+    ) -> list[int]:
+        """New token ids, up to the one that ended the text.
 
         `goes_on` gets the new ids after each of them, and ends it by returning False. With a
-        temperature of 0 the likeliest token is taken each time.
+        temperature of 0 the likeliest token is taken each time. `tokenizer` is transformers' own.
         """
         import torch
         from transformers import StoppingCriteriaList
@@ -134,12 +129,17 @@ class TorchRuntime:
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=max_new_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
+                tokenizer=tokenizer,
+                return_dict_in_generate=False,
                 **(sampling or {"do_sample": False}),
             )
         new: list[int] = every[0, ids.shape[1] :].tolist()
+        return new
+
+    def ends(self, ids: Sequence[int]) -> bool:
+        """Whether the last of new token ids is one by which the model ends a text."""
         ends = self._model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        return new, bool(new) and new[-1] in ends
+        return bool(ids) and ids[-1] in (ends if isinstance(ends, list) else [ends])
 
 
 def pick_device(device: str) -> str:
@@ -174,12 +174,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
-def _arguments(model: Any) -> frozenset[str]:
-    import inspect
-
-    return frozenset(inspect.signature(model.forward).parameters)
-
-
 def _max_positions(model: Any) -> int:
     """The longest input in tokens that the model has positions for."""
     for name, module in model.named_modules():
@@ -187,4 +181,4 @@ def _max_positions(model: Any) -> int:
             # RoBERTa's positions start behind the one of its padding token
             reserved = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings - reserved)
-    return int(getattr(model.config, "max_position_embeddings", None) or UNLIMITED)
+    return limit(getattr(model.config, "max_position_embeddings", None))

@@ -6,6 +6,7 @@ Knows file names, sizes and the model card; opens neither weights nor tokenizer.
 import fnmatch
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -21,13 +22,13 @@ from model.prediction import Example
 
 HOME = Path(__file__).parent.parent
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
-SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model")
+SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "bpe.codes")
 SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
 PICKLES = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
 CARD = "README.md"
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-# What loading and a forward pass take on top of the weights; measured in tests/model.
-HEADROOM = 1.2
+HEADROOM = 1.2  # for what loading and a forward pass take on top of the weights
+MAX_HEAD_CHARS = 50_000
 CGROUP = Path("/sys/fs/cgroup")
 
 
@@ -63,7 +64,12 @@ class Listing:
 
     @property
     def config(self) -> Mapping[str, Any]:
-        value = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        try:
+            value = json.loads((self.folder / "config.json").read_text(encoding="utf-8-sig"))
+        except (ValueError, RecursionError) as error:
+            raise ModelLoadError(
+                f"Its config.json is not JSON: {error}. Save or fetch the model anew."
+            ) from error
         if not isinstance(value, dict):
             raise ModelLoadError("Its config.json is not a JSON object. Save the model anew.")
         return value
@@ -85,8 +91,7 @@ def find(source: Source) -> Listing:
             f"It is a folder, which has no revision {source.revision!r}. "
             "Take model.revision out of app.toml."
         )
-    files = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-    return Listing(folder, "", _weights(files, source))
+    return _listing(folder, "", _sizes(folder), source)
 
 
 def fetch(source: Source, listing: Listing) -> str:
@@ -113,11 +118,25 @@ def _find_on_hub(source: Source) -> Listing:
     small = (*source.small_files, CARD)
     listed = _download(source, source.revision, (*small, *source.weights), list_only=True)
     folder = Path(_download(source, source.revision, small))
-    if listed is None:  # no network, but fetched before
-        files = {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
-    else:
-        files = {file.filename: file.file_size for file in listed}
-    return Listing(folder, folder.name, _weights(files, source))
+    # Without a network, what was fetched before has to do.
+    files = _sizes(folder) if listed is None else {f.filename: f.file_size for f in listed}
+    return _listing(folder, folder.name, files, source)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
+
+
+def _listing(folder: Path, commit: str, files: Mapping[str, int], source: Source) -> Listing:
+    weights = _weights(files, source)
+    index = folder / f"{next(iter(weights)).split('-')[0]}.safetensors.index.json"
+    if len(weights) > 1 and index.is_file():
+        wanted = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        if missing := sorted(wanted - weights.keys()):
+            raise ModelLoadError(
+                f"It lacks {missing[0]}, a part of its weights. Fetch or save the model anew."
+            )
+    return Listing(folder, commit, weights)
 
 
 def _download(
@@ -128,6 +147,7 @@ def _download(
     from huggingface_hub.errors import (
         DryRunError,
         GatedRepoError,
+        HfHubHTTPError,
         HFValidationError,
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
@@ -144,6 +164,8 @@ def _download(
         )
     except DryRunError:
         return None
+    except UnicodeEncodeError as error:
+        raise ModelLoadError("HF_TOKEN has characters that no token has. Set it anew.") from error
     except HFValidationError as error:
         raise ModelLoadError("It is neither a folder nor a Hub id like 'owner/name'.") from error
     except GatedRepoError as error:
@@ -163,10 +185,14 @@ def _download(
             "There is no such folder, and the Hub cannot be reached to look for it. "
             "Check the name and the network."
         ) from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        advice = "Check HF_TOKEN." if status in (401, 403) else "Try again later."
+        raise ModelLoadError(f"The Hub refuses it with status {status}. {advice}") from error
 
 
 def _weights(files: Mapping[str, int], source: Source) -> dict[str, int]:
-    """The weight files to read with their sizes; raises ModelLoadError if a part is missing."""
+    """The weight files to read, with sizes; raises ModelLoadError if the model is not whole."""
 
     def found(patterns: Iterable[str]) -> dict[str, int]:
         return {n: s for n, s in files.items() if any(fnmatch.fnmatch(n, p) for p in patterns)}
@@ -203,7 +229,7 @@ def _hash(folder: Path, patterns: Iterable[str]) -> str:
 
 def check_memory(listing: Listing, *, dtype: str, free_bytes: int) -> None:
     """Raises ModelLoadError if the weights as `dtype` do not fit into `free_bytes` of memory."""
-    needed = needed_bytes(listing.weights, stored=_stored_dtype(listing.config), dtype=dtype)
+    needed = needed_bytes(listing, dtype=dtype)
     if needed > free_bytes:
         raise ModelLoadError(
             f"It needs about {_gigabytes(needed)} of memory as {dtype} and "
@@ -212,17 +238,39 @@ def check_memory(listing: Listing, *, dtype: str, free_bytes: int) -> None:
         )
 
 
-def needed_bytes(weights: Mapping[str, int], *, stored: str, dtype: str) -> int:
-    """Memory for weights of these file sizes, stored as one dtype and loaded as another."""
-    return int(sum(weights.values()) * BYTES[dtype] / BYTES.get(stored, 4) * HEADROOM)
+def needed_bytes(listing: Listing, *, dtype: str) -> int:
+    """About how much memory the weights take as `dtype`.
+
+    By what safetensors files say of themselves, where they are there; else by their sizes and
+    the dtype that the config says they are stored in.
+    """
+    stored = str(listing.config.get("dtype") or listing.config.get("torch_dtype") or "float32")
+    total = 0.0
+    for name, size in listing.weights.items():
+        values = _count_values(listing.folder / name)
+        total += BYTES[dtype] * (size / BYTES.get(stored, 4) if values is None else values)
+    return int(total * HEADROOM)
 
 
-def _stored_dtype(config: Mapping[str, Any]) -> str:
-    return str(config.get("dtype") or config.get("torch_dtype") or "float32")
+def _count_values(path: Path) -> int | None:
+    """How many numbers a safetensors file holds, by its header; None if it has no such header.
+
+    The format: https://github.com/huggingface/safetensors#format
+    """
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+        header.pop("__metadata__", None)
+        return int(sum(math.prod(tensor["shape"]) for tensor in header.values()))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, AttributeError):
+        return None
 
 
 def free_memory_bytes() -> int:
-    """What this process may still take: the machine's free memory, or its container's if less."""
+    """What this process may still take: the machine's free memory, or its container's if less.
+
+    Containers are known by version 2 of control groups.
+    """
     free: int = psutil.virtual_memory().available
     try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
         limit = int((CGROUP / "memory.max").read_text())
@@ -257,21 +305,23 @@ def read_card(folder: Path) -> Card:
     Its head is YAML as https://huggingface.co/docs/hub/model-cards describes it.
     """
     try:
-        text = (folder / CARD).read_text(encoding="utf-8", errors="replace")
+        text = (folder / CARD).read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         text = ""
     head: Any = None
-    if match := re.match(r"---\r?\n(.*?)\r?\n---\r?\n", text, re.DOTALL):
-        with suppress(yaml.YAMLError):
+    match = re.match(r"---\r?\n(.*?)\r?\n---\r?\n", text, re.DOTALL)
+    if match and len(match[1]) <= MAX_HEAD_CHARS:
+        # Besides its own errors, yaml raises ValueError for a date that there is not.
+        with suppress(yaml.YAMLError, ValueError, RecursionError):
             head = yaml.safe_load(match[1])
     head = head if isinstance(head, dict) else {}
-    body = text[match.end() :] if match else text
+    body = re.sub(r"^```.*?^```", "", text[match.end() :] if match else text, flags=re.M | re.S)
     heading = re.search(r"^# +([^<\[\n]{1,60})$", body, re.MULTILINE)
     widgets = head.get("widget") if isinstance(head.get("widget"), list) else []
     return Card(
         text=text,
         title=heading[1].strip() if heading else "",
-        pipeline_tag=str(head.get("pipeline_tag") or ""),
+        pipeline_tag=tag if isinstance(tag := head.get("pipeline_tag"), str) else "",
         examples=tuple(filter(None, map(_example, widgets or []))),
     )
 
@@ -290,7 +340,9 @@ def _example(widget: Any) -> Example | None:
     if isinstance(labels, str):
         labels = labels.split(",")
     if isinstance(labels, list):
-        params["candidate_labels"] = tuple(str(label).strip() for label in labels)
+        # Texts only: to write out what else YAML can hold may take for ever.
+        tidy = tuple(label.strip() for label in labels if isinstance(label, str) and label.strip())
+        params |= {"candidate_labels": tidy} if tidy else {}
     multi_label = widget.get("multi_class", widget.get("multi_label"))
     if isinstance(multi_label, bool):
         params["multi_label"] = multi_label

@@ -29,6 +29,7 @@ from model.tokenizer import Row, Tokenizer
 
 BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode general categories
 MAX_CANDIDATES = 100
+MAX_PARAM_CHARS = 500  # of a text, and of each text of a list
 Floats = NDArray[Any]
 Config = Mapping[str, Any]
 Correction = Literal["label", "labels", "text", "spans"]
@@ -110,6 +111,7 @@ class TextClassification(Task):
         self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
     ) -> ScoredLabels:
         (scores,) = logits
+        _check_width(scores, self.labels)
         scores = sigmoid(scores) if self._multi_label else softmax(scores)
         return by_score(self.labels, scores, multi_label=self._multi_label)
 
@@ -145,7 +147,7 @@ class ZeroShotClassification(Task):
                 title="Labels to choose from",
                 default=("billing", "technical problem", "praise"),
                 maximum=MAX_CANDIDATES,
-                hint="Separated by commas.",
+                hint="One a line.",
                 essential=True,
             ),
             Param(
@@ -168,9 +170,9 @@ class ZeroShotClassification(Task):
 
     def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
         template, labels = params["hypothesis_template"], params["candidate_labels"]
-        if "{}" not in template:
+        if template.count("{}") != 1:
             raise InputError(
-                f"The hypothesis is {template!r}; it must contain {{}} where the label goes."
+                f"The hypothesis is {template!r}; it must contain {{}} once, where the label goes."
             )
         hypotheses = [template.replace("{}", label) for label in labels]
         rows = self.tokenizer.rows(
@@ -234,6 +236,7 @@ class TokenClassification(Task):
     ) -> Spans:
         """Groups as transformers' TokenClassificationPipeline does, offsets included."""
         (row,), (scores,) = rows, logits
+        _check_width(scores, self._tags)
         tokens = [
             (int(row.ids[i]), offsets, softmax(scores[i]))
             for i, offsets in enumerate(row.offsets)
@@ -382,6 +385,8 @@ class TextGeneration(Task):
         """
         chat = bool(params.get("chat"))
         row = self.tokenizer.prompt(text, chat=chat)
+        if not row:
+            raise InputError("There is no text to continue. Type or paste some.")
         room = max_tokens - params["max_new_tokens"]
         if len(row) <= room:
             return row
@@ -431,7 +436,10 @@ def task_for(asked: str, config: Config, pipeline_tag: str) -> type[Task]:
     if not architecture and pipeline_tag in TASKS:
         return TASKS[pipeline_tag]
     kind = f"architecture is {architecture}" if architecture else "config names no architecture"
-    raise ModelLoadError(f"Its {kind}; supported are models for {SUPPORTED}. Name one of those.")
+    raise ModelLoadError(
+        f"Its {kind}; supported are models for {SUPPORTED}. Name one of those, or set task if the "
+        "model does one of them."
+    )
 
 
 def correction_for(prediction: Prediction) -> Correction:
@@ -454,19 +462,20 @@ def checked(
         if name not in names:
             known = f"it has {', '.join(names)}" if names else "it has none"
             raise InputError(f"This model has no parameter {name!r}; {known}.")
-    return {
-        param.name: _value(param, given.get(param.name, defaults.get(param.name, param.default)))
-        for param in params
-    }
+    every = {param.name: param.default for param in params} | dict(defaults) | dict(given)
+    return {param.name: checked_value(param, every[param.name]) for param in params}
 
 
-def _value(param: Param, value: Any) -> Any:
+def checked_value(param: Param, value: Any) -> Any:
+    """`value` as the parameter's kind; raises InputError if it is of another, or out of bounds."""
     if isinstance(param.default, tuple):
         return _list(param, value)
     if isinstance(param.default, float) and type(value) is int:
         value = float(value)
     if type(value) is not type(param.default):
         raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+    if isinstance(value, str) and len(value) > MAX_PARAM_CHARS:
+        raise InputError(f"{param.title}: {len(value):,} characters; at most {MAX_PARAM_CHARS}.")
     if param.choices and value not in param.choices:
         raise InputError(f"{param.name} is {value!r}; it must be {' or '.join(param.choices)}.")
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
@@ -484,6 +493,10 @@ def _list(param: Param, value: Any) -> list[str]:
     if not 1 <= len(items) <= param.maximum:
         raise InputError(
             f"{param.title}: {len(items)} given; name at least 1 and at most {param.maximum}."
+        )
+    if (longest := max(map(len, items))) > MAX_PARAM_CHARS:
+        raise InputError(
+            f"{param.title}: one has {longest:,} characters; each may have {MAX_PARAM_CHARS}."
         )
     return items
 
@@ -535,8 +548,25 @@ def by_score(
 
 
 def _labels(config: Config) -> tuple[str, ...]:
-    named: Mapping[str, str] = config.get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    return tuple(str(named[key]) for key in sorted(named, key=int))
+    """The labels by their ids; LABEL_0 and so on where the config names none."""
+    named = config.get("id2label") or {}
+    if not named:
+        return tuple(f"LABEL_{i}" for i in range(int(config.get("num_labels") or 2)))
+    expected = [str(i) for i in range(len(named))]
+    if not isinstance(named, Mapping) or sorted(map(str, named)) != sorted(expected):
+        raise ModelLoadError(
+            f"Its id2label must name the ids 0 to {len(named) - 1}, each with its label. "
+            "Correct it in its config.json."
+        )
+    return tuple(str(named[i]) for i in expected)
+
+
+def _check_width(logits: Floats, labels: Sequence[str]) -> None:
+    if logits.shape[-1] != len(labels):
+        raise ModelError(
+            f"The model gives {logits.shape[-1]} scores and its config names {len(labels)} labels. "
+            "Correct id2label in its config.json."
+        )
 
 
 def _kind(tag: str) -> str:

@@ -15,6 +15,12 @@ UNLIMITED = 2**31
 LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 
 
+def limit(tokens: Any) -> int:
+    """A number of tokens out of a config, where none, -1 and infinity mean that there is no end."""
+    finite = isinstance(tokens, int | float) and 0 < tokens < UNLIMITED
+    return int(tokens) if finite else UNLIMITED
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a forward pass.
@@ -47,14 +53,9 @@ class Tokenizer:
         )
         # Switching truncation on and off changes the tokenizer, which two threads must not do.
         self._lock = threading.Lock()
-        self.max_tokens = min(int(self._tokenizer.model_max_length), UNLIMITED)
+        self.max_tokens = limit(self._tokenizer.model_max_length)
         self.takes: frozenset[str] = frozenset(self._tokenizer.model_input_names)
-        self.pads: Mapping[str, int] = {
-            "input_ids": self._tokenizer.pad_token_id or 0,
-            "token_type_ids": self._tokenizer.pad_token_type_id,
-        }
-        self.can_pad = self._tokenizer.pad_token_id is not None
-        self.pads_left = self._tokenizer.padding_side == "left"
+        self.pads_right = self._tokenizer.padding_side == "right"
         self.is_fast = bool(self._tokenizer.is_fast)
         self.mask_token: str | None = self._tokenizer.mask_token
         self.mask_id: int | None = self._tokenizer.mask_token_id
@@ -125,15 +126,25 @@ class Tokenizer:
         """The whole row of a text to continue, or with `chat` of a message to answer."""
         readable = text.translate(LONE_SURROGATES)
         with self._lock:
-            if chat:
-                encoded = self._tokenizer.apply_chat_template(
-                    [{"role": "user", "content": readable}],
-                    add_generation_prompt=True,
-                    return_dict=True,
-                )
-            else:
-                encoded = self._tokenizer(readable, verbose=False)
+            encoded = self._message(readable) if chat else self._tokenizer(readable, verbose=False)
         return Row({"input_ids": encoded["input_ids"]}, truncated=False)
+
+    def _message(self, text: str) -> Mapping[str, Any]:
+        try:
+            encoded: Mapping[str, Any] = self._tokenizer.apply_chat_template(
+                [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=True
+            )
+        except Exception as error:  # a template is a program, and comes with the model
+            raise InputError(
+                f"The model's chat template refuses the message: {error}. The owner can set "
+                "chat = false under [parameters] in app.toml."
+            ) from error
+        return encoded
+
+    @property
+    def raw(self) -> Any:
+        """transformers' own tokenizer, for `generate`, which looks for stop strings with it."""
+        return self._tokenizer
 
     def is_word_start(self, token_id: int, text: str, start: int, end: int) -> bool:
         """Whether the token at these characters of `text` begins a word.

@@ -452,7 +452,7 @@ def test_the_about_page_names_the_model(log: FeedbackLog) -> None:
         assert fact in shown
     words = " ".join(block.value for block in page.markdown)
     assert "10,000 characters" in words
-    assert "512 tokens" in words
+    assert "takes 512 tokens" in words
     assert "cookie" in words
 
 

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from feedback import Entry, FeedbackLog, Rating, export_csv
 from feedback.records import Filter
 from model.prediction import GeneratedText, ScoredLabels, Spans
+from tests.making import entry, rating
 from tests.model import tiny
 from tests.test_pages import html, open_page, predict, thumbs
 from ui import shared
@@ -101,34 +102,35 @@ def test_a_model_with_many_labels_has_a_list_to_choose_from(
 
 def test_zero_shot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page = use("NLI", tmp_path, monkeypatch)
-    page.text_input(key="param-candidate_labels").set_value(" science,  sport ,, science")
+    page.text_area(key="param-candidate_labels").set_value(" science\n  sport, war \n\nscience")
     page.checkbox(key="param-multi_label").set_value(True)
     predict(page, TEXT)
     prediction = newest()[0].prediction
     assert isinstance(prediction.output, ScoredLabels)
-    assert prediction.params["candidate_labels"] == ["science", "sport"]
-    assert {item.label for item in prediction.output.items} == {"science", "sport"}
+    assert prediction.params["candidate_labels"] == ["science", "sport, war"]
+    assert {item.label for item in prediction.output.items} == {"science", "sport, war"}
     thumbs(page, 0)
-    page.pills[0].set_value(["sport"]).run()
-    assert correction() == '["sport"]'
+    page.pills[0].set_value(["sport, war"]).run()
+    assert correction() == '["sport, war"]'
     again = shown_again()
-    assert again.text_input(key="param-candidate_labels").value == "science, sport"
+    assert again.text_area(key="param-candidate_labels").value == "science\nsport, war"
     assert again.checkbox(key="param-multi_label").value is True
 
 
 @pytest.mark.parametrize(
     ("labels", "hint"),
     [
-        (" , ", "Labels to choose from: 0 given"),
-        (",".join(map(str, range(101))), "101 given"),
+        (" \n ", "Labels to choose from: 0 given"),
+        ("\n".join(map(str, range(101))), "101 given"),
         ("word " * 60, "fills the 48 tokens"),
+        ("x" * 501, "one has 501 characters; each may have 500"),
     ],
 )
 def test_labels_that_do_not_work_get_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str, hint: str
 ) -> None:
     page = use("NLI", tmp_path, monkeypatch)
-    page.text_input(key="param-candidate_labels").set_value(labels)
+    page.text_area(key="param-candidate_labels").set_value(labels)
     predict(page, TEXT)
     assert hint in page.info[0].value.replace("\\", "").replace("\u2060", "")
     assert shared.log().counts().predictions == 0
@@ -253,7 +255,7 @@ def test_an_example_brings_its_labels(tmp_path: Path, monkeypatch: pytest.Monkey
     page = open_page()
     assert page.title[0].value == "Topics"
     page.button(key="example-0").click().run()
-    assert page.text_input(key="param-candidate_labels").value == "sport, war"
+    assert page.text_area(key="param-candidate_labels").value == "sport\nwar"
     assert newest()[0].prediction.params["candidate_labels"] == ["sport", "war"]
 
 
@@ -288,3 +290,113 @@ def test_the_log_of_one_task_is_shown_with_the_model_of_another(
     assert '<mark class="span' in html(page)
     log: FeedbackLog = shared.log()
     assert log.counts().down == 1
+
+
+def test_labels_that_the_owner_calls_alike_stay_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"negative": "bad", "neutral": "bad", "positive": "good"}
+    monkeypatch.setenv("TRYOUT_MODEL__LABELS", json.dumps(names))
+    page = thumbs(predict(use("multi-label", tmp_path, monkeypatch), TEXT), 0)
+    assert page.pills[0].options == ["bad \\(1\\)", "bad \\(2\\)", "good"]
+    page.pills[0].set_value(["negative"]).run()
+    assert correction() == '["negative"]'
+
+
+def test_the_names_of_this_models_labels_are_not_given_to_those_of_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__LABELS", '{"positive": "glad"}')
+    use("BERT", tmp_path, monkeypatch)
+    of_another = entry("from before")
+    shared.log().record(of_another)
+    page = open_page(p=str(of_another.prediction.id))
+    assert "positive" in html(page)
+    assert "glad" not in html(page)
+    assert open_page("feedback").dataframe[0].value["output"][0] == "positive"
+
+
+def test_a_name_for_a_label_that_is_not_there_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__LABELS", '{"nope": "sad"}')
+    use("BERT", tmp_path, monkeypatch)
+    assert "names nope, which is no label" in open_page("about").warning[0].value
+
+
+def test_a_list_of_the_owners_is_the_default(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_PARAMETERS", '{"candidate_labels": ["red", "blue"]}')
+    page = use("NLI", tmp_path, monkeypatch)
+    assert page.text_area(key="param-candidate_labels").value == "red\nblue"
+    predict(page, TEXT)
+    assert newest()[0].prediction.params["candidate_labels"] == ["red", "blue"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"max_new_tokens": 4000, "temperature": 0.5}, {"max_new_tokens": "many", "other": [1]}],
+)
+def test_parameters_of_another_model_are_not_taken_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, params: dict[str, object]
+) -> None:
+    use("GPT-2", tmp_path, monkeypatch)
+    old = entry("from before", params=params, output=GeneratedText("x", 1, "end"))
+    shared.log().record(old)
+    page = open_page(p=str(old.prediction.id))
+    assert page.number_input(key="param-max_new_tokens").value == 24
+    assert page.number_input(key="param-temperature").value == params.get("temperature", 0.0)
+
+
+def test_a_number_out_of_bounds_gets_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = use("BERT MLM", tmp_path, monkeypatch)
+    page.number_input(key="param-top_k").set_value(99)
+    predict(page, "One [MASK].")
+    assert "top_k is 99; it must be a whole number from 1 to 50" in page.info[0].value.replace(
+        "\\", ""
+    )
+
+
+def test_a_correction_that_is_too_long_is_told_and_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = thumbs(predict(use("GPT-2", tmp_path, monkeypatch), "Once"), 0)
+    key = f"correction-{newest()[0].prediction.id}"
+    page.text_area(key=key).set_value("x" * 20_001).run()
+    assert "20,001 characters; at most 20,000" in page.error[0].value
+    assert correction() == ""
+    page.text_area(key=key).set_value("x" * 20_000).run()
+    assert not page.error
+    assert len(correction()) == 20_000
+
+
+def test_a_correction_from_a_file_breaks_no_page(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = thumbs(predict(use("BERT tagger", tmp_path, monkeypatch), TEXT), 0)
+    said = rating(newest()[0], "Eve", "down", correction="[" * 100_000)
+    shared.log().rate(said)
+    mine = rating(newest()[0], verdict="down", correction='[{"label": 1, "start": "a", "end": 2}]')
+    shared.log().rate(mine)
+    assert not open_page("feedback").exception
+    again = open_page(p=str(newest()[0].prediction.id))
+    again.text_input(key="name").set_value("Ada").run()
+    assert not again.exception
+    assert not page.exception
+
+
+def test_a_comment_stays_in_sight_of_who_wrote_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = thumbs(predict(use("BERT", tmp_path, monkeypatch), TEXT), 0)
+    key = f"comment-{newest()[0].prediction.id}"
+    page.text_area(key=key).set_value("rubbish").run()
+    thumbs(page, 1)
+    assert page.text_area(key=key).value == "rubbish"
+    page.text_area(key=key).set_value("").run()
+    _, mine = newest()
+    assert mine is not None
+    assert (mine.verdict, mine.comment) == ("up", "")

@@ -13,6 +13,7 @@ from model.prediction import (
     ScoredLabels,
     Spans,
 )
+from model.tasks import correction_for
 from ui.names import NameOf
 from ui.spans import marked_html
 from ui.text import as_html
@@ -27,6 +28,8 @@ def card_html(prediction: Prediction, name_of: NameOf) -> str:
     notes = [] if not prediction.truncated else [_cut_note(prediction)]
     match output:
         case ScoredLabels():
+            if output.margin < CLOSE_CALL_MARGIN and correction_for(prediction) != "text":
+                notes.insert(0, _close_call(output, name_of))  # many words may fit a gap
             body = _labels_html(text, output, name_of, notes)
         case Spans():
             body = _spans_html(text, output, name_of, notes)
@@ -39,12 +42,13 @@ def card_html(prediction: Prediction, name_of: NameOf) -> str:
     )
 
 
-def growing_html(text: str, so_far: str) -> str:
-    """The card of a text that is being generated."""
-    return _card(
-        f"{_input(text)}"
-        f'<div class="card-text growing" dir="auto" aria-live="off">{as_html(so_far)}</div>'
-    )
+def growing_html(text: str, so_far: str | None) -> str:
+    """The card of a text that is being generated, or with None of one whose turn has not come."""
+    if so_far is None:
+        body = '<p class="card-note growing">Waiting: another text is being written.</p>'
+    else:
+        body = f'<div class="card-text growing" dir="auto" aria-live="off">{as_html(so_far)}</div>'
+    return _card(_input(text) + body)
 
 
 def _card(body: str) -> str:
@@ -65,8 +69,6 @@ def _cut_note(prediction: Prediction) -> str:
 
 
 def _labels_html(text: str, output: ScoredLabels, name_of: NameOf, notes: list[str]) -> str:
-    if output.margin < CLOSE_CALL_MARGIN:
-        notes.insert(0, _close_call(output, name_of))
     chosen = ", ".join(_shown(label, name_of) for label in output.chosen) or "No label"
     share = "" if output.multi_label else f" <small>{_percent(output.score)}</small>"
     return f"""{_input(text)}

@@ -11,7 +11,7 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry, FeedbackError
-from model import Example, Generation, InputError, Model, ModelError, Prediction
+from model import Example, GeneratedText, Generation, InputError, Model, ModelError, Prediction
 from model.tasks import check_text
 from ui import param_form, shared, visits
 from ui.card import growing_html
@@ -53,10 +53,13 @@ def opened() -> Entry | None:
             _open(entry)
         if entry:  # else there is nothing to lose by looking again
             st.session_state["seen_p"] = wanted
+    elif "text" not in st.session_state and "asked" in st.session_state:
+        # Back from another page, where Streamlit drops the text area's state, and still waiting.
+        text, params = st.session_state["asked"]
+        _fill(text, params)
     elif entry and "text" not in st.session_state:
-        # Back from another page, where Streamlit drops the text area's state and the URL its `p`.
         _open(entry)
-        st.session_state.pop("seen_p", None)
+        st.session_state.pop("seen_p", None)  # the URL has lost its `p`, too
     return entry
 
 
@@ -78,9 +81,15 @@ def _find(wanted: str) -> Entry | None:
 def _open(entry: Entry) -> None:
     """Opens `entry`, with its input in the text area and its parameters in the form."""
     st.session_state["entry"] = entry
-    st.session_state["text"] = printable(entry.prediction.input)
     # A seed that was drawn would have every further text drawn by it.
-    param_form.fill({k: v for k, v in entry.prediction.params.items() if k != "seed"})
+    params = {k: v for k, v in entry.prediction.params.items() if k != "seed"}
+    _fill(entry.prediction.input, params)
+
+
+def _fill(text: str, params: Mapping[str, Any]) -> None:
+    """Puts a text and parameters into the form."""
+    st.session_state["text"] = printable(text)
+    param_form.fill(params)
 
 
 def examples(every: Sequence[Example]) -> bool:
@@ -92,8 +101,7 @@ def examples(every: Sequence[Example]) -> bool:
             if st.button(label, key=f"example-{number}"):
                 chosen = example
     if chosen:
-        st.session_state["text"] = chosen.text
-        param_form.fill(chosen.params)
+        _fill(chosen.text, chosen.params)
     return chosen is not None
 
 
@@ -144,11 +152,11 @@ def _predict(model: Model, text: str, params: Mapping[str, Any]) -> Entry | None
 def _says_again(
     prediction: Prediction, text: str, params: Mapping[str, Any], revision: str
 ) -> bool:
-    return (prediction.input, prediction.model_revision, dict(prediction.params)) == (
-        text,
-        revision,
-        dict(params),
-    )
+    """Whether the same was asked of the same model, and the answer is whole."""
+    output = prediction.output
+    whole = not isinstance(output, GeneratedText) or output.finish != "stopped"
+    asked = (prediction.input, prediction.model_revision, dict(prediction.params))
+    return whole and asked == (text, revision, dict(params))
 
 
 def _grow(model: Model, text: str, params: Mapping[str, Any]) -> Prediction:
@@ -160,10 +168,10 @@ def _grow(model: Model, text: str, params: Mapping[str, Any]) -> Prediction:
     generation: Generation | None = st.session_state.get("generation")
     if generation is None:
         generation = st.session_state["generation"] = model.stream(text, params)
-    card, stop = st.empty(), st.empty()
+    stop, card = st.empty(), st.empty()  # the button stays in sight while the card grows
     stop.button("Stop", key="stop", icon=":material/stop_circle:", on_click=generation.stop)
     while not generation.wait(GROWS_EVERY_S):
-        card.html(growing_html(text, generation.text))
+        card.html(growing_html(text, generation.text if generation.begun else None))
     card.empty()
     stop.empty()
     return generation.future.result()

@@ -23,8 +23,10 @@ def supported() -> str:
 
 def without_front_matter(card: str) -> str:
     """A model card without its YAML head and title, its headings below those of a page."""
-    if card.startswith("---\n"):
-        card = card.split("\n---\n", 1)[-1]
-    lines = card.strip().split("\n")
-    body = "\n".join(lines[1:] if lines[0].startswith("# ") else lines).strip()
-    return re.sub(r"^(#{1,4} )", r"##\1", body, flags=re.MULTILINE)
+    card = re.sub(r"\A---\r?\n.*?\r?\n---\r?\n", "", card, flags=re.DOTALL).strip()
+    card = re.sub(r"\A# .*", "", card).strip()
+    code_or_prose = re.split(r"(^```.*?^```)", card, flags=re.MULTILINE | re.DOTALL)
+    return "".join(
+        part if part.startswith("```") else re.sub(r"^(#{1,4} )", r"##\1", part, flags=re.MULTILINE)
+        for part in code_or_prose
+    )

@@ -55,32 +55,36 @@ class ModelLoader:
         threading.Thread(target=self._load, args=(future,), name="load-model", daemon=True).start()
 
     def _load(self, future: Future[Model]) -> None:
+        outcome = self._attempt()
+        # Collected: what failed may be large, and must be gone before the next attempt. Frozen:
+        # torch and transformers leave half a million objects that never die, and are not to be
+        # walked again; Streamlit runs the collector after each script run unless told not to.
+        gc.collect()
+        if isinstance(outcome, ModelError):
+            self._failed_s = time.monotonic()
+            future.set_exception(outcome)
+            return
+        gc.freeze()
+        logger.info("%s is ready, revision %s", outcome.info.id, outcome.info.revision)
+        future.set_result(outcome)
+
+    def _attempt(self) -> Model | ModelError:
+        """The model, or why there is none, as an error that holds nothing of the attempt."""
+        model = None
         try:
             model = self._make()
             model.load()
             model.warm_up()
         except Exception as error:  # whatever it is, who waits must be told
             logger.error("%s", error, exc_info=error.__cause__ or error)
-            self._failed_s = time.monotonic()
-            future.set_exception(_told(error))
-            return
-        # torch and transformers leave half a million objects that never die. Frozen, they are not
-        # walked again: Streamlit runs the collector after each script run unless told not to.
-        gc.collect()
-        gc.freeze()
-        logger.info("%s is ready, revision %s", model.info.id, model.info.revision)
-        future.set_result(model)
+            if model:
+                model.close()
+            known = isinstance(error, ModelError | SettingsError)
+            return ModelError(str(error) if known else f"The model failed: {error!r}.")
+        return model
 
     def close(self) -> None:
         """Closes the model if it is there."""
         with self._lock:
             if self._future and self._future.done() and not self._future.exception():
                 self._future.result().close()
-
-
-def _told(error: Exception) -> ModelError:
-    """The failure as an error whose message a visitor may read."""
-    if isinstance(error, ModelError):
-        return error
-    known = isinstance(error, SettingsError)
-    return ModelError(str(error) if known else f"The model failed: {error!r}.")

@@ -32,7 +32,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
             {
                 "open": f"/?p={entry.prediction.id}",
                 "input": printable(entry.prediction.input),
-                "output": printable(summary(entry.prediction, shared.name_of)),
+                "output": printable(summary(entry.prediction, shared.names_for(entry.prediction))),
                 "score": entry.prediction.score,
                 "verdict": rating.verdict if rating else "",
                 "correction": _correction(entry, rating) if rating else "",
@@ -47,4 +47,6 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 
 def _correction(entry: Entry, rating: Rating) -> str:
-    return printable(correction_in_words(entry.prediction, rating.correction, shared.name_of))
+    return printable(
+        correction_in_words(entry.prediction, rating.correction, shared.names_for(entry.prediction))
+    )

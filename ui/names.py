@@ -3,12 +3,12 @@
 Stored is always what the model says; a page passes `name_of`, which gives the owner's names.
 """
 
-import json
-from collections.abc import Callable
-from typing import Any
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 
-from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Spans
+from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Span, Spans
 from model.tasks import correction_for
+from ui.corrections import labels_from_text, spans_from_text
 from ui.text import shortened
 
 NameOf = Callable[[str], str]
@@ -22,8 +22,8 @@ def summary(prediction: Prediction, name_of: NameOf) -> str:
         case ScoredLabels():
             return ", ".join(map(name_of, output.chosen)) or "no label"
         case Spans(items):
-            found = (f"{prediction.input[s.start : s.end]} ({name_of(s.label)})" for s in items)
-            return shortened(", ".join(found), max_chars=MAX_CHARS) or "nothing found"
+            found = _in_words(prediction.input, items, name_of)
+            return shortened(found, max_chars=MAX_CHARS) or "nothing found"
         case GeneratedText(text):
             return shortened(text, max_chars=MAX_CHARS)
 
@@ -31,15 +31,25 @@ def summary(prediction: Prediction, name_of: NameOf) -> str:
 def correction_in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
     """A correction in one line; as it is stored if it is not of the form that is asked for."""
     kind = correction_for(prediction)
-    if kind in ("label", "text") or not correction:
-        return name_of(correction) if kind == "label" else correction
-    try:
-        items: Any = json.loads(correction)
-        if kind == "labels":
-            return ", ".join(name_of(item) for item in items) or "no label"
-        words = (
-            f"{prediction.input[s['start'] : s['end']]} ({name_of(s['label'])})" for s in items
-        )
-        return ", ".join(words) or "nothing"
-    except (ValueError, TypeError, KeyError):
-        return correction
+    if kind == "label" and correction:
+        return name_of(correction)
+    if kind == "labels" and (labels := labels_from_text(correction)) is not None:
+        return ", ".join(map(name_of, labels)) or "no label"
+    if kind == "spans" and (spans := spans_from_text(correction)) is not None:
+        return _in_words(prediction.input, spans, name_of) or "nothing"
+    return correction
+
+
+def distinct(labels: Iterable[str], shown: NameOf) -> dict[str, str]:
+    """What to show for each label, never the same for two: Streamlit takes one for the other."""
+    names = {label: shown(label) for label in labels}
+    count = Counter(names.values())
+    return {
+        label: name if count[name] == 1 else f"{name} ({number})"
+        for number, (label, name) in enumerate(names.items(), start=1)
+    }
+
+
+def _in_words(text: str, spans: Sequence[Span], name_of: NameOf) -> str:
+    found = (f"{text[span.start : span.end]} ({name_of(span.label)})" for span in spans)
+    return ", ".join(found)

@@ -3,7 +3,6 @@
 Each click is stored at once as a new revision; there is nothing to submit and nothing to lose.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
@@ -14,12 +13,12 @@ from feedback import Entry, FeedbackError, Rating
 from model import GeneratedText, Prediction, ScoredLabels, Spans
 from model.tasks import correction_for
 from ui import desk, shared, visits
-from ui.names import correction_in_words
+from ui.corrections import labels_from_text, labels_to_text, spans_to_text
+from ui.names import correction_in_words, distinct
 from ui.spans import corrected, edited, span_rows
 from ui.text import as_markdown, printable
 
-MAX_COMMENT_CHARS = 2000
-MAX_CORRECTION_CHARS = 20_000
+MAX_TEXT_CHARS = 20_000
 MAX_PILLS = 12
 THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 
@@ -46,6 +45,8 @@ def show(entry: Entry) -> None:
             )
     if mine and mine.verdict == "down":
         _correct(entry, mine)
+    if mine and (mine.verdict == "down" or mine.comment):
+        _comment(entry, mine)
     _name()
     _others(entry)
 
@@ -59,18 +60,24 @@ def _correct(entry: Entry, mine: Rating) -> None:
             _text(entry, mine)
         case "spans":
             _spans(entry, cast(Spans, prediction.output), mine)
-    comment_key = f"comment-{prediction.id}"
-    _fill(comment_key, printable(mine.comment))
-    st.text_area(
-        "Comment (optional)",
-        key=comment_key,
-        max_chars=MAX_COMMENT_CHARS,
-        height=80,
-        on_change=_save,
-        args=(entry,),
-    )
+
+
+def _comment(entry: Entry, mine: Rating) -> None:
+    key = f"comment-{entry.prediction.id}"
+    _fill(key, printable(mine.comment))
+    st.text_area("Comment (optional)", key=key, height=80, on_change=_save, args=(entry,))
+    _limit(key)
     # Leaving the field stores the comment; the button is a place to go to.
     st.button("Save comment")
+
+
+def _limit(key: str) -> None:
+    """Says that a text is too long to be stored; the field itself would drop it in silence."""
+    chars = len(st.session_state[key])
+    if chars > MAX_TEXT_CHARS:
+        st.error(
+            f"Not stored: {chars:,} characters, and at most {MAX_TEXT_CHARS:,} are. Shorten it."
+        )
 
 
 def _labels(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
@@ -78,10 +85,12 @@ def _labels(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
     key, multi_label = f"correction-{entry.prediction.id}", output.multi_label
     options = sorted(item.label for item in output.items if multi_label or item != output.items[0])
     said = _said_labels(output, mine.correction)
-    few = len(options) <= MAX_PILLS
+    few, name_of = len(options) <= MAX_PILLS, shared.names_for(entry.prediction)
+    safe = as_markdown if few else printable
+    names = distinct(options, lambda label: safe(name_of(label)))
     common: dict[str, Any] = {
         "options": options,
-        "format_func": lambda label: (as_markdown if few else printable)(shared.name_of(label)),
+        "format_func": names.__getitem__,
         "key": key,
         "on_change": _labels_changed if multi_label else _label_changed,
         "args": (entry,),
@@ -106,26 +115,23 @@ def _said_labels(output: ScoredLabels, correction: str) -> Sequence[str]:
     """The labels of a stored correction; without one, several start from the output's."""
     if not output.multi_label:
         return (correction,)
-    try:
-        said = json.loads(correction) if correction else output.chosen
-    except ValueError:
-        return output.chosen
-    return said if isinstance(said, list | tuple) else output.chosen
+    said = labels_from_text(correction)
+    return output.chosen if said is None else said
 
 
 def _text(entry: Entry, mine: Rating) -> None:
     """Words for a gap, or the generated text as it should have been."""
     key, output = f"correction-{entry.prediction.id}", entry.prediction.output
-    common: dict[str, Any] = {"key": key, "max_chars": MAX_CORRECTION_CHARS}
+    common: dict[str, Any] = {"key": key, "on_change": _save, "args": (entry,)}
     if isinstance(output, GeneratedText):
         _fill(key, printable(mine.correction or output.text))
-        st.text_area(
-            "What should it have been?", height=160, on_change=_save, args=(entry,), **common
-        )
+        st.text_area("What should it have been?", height=160, **common)
+        _limit(key)
         st.button("Save correction")
     else:
         _fill(key, printable(mine.correction))
-        st.text_input("What should it have been?", on_change=_save, args=(entry,), **common)
+        st.text_input("What should it have been?", **common)
+        _limit(key)
 
 
 def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
@@ -135,7 +141,14 @@ def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
     if key not in st.session_state or rows_key not in st.session_state:
         st.session_state[rows_key] = span_rows(prediction.input, output, mine.correction)
     rows = st.session_state[rows_key]
+    changes = st.session_state.get(key)
+    said = corrected(prediction.input, edited(rows, changes) if changes else rows)
+    if changes and any(changes.values()) and spans_to_text(said.spans) != mine.correction:
+        # Not in a callback: one that is overtaken by another click never comes back.
+        _save(entry, correction=spans_to_text(said.spans))
+    name_of = shared.names_for(prediction)
     labels = list(dict.fromkeys([*_model_labels(prediction), *(row["label"] for row in rows)]))
+    names = distinct(labels, lambda label: printable(name_of(label)))
     st.caption("What should it have been? Change, delete or add rows: words of the text, a label.")
     shown: Any = pd.DataFrame(
         [{k: printable(row[k]) for k in ("text", "label")} for row in rows],
@@ -149,15 +162,13 @@ def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
         column_config={
             "text": st.column_config.TextColumn("Words"),
             "label": st.column_config.SelectboxColumn(
-                "Label", options=labels, format_func=lambda one: printable(shared.name_of(str(one)))
+                "Label", options=labels, format_func=lambda label: names[str(label)]
             )
             if labels
             else st.column_config.TextColumn("Label"),
         },
-        on_change=_spans_changed,
-        args=(entry,),
     )
-    for problem in st.session_state.get(f"span-problems-{prediction.id}", ()):
+    for problem in said.problems:
         st.caption(as_markdown(problem))
 
 
@@ -196,7 +207,9 @@ def _sentence(entry: Entry, rating: Rating) -> str:
     """Another reviewer's rating in words, as plain text."""
     parts = [f"{rating.reviewer} rated it {rating.verdict}"]
     if rating.correction:
-        words = correction_in_words(entry.prediction, rating.correction, shared.name_of)
+        words = correction_in_words(
+            entry.prediction, rating.correction, shared.names_for(entry.prediction)
+        )
         parts.append(f"said {words}")
     if rating.comment:
         parts.append(f"“{rating.comment}”")
@@ -223,16 +236,8 @@ def _label_changed(entry: Entry) -> None:
 
 
 def _labels_changed(entry: Entry) -> None:
-    _save(entry, correction=json.dumps(st.session_state[f"correction-{entry.prediction.id}"]))
-
-
-def _spans_changed(entry: Entry) -> None:
-    prediction = entry.prediction
-    changes = st.session_state[f"spans-{prediction.id}"]
-    rows = edited(st.session_state[f"span-rows-{prediction.id}"], changes)
-    said = corrected(prediction.input, rows)
-    st.session_state[f"span-problems-{prediction.id}"] = said.problems
-    _save(entry, correction=said.stored)
+    labels = st.session_state[f"correction-{entry.prediction.id}"]
+    _save(entry, correction=labels_to_text(labels))
 
 
 def _save(entry: Entry, **changes: Any) -> None:
@@ -241,7 +246,7 @@ def _save(entry: Entry, **changes: Any) -> None:
     typed = {"comment": _typed(f"comment-{entry.prediction.id}")}
     if correction_for(entry.prediction) == "text":
         typed["correction"] = _typed(f"correction-{entry.prediction.id}")
-    taken = {name: text for name, text in typed.items() if text is not None}
+    taken = {n: t for n, t in typed.items() if t is not None and len(t) <= MAX_TEXT_CHARS}
     box.revise(entry, reviewer, shared.log, **{n: t.strip() for n, t in taken.items()} | changes)
     for name, text in taken.items():
         st.session_state[f"{name}-{entry.prediction.id}-taken"] = text

@@ -9,9 +9,10 @@ from concurrent.futures import Future
 import streamlit as st
 
 from feedback import FeedbackLog
-from model import Model
+from model import Model, Prediction
 from settings import Settings, load_settings
 from ui.loader import ModelLoader
+from ui.names import NameOf
 
 
 @st.cache_resource(show_spinner=False)
@@ -23,6 +24,11 @@ def settings() -> Settings:
 def name_of(label: str) -> str:
     """How a label of the model is shown."""
     return settings().model.labels.get(label, label)
+
+
+def names_for(prediction: Prediction) -> NameOf:
+    """How the labels of a prediction are shown: renamed if they are those of the model here."""
+    return name_of if prediction.model_id == settings().model.id else str
 
 
 @st.cache_resource(show_spinner=False)

@@ -4,15 +4,14 @@ A span is shown wherever it is: at the first character, touching another, overla
 outside the text, as an imported one can be.
 """
 
-import json
 import zlib
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 from model.prediction import Span, Spans
+from ui.corrections import spans_from_text
 from ui.text import as_html, shortened
 
 HUES = (172, 28, 262, 330, 205, 95, 50, 0)
@@ -61,25 +60,13 @@ class Corrected:
     spans: tuple[Span, ...]
     problems: tuple[str, ...]
 
-    @property
-    def stored(self) -> str:
-        """As the log has it: a JSON list of labels with their characters."""
-        return json.dumps(
-            [{"label": s.label, "start": s.start, "end": s.end} for s in self.spans],
-            separators=(",", ":"),
-        )
-
 
 def span_rows(text: str, spans: Spans, correction: str) -> list[dict[str, Any]]:
     """The rows to correct: what was stored as a correction, else what the model found."""
-    items: list[Any] = [{"label": s.label, "start": s.start, "end": s.end} for s in spans.items]
-    if correction:
-        # If it is not one of ours, the model's spans are the better start.
-        with suppress(ValueError, TypeError, KeyError):
-            items = [{k: i[k] for k in ("label", "start", "end")} for i in json.loads(correction)]
+    said = spans_from_text(correction)
     return [
-        {"text": text[i["start"] : i["end"]], "label": i["label"], "start": i["start"]}
-        for i in items
+        {"text": text[span.start : span.end], "label": span.label, "start": span.start}
+        for span in (spans.items if said is None else said)
     ]
 
 
@@ -105,19 +92,19 @@ def corrected(text: str, rows: Sequence[Mapping[str, Any]]) -> Corrected:
         if not words and not label:
             continue
         starts = _occurrences(text, words) if words else []
-        free = [s for s in starts if not any((t.start, t.label) == (s, label) for t in spans)]
+        made = [Span(label, 1.0, start, start + len(words)) for start in starts]
+        free = [span for span in made if span not in spans]
         if not label:
             problems.append(f"“{shortened(words, max_chars=40)}” has no label yet.")
         elif not words:
             problems.append(f"A row with the label {label} has no text yet.")
         elif not free:
-            again = " once more" if starts else ""
+            again = " once more" if made else ""
             problems.append(f"“{shortened(words, max_chars=40)}” is not in the text{again}.")
         else:
             wanted = row.get("start")
             near = 0 if wanted is None else int(wanted)
-            start = min(free, key=lambda s: abs(s - near))
-            spans.append(Span(label, 1.0, start, start + len(words)))
+            spans.append(min(free, key=lambda span: abs(span.start - near)))
     return Corrected(tuple(sorted(spans, key=lambda s: (s.start, s.end))), tuple(problems))
 
 

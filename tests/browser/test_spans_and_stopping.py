@@ -105,6 +105,27 @@ def test_a_growing_text_is_stopped(page: Page, writer: str) -> None:
     assert 0 < output["tokens"] < LONG
     assert rows[-1]["correction"] == "there was a queen"
 
+    page.goto(f"{writer}/?p={rows[-1]['prediction_id']}")
+    settled(page)
+    submit(page, "Once upon a time")  # what was stopped can be asked for again
+    expect(growing).to_have_text(re.compile(r"\S"))
+    expect(page.locator(".card-foot")).to_have_count(0)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("Stopped after")).to_be_visible()
+
+
+def test_a_text_grows_on_over_a_visit_to_another_page(page: Page, writer: str) -> None:
+    page.goto(writer)
+    submit(page, "Before")
+    expect(page.locator(".card-text.growing")).to_have_text(re.compile(r"\S"))
+    page.get_by_role("link", name="About").click()
+    expect(page.get_by_role("heading", name="Limits")).to_be_visible()
+    page.get_by_role("link", name="Try").click()
+    expect(page.get_by_label("Text", exact=True)).to_have_value("Before")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".card-input")).to_have_text("Before")
+    expect(page.get_by_text("Stopped after")).to_be_visible()
+
 
 def test_a_text_is_left_for_another(page: Page, writer: str) -> None:
     page.goto(writer)

@@ -35,7 +35,8 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path).strip("/")
         if self.server.error and self.headers.get("Authorization") != f"Bearer {TOKEN}":
-            self._answer(403 if "Gated" in self.server.error else 401, {}, error=self.server.error)
+            status = {"GatedRepo": 403, "Down": 503}.get(self.server.error, 401)
+            self._answer(status, {}, error=self.server.error)
         elif path == "api/models/owner/name/revision/main":
             self._answer(200, {"id": "owner/name", "sha": COMMIT, "siblings": []})
         elif path.startswith("api/models/owner/name/revision/"):

@@ -55,7 +55,7 @@ def test_a_stop_stops_the_computation(writer: Model) -> None:
     output = text_of(generation)
     assert output.finish == "stopped"
     assert 0 < output.tokens < 2000
-    assert output.text == generation.text.rstrip() or generation.text in output.text
+    assert output.text.rstrip("\N{REPLACEMENT CHARACTER}") == generation.text
     started_s = time.monotonic()
     writer.predict(["Next"], {"max_new_tokens": 1})
     assert time.monotonic() - started_s < 10, "the worker is free"
@@ -125,6 +125,34 @@ def test_a_message_that_is_too_long_says_how_long_it_is(writer: Model) -> None:
     assert cut.truncated
 
 
+def test_odd_settings_of_the_model_do_no_harm(
+    writer: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = writer._runtime._model.generation_config
+    plain = writer.predict(["Once"], {"max_new_tokens": 20})[0].output
+    monkeypatch.setattr(settings, "return_dict_in_generate", True)
+    assert writer.predict(["Once"], {"max_new_tokens": 20})[0].output == plain
+    monkeypatch.setattr(settings, "stop_strings", [plain.text[2:4]])  # type: ignore[union-attr]
+    cut = writer.predict(["Once"], {"max_new_tokens": 20})[0].output
+    assert isinstance(cut, GeneratedText)
+    assert cut.tokens < 20
+    assert cut.finish == "end", "the model's own settings ended it, and nobody stopped it"
+
+
+def test_one_prompt_that_cannot_be_begins_none(writer: Model) -> None:
+    with pytest.raises(InputError, match="tokens and the model takes"):
+        writer.predict(["Once"] * 3 + ["far too long " * 3000], LONG)
+    assert writer.predict(["Next"], {"max_new_tokens": 1})[0].queue_ms < 5000
+
+
+def test_an_empty_prompt_gets_a_hint(tmp_path_factory: pytest.TempPathFactory) -> None:
+    model = Model(str(tiny.gpt2(tmp_path_factory.mktemp("empty") / "model")), device="cpu")
+    model.load()
+    with pytest.raises(InputError, match="no text to continue"):
+        model.predict([""])
+    model.close()
+
+
 def test_a_failure_reaches_the_reader(writer: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError
@@ -138,7 +166,9 @@ def test_a_broken_chat_template_is_one_sentence(
     writer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer._tokenizer._tokenizer, "chat_template", "{{ nothing.at.all }}")
-    with pytest.raises(ModelError, match="failed on this input: 'nothing' is undefined"):
+    with pytest.raises(
+        InputError, match=r"template refuses the message: 'nothing' is und.*chat = "
+    ):
         writer.stream("Once")
 
 

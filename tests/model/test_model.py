@@ -109,7 +109,7 @@ def test_a_prediction_says_all_that_is_needed_to_say_it_again(model: Model) -> N
 
 
 def test_only_a_text_that_lost_its_end_is_called_truncated(model: Model) -> None:
-    limit = model.info.max_tokens
+    limit = model.info.max_tokens or 0
     fits, over = "good " * (limit - 2), "good " * (limit - 1)
     assert [prediction.truncated for prediction in model.predict([fits, over])] == [False, True]
 
@@ -331,11 +331,11 @@ def _headless(folder: Path) -> None:
         (_without("config.json"), "lacks config.json"),
         (_without("model.safetensors"), r"lacks its weights \(model.safetensors\)"),
         (_without("tokenizer.json"), "lacks its tokenizer"),
-        (_write("config.json", b"{"), "cannot be loaded: Expecting property name"),
-        (_write("config.json", b"[]"), "cannot be loaded"),
-        (_write("model.safetensors", b"garbage" * 99), "cannot be loaded: .*header"),
-        (_write("model.safetensors", b""), "cannot be loaded"),
-        (_write("tokenizer.json", b"{}"), "cannot be loaded"),
+        (_write("config.json", b"{"), "config.json is not JSON: Expecting property name"),
+        (_write("config.json", b"[]"), "config.json is not a JSON object"),
+        (_write("model.safetensors", b"garbage" * 99), "weights cannot be read: .*header"),
+        (_write("model.safetensors", b""), "weights cannot be read"),
+        (_write("tokenizer.json", b"{}"), "tokenizer cannot be read"),
         (_config(model_type="nonsense"), "nonsense"),
         (_config(problem_type="regression"), "problem_type is regression"),
         (_config(architectures=["T5ForConditionalGeneration"]), "supported are models for text-"),

@@ -54,7 +54,18 @@ def single_and_batched(
 
 @pytest.mark.parametrize(
     "name",
-    ["BERT", "DistilBERT", "RoBERTa", "DeBERTa-v3", "ModernBERT", "multi-label", "one label"],
+    [
+        "BERT",
+        "DistilBERT",
+        "RoBERTa",
+        "DeBERTa-v3",
+        "ModernBERT",
+        "Llama classifier",
+        "Llama without padding",
+        "FNet",
+        "multi-label",
+        "one label",
+    ],
 )
 def test_text_classification(loaded: Callable[[str], Model], name: str) -> None:
     model = loaded(name)

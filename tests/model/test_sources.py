@@ -10,11 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+import transformers
 from safetensors.torch import load_file
 
 from model import Example, Model, ModelLoadError
 from model import sources as sources_module
-from model.sources import free_memory_bytes, needed_bytes, read_card
+from model.sources import Listing, free_memory_bytes, needed_bytes, read_card
 from tests.model import tiny
 from tests.model.hub import COMMIT, TOKEN, Hub, serving
 
@@ -92,11 +93,21 @@ def test_weights_that_do_not_fit_are_not_fetched(hub: Hub, monkeypatch: pytest.M
     assert "model.safetensors" not in hub.fetched
 
 
+def test_a_model_that_cannot_do_the_task_is_not_fetched(hub: Hub) -> None:
+    with pytest.raises(ModelLoadError, match="labels are negative, neutral, positive"):
+        Model("owner/name", task="zero-shot-classification").load()
+    with pytest.raises(ModelLoadError, match="no parameter 'top_k'"):
+        Model("owner/name", params={"top_k": 3}).load()
+    assert "model.safetensors" not in hub.fetched
+
+
 @pytest.mark.parametrize(
     ("model_id", "revision", "error", "message"),
     [
         ("owner/name", None, "GatedRepo", "It is gated: accept its terms on the Hub and set HF_"),
         ("owner/name", None, "RepoNotFound", "no such model, or it is private"),
+        ("owner/name", None, "Unauthorized", "refuses it with status 401. Check HF_TOKEN"),
+        ("owner/name", None, "Down", "Hub cannot be reached"),
         ("owner/other", None, "", "no such model, or it is private"),
         ("owner/name", "v9", "", "The Hub has no revision 'v9' of it. Check model.revision"),
     ],
@@ -138,6 +149,26 @@ def test_a_token_opens_a_private_model_and_is_never_told(
     for secret in (TOKEN, "hf_wrongWRONGwrong"):
         logged = caplog.text + "".join(traceback.format_exception(caught.value.__cause__))
         assert secret not in logged
+
+
+def test_a_token_that_can_be_none_is_told(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "“hf_quoted”")
+    with pytest.raises(ModelLoadError, match="HF_TOKEN has characters that no token has"):
+        Model("owner/name").load()
+
+
+def test_a_missing_part_of_the_weights_is_named(folder: Path) -> None:
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    (folder / "model.safetensors").unlink()
+    model.save_pretrained(folder, max_shard_size="20KB")
+    parts = sorted(folder.glob("model-*-of-*.safetensors"))
+    assert len(parts) > 1
+    whole = loaded(Model(str(folder)))
+    assert whole.predict(["fine"])[0].label
+    whole.close()
+    parts[1].unlink()
+    with pytest.raises(ModelLoadError, match=f"It lacks {parts[1].name}, a part of its weights"):
+        Model(str(folder)).load()
 
 
 # --- what is allowed ------------------------------------------------------------------------------
@@ -216,11 +247,19 @@ def test_code_that_comes_with_a_model_runs_only_if_allowed(folder: Path, tmp_pat
 # --- preflight ------------------------------------------------------------------------------------
 
 
+def sparse(folder: Path, *, dtype: str, values: int, bytes_each: int) -> None:
+    """Weights whose header names one huge tensor; the file takes no room on the disk."""
+    size = values * bytes_each
+    header = json.dumps({"x": {"dtype": dtype, "shape": [values], "data_offsets": [0, size]}})
+    with (folder / "model.safetensors").open("wb") as weights:
+        weights.write(len(header).to_bytes(8, "little") + header.encode())
+        weights.truncate(8 + len(header) + size)
+
+
 def test_a_model_that_does_not_fit_is_refused_with_both_sizes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with (folder / "model.safetensors").open("r+b") as weights:
-        weights.truncate(30_000_000_000)  # sparse: it takes no room on the disk
+    sparse(folder, dtype="F16", values=7_500_000_000, bytes_each=2)
     monkeypatch.setattr("model.runtimes.free_memory_bytes", lambda: 3_100_000_000)
     with pytest.raises(
         ModelLoadError, match=r"needs about 36\.0 GB of memory as float32 and 3\.1 GB is free\."
@@ -230,19 +269,26 @@ def test_a_model_that_does_not_fit_is_refused_with_both_sizes(
         Model(str(folder), device="cpu", dtype="bfloat16").load()
 
 
-def test_needed_memory_follows_both_dtypes() -> None:
-    halves = needed_bytes({"a": 100, "b": 100}, stored="float16", dtype="float32")
-    assert halves == 2 * needed_bytes({"a": 200}, stored="float32", dtype="float32")
-    assert needed_bytes({"a": 100}, stored="", dtype="float32") == 120
+def test_weights_that_are_not_there_yet_are_estimated_by_the_config(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    for dtype, needed in (("float32", 120), ("float16", 240), ("something", 120)):
+        (folder / "config.json").write_text(json.dumps(config | {"dtype": dtype}))
+        assert needed_bytes(Listing(folder, "", {"no": 60, "yet": 40}), dtype="float32") == needed
 
 
-def test_needed_memory_is_about_what_loading_takes() -> None:
-    """The estimate for the bundled model holds against the weights that are then in memory."""
+def test_needed_memory_is_that_of_the_weights_whatever_they_are_stored_as() -> None:
     model = loaded(Model("model/bundled", device="cpu"))
-    weights = {"model.safetensors": Path("model/bundled/model.safetensors").stat().st_size}
-    needed = needed_bytes(weights, stored="float16", dtype="float32")
-    assert model.info.memory_bytes < needed < 1.3 * model.info.memory_bytes
+    path = Path("model/bundled/model.safetensors")  # of half floats
+    listing = Listing(path.parent, "", {path.name: path.stat().st_size})
+    assert needed_bytes(listing, dtype="float32") == int(1.2 * model.info.memory_bytes)
     model.close()
+
+
+@pytest.mark.parametrize("header", [b"", b"{}", b"\xff" * 20, b"\x02" + b"\0" * 7 + b"[]"])
+def test_weights_with_a_broken_header_are_estimated(folder: Path, header: bytes) -> None:
+    (folder / "model.safetensors").write_bytes(header)
+    listing = Listing(folder, "", {"model.safetensors": 100})
+    assert needed_bytes(listing, dtype="float32") == 120
 
 
 @pytest.mark.parametrize(
@@ -283,6 +329,12 @@ def test_too_little_memory_after_all_is_one_sentence(
 # --- the card -------------------------------------------------------------------------------------
 
 
+BOMB = "---\na0: &a0 [x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
+)
+BOMB += "pipeline_tag: *a9\nwidget: [{text: *a9, candidate_labels: *a9}]\n---\n"
+
+
 def card(folder: Path, text: str) -> sources_module.Card:
     (folder / "README.md").write_text(text, encoding="utf-8")
     return read_card(folder)
@@ -294,13 +346,15 @@ def test_a_card_gives_title_tag_and_examples(tmp_path: Path) -> None:
         "---\npipeline_tag: zero-shot-classification\nwidget:\n"
         "- text: One\n- text: Two\n  candidate_labels: a, b\n  multi_class: true\n"
         "- messages:\n  - role: user\n    content: Three\n"
-        "- src: picture.png\n- 7\n- text: ''\n---\n\n# The *Title*\n\nText.\n# Other\n",
+        "- text: Four\n  candidate_labels: []\n- src: picture.png\n- 7\n- text: ''\n---\n\n"
+        "# The *Title*\n\nText.\n# Other\n",
     )
     assert (made.title, made.pipeline_tag) == ("The *Title*", "zero-shot-classification")
     assert made.examples == (
         Example("One"),
         Example("Two", {"candidate_labels": ("a", "b"), "multi_label": True}),
         Example("Three"),
+        Example("Four"),
     )
 
 
@@ -316,6 +370,11 @@ def test_a_card_gives_title_tag_and_examples(tmp_path: Path) -> None:
         "# <img src=x>\n",
         f"# {'x' * 200}\n",
         "---\nwidget: [{messages: []}, {messages: [1]}]\n---\n",
+        "---\ndate: 2024-02-30\n---\n",
+        "---\na: " + "[" * 5000 + "\n---\n",
+        "---\na: " + "x" * 60_000 + "\nwidget: [{text: late}]\n---\n",
+        "Text\n```python\n# pip install\n```\n",
+        BOMB,
     ],
 )
 def test_a_card_that_says_nothing_does_no_harm(tmp_path: Path, text: str) -> None:
@@ -328,4 +387,30 @@ def test_the_cards_examples_are_shown_as_far_as_they_fit(folder: Path) -> None:
     model = loaded(Model(str(folder)))
     assert model.info.title == "Mood"
     assert model.info.examples == (Example("Mine"),)
+    model.close()
+
+
+# --- tokenizers of older models -------------------------------------------------------------------
+
+
+def test_a_tokenizer_of_sentencepiece_alone_is_read(tmp_path: Path) -> None:
+    import sentencepiece
+
+    folder = tmp_path / "model"
+    (tmp_path / "text").write_text("\n".join(tiny.CORPUS), encoding="utf-8")
+    config = transformers.XLMRobertaConfig(
+        **tiny.SMALL, vocab_size=300, pad_token_id=1, **tiny._labels(["no", "yes"])
+    )
+    transformers.XLMRobertaForSequenceClassification(config).save_pretrained(folder)
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(tmp_path / "text"),
+        model_prefix=str(folder / "sentencepiece.bpe"),
+        vocab_size=80,
+        minloglevel=2,
+    )
+    (folder / "sentencepiece.bpe.vocab").unlink()
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "XLMRobertaTokenizer"}')
+    model = loaded(Model(str(folder)))
+    scores = {model.predict([text])[0].score for text in tiny.CORPUS[:3]}
+    assert len(scores) == 3
     model.close()

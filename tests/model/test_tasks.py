@@ -22,7 +22,7 @@ from tests.making import entry, labels
 
 CONFIG: dict[str, Any] = {
     "architectures": ["BertForSequenceClassification"],
-    "id2label": {"10": "k", "2": "c", "0": "a"},
+    "id2label": {"2": "k", "1": "c", "0": "a"},
 }
 NO_TOKENIZER: Any = type("", (), {"is_fast": True})()  # what is tested here needs none of it
 
@@ -34,6 +34,30 @@ def classified(*logits: float, **config: Any) -> Any:
 
 def test_labels_follow_their_numbers() -> None:
     assert TextClassification(CONFIG, NO_TOKENIZER).labels == ("a", "c", "k")
+
+
+@pytest.mark.parametrize(
+    ("config", "labels"),
+    [
+        ({}, ("LABEL_0", "LABEL_1")),
+        ({"num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+        ({"id2label": {0: "a", 1: "b"}}, ("a", "b")),
+        ({"id2label": {str(n): n for n in range(11)}}, tuple(map(str, range(11)))),
+    ],
+)
+def test_labels_that_are_not_named(config: dict[str, Any], labels: tuple[str, ...]) -> None:
+    assert TextClassification(config, NO_TOKENIZER).labels == labels
+
+
+@pytest.mark.parametrize("odd", [{"1": "a", "2": "b"}, ["a", "b"], {"a": "0"}])
+def test_labels_that_name_other_ids_are_refused(odd: Any) -> None:
+    with pytest.raises(ModelLoadError, match="id2label must name the ids 0 to"):
+        TextClassification({"id2label": odd}, NO_TOKENIZER)
+
+
+def test_more_scores_than_labels_are_refused() -> None:
+    with pytest.raises(ModelError, match="gives 4 scores and its config names 3 labels"):
+        classified(1, 2, 3, 4)
 
 
 def test_scores_are_the_softmax_by_falling_score() -> None:
@@ -123,7 +147,9 @@ TAGS = ["O", "B-PER", "I-PER", "LOC", "A-B-C"]
 
 def tagged(*tags: str) -> list[tuple[str, int, int]]:
     """The spans that tokens of one character each make, by the tag of each."""
-    task = TokenClassification({"id2label": dict(enumerate(TAGS))}, NO_TOKENIZER)
+    task = TokenClassification(
+        {"id2label": {str(i): tag for i, tag in enumerate(TAGS)}}, NO_TOKENIZER
+    )
     row = Row({"input_ids": range(len(tags))}, False, tuple((i, i + 1) for i in range(len(tags))))
     logits = np.array([[9.0 * (tag == one) for one in TAGS] for tag in tags], np.float32)
     output = task.output("x" * len(tags), [row], [logits], {"aggregation_strategy": "simple"})
@@ -158,12 +184,20 @@ PARAMS = (
     Param(name="strict", title="", default=False),
     Param(name="way", title="", default="a", choices=("a", "b")),
     Param(name="names", title="Names", default=("x",), maximum=3),
+    Param(name="free", title="Free", default=""),
 )
 
 
 def test_what_is_not_given_is_the_owners_value_or_the_tasks() -> None:
     values = checked(PARAMS, {"top_k": 7}, defaults={"top_k": 8, "way": "b"})
-    assert values == {"top_k": 7, "heat": 0.5, "strict": False, "way": "b", "names": ["x"]}
+    assert values == {
+        "top_k": 7,
+        "heat": 0.5,
+        "strict": False,
+        "way": "b",
+        "names": ["x"],
+        "free": "",
+    }
 
 
 def test_whole_numbers_are_numbers_and_names_are_tidied() -> None:
@@ -186,6 +220,8 @@ def test_whole_numbers_are_numbers_and_names_are_tidied() -> None:
         ({"names": [1]}, "it must be a list of texts"),
         ({"names": [" "]}, "Names: 0 given; name at least 1 and at most 3"),
         ({"names": list("abcd")}, "Names: 4 given"),
+        ({"names": ["x" * 501]}, "one has 501 characters; each may have 500"),
+        ({"free": "x" * 501}, "Free: 501 characters; at most 500"),
     ],
 )
 def test_a_wrong_parameter_is_named(given: dict[str, Any], message: str) -> None:

@@ -278,12 +278,51 @@ def llama(folder: Path, *, chat: bool = False, max_tokens: int = MAX_TOKENS) -> 
     return made
 
 
+def llama_classifier(folder: Path, *, pad_token_id: int | None = 7) -> Path:
+    """A decoder, which finds the last token by the padding id of its config."""
+    core = bpe_llama()
+    tokenizer = tf.LlamaTokenizer(vocab=core.get_vocab(), merges=_merges(core, folder.parent))
+    tokenizer.pad_token = "</s>"  # not the one of the config
+    config = tf.LlamaConfig(
+        **SMALL,
+        num_key_value_heads=2,
+        vocab_size=len(tokenizer),
+        max_position_embeddings=MAX_TOKENS,
+        pad_token_id=pad_token_id,
+        **MOODS,
+    )
+    return _save(folder, tokenizer, config, CLASSIFIER)
+
+
+def llama_classifier_without_padding(folder: Path) -> Path:
+    return llama_classifier(folder, pad_token_id=None)
+
+
+def fnet_classifier(folder: Path) -> Path:
+    """A model that takes no attention mask, so that padding would change its scores."""
+    tokenizer = wordpiece()
+    config = tf.FNetConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=2,
+        intermediate_size=16,
+        max_position_embeddings=MAX_TOKENS,
+        tpu_short_seq_length=MAX_TOKENS,
+        pad_token_id=0,
+        **MOODS,
+    )
+    return _save(folder, tokenizer, config, CLASSIFIER)
+
+
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "BERT": bert_classifier,
     "DistilBERT": distilbert_classifier,
     "RoBERTa": roberta_classifier,
     "DeBERTa-v3": deberta_classifier,
     "ModernBERT": modernbert_classifier,
+    "Llama classifier": llama_classifier,
+    "Llama without padding": llama_classifier_without_padding,
+    "FNet": fnet_classifier,
     "multi-label": multi_label_classifier,
     "one label": one_label_classifier,
     "NLI": nli,

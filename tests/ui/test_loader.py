@@ -90,7 +90,7 @@ def test_a_model_that_fails_at_its_first_prediction_is_not_ready(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.tasks.softmax", lambda logits: 1 / 0)
-    with pytest.raises(ModelError, match="failed on this input: division by zero"):
+    with pytest.raises(ModelError, match="fails at its first prediction: division by zero"):
         result(ModelLoader(lambda: Model(str(folder), device="cpu")))
 
 

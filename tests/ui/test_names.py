@@ -6,7 +6,7 @@ import pytest
 
 from model.prediction import GeneratedText, Span, Spans
 from tests.making import entry, labels
-from ui.names import correction_in_words, summary
+from ui.names import correction_in_words, distinct, summary
 
 SPANS = Spans((Span("PER", 0.9, 0, 3), Span("LOC", 0.9, 7, 12)))
 MANY = labels(("a", 0.9), ("b", 0.6), ("c", 0.1), multi_label=True)
@@ -44,6 +44,8 @@ def test_an_output_in_a_line(output: Any, words: str | None) -> None:
         (MANY, "text-classification", "", ""),
         (MANY, "text-classification", "from a spreadsheet", "from a spreadsheet"),
         (MANY, "text-classification", "[7]", "[7]"),
+        (MANY, "text-classification", "[" * 100_000, "[" * 100_000),
+        (labels(("a", 0.9)), "text-classification", "", ""),
         (SPANS, "token-classification", '[{"label": "loc", "start": 0, "end": 3}]', "Ada (LOC)"),
         (SPANS, "token-classification", "[]", "nothing"),
         (SPANS, "token-classification", "[7]", "[7]"),
@@ -52,3 +54,8 @@ def test_an_output_in_a_line(output: Any, words: str | None) -> None:
 )
 def test_a_correction_in_words(output: Any, task: str, correction: str, words: str) -> None:
     assert correction_in_words(made(output, task), correction, str.upper) == words
+
+
+def test_two_labels_never_look_the_same() -> None:
+    assert distinct(["a", "b", "C"], str.upper) == {"a": "A", "b": "B", "C": "C"}
+    assert distinct(["a", "A", "b"], str.upper) == {"a": "A (1)", "A": "A (2)", "b": "B"}

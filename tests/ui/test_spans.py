@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.prediction import Span, Spans
+from ui.corrections import spans_to_text
 from ui.spans import HUES, corrected, edited, hues, marked_html, span_rows
 from ui.text import printable
 
@@ -77,16 +78,29 @@ def test_rows_start_from_what_was_said_last() -> None:
         {"text": "Ada", "label": "PER", "start": 0},
         {"text": "Paris", "label": "LOC", "start": 15},
     ]
-    stored = corrected(TEXT, span_rows(TEXT, FOUND, "")[1:]).stored
+    stored = spans_to_text(corrected(TEXT, span_rows(TEXT, FOUND, "")[1:]).spans)
     assert json.loads(stored) == [{"label": "LOC", "start": 15, "end": 20}]
     assert span_rows(TEXT, FOUND, stored) == [{"text": "Paris", "label": "LOC", "start": 15}]
     assert span_rows(TEXT, FOUND, "[]") == [], "nothing is an answer"
 
 
-@pytest.mark.parametrize("odd", ["no JSON", "[7]", "{}", '[{"label": "x"}]', "7"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "no JSON",
+        "[7]",
+        "{}",
+        "7",
+        "[" * 100_000,
+        '[{"label": "x"}]',
+        '[{"label": "x", "start": "a", "end": 2}]',
+        '[{"label": null, "start": 0, "end": 2}]',
+        '[{"label": "x", "start": 3, "end": 2}]',
+        '[{"label": "x", "start": 0, "end": 1e999}]',
+    ],
+)
 def test_a_correction_from_elsewhere_leaves_the_models_spans(odd: str) -> None:
-    expected = [] if odd == "{}" else span_rows(TEXT, FOUND, "")
-    assert span_rows(TEXT, FOUND, odd) == expected
+    assert span_rows(TEXT, FOUND, odd) == span_rows(TEXT, FOUND, "")
 
 
 def test_rows_are_edited_deleted_and_added() -> None:
@@ -102,6 +116,11 @@ def test_rows_are_edited_deleted_and_added() -> None:
 def test_words_that_are_there_twice_mean_the_nearest_free_one() -> None:
     assert said([{"text": "Ada", "label": "PER", "start": 9}]) == [("PER", 8, 11)]
     assert said([{"text": "Ada", "label": "PER"}] * 2) == [("PER", 0, 3), ("PER", 8, 11)]
+
+
+def test_words_within_other_words_are_a_span_of_their_own() -> None:
+    rows = [{"text": "Ada", "label": "PER", "start": 0}, {"text": "Ada met", "label": "PER"}]
+    assert said(rows) == [("PER", 0, 3), ("PER", 0, 7)]
 
 
 def test_a_row_that_is_not_ready_is_told_and_the_others_count() -> None:
