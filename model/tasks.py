@@ -552,13 +552,14 @@ def _labels(config: Config) -> tuple[str, ...]:
     named = config.get("id2label") or {}
     if not named:
         return tuple(f"LABEL_{i}" for i in range(int(config.get("num_labels") or 2)))
+    by_id = {str(i): label for i, label in named.items()} if isinstance(named, Mapping) else {}
     expected = [str(i) for i in range(len(named))]
-    if not isinstance(named, Mapping) or sorted(map(str, named)) != sorted(expected):
+    if by_id.keys() != set(expected):
         raise ModelLoadError(
             f"Its id2label must name the ids 0 to {len(named) - 1}, each with its label. "
             "Correct it in its config.json."
         )
-    return tuple(str(named[i]) for i in expected)
+    return tuple(str(by_id[i]) for i in expected)
 
 
 def _check_width(logits: Floats, labels: Sequence[str]) -> None:

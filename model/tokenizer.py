@@ -73,7 +73,7 @@ class Tokenizer:
     ) -> list[Row]:
         """A row a text, or a text and its pair, of which only the text is cut.
 
-        Raises InputError if a pair leaves no room for the text.
+        Raises InputError if a pair leaves no room for the text, or a text has no token.
         """
         if not texts:
             return []
@@ -96,7 +96,10 @@ class Tokenizer:
                     f"A label fills the {self.max_tokens:,} tokens that the model reads, and the "
                     "text has no room. Shorten the label."
                 ) from error
-            return [self._row(encoded, i, readable, cleaned) for i in range(len(readable))]
+            rows = [self._row(encoded, i, readable, cleaned) for i in range(len(readable))]
+        if not all(rows):
+            raise InputError("There is no text to predict. Type or paste some.")
+        return rows
 
     def _row(
         self, encoded: Mapping[str, Any], i: int, texts: list[str], pairs: list[str] | None

@@ -298,7 +298,7 @@ def test_labels_that_the_owner_calls_alike_stay_apart(
     names = {"negative": "bad", "neutral": "bad", "positive": "good"}
     monkeypatch.setenv("TRYOUT_MODEL__LABELS", json.dumps(names))
     page = thumbs(predict(use("multi-label", tmp_path, monkeypatch), TEXT), 0)
-    assert page.pills[0].options == ["bad \\(1\\)", "bad \\(2\\)", "good"]
+    assert page.pills[0].options == ["bad (1)", "bad (2)", "good"]
     page.pills[0].set_value(["negative"]).run()
     assert correction() == '["negative"]'
 
@@ -366,7 +366,7 @@ def test_a_correction_that_is_too_long_is_told_and_not_stored(
     page = thumbs(predict(use("GPT-2", tmp_path, monkeypatch), "Once"), 0)
     key = f"correction-{newest()[0].prediction.id}"
     page.text_area(key=key).set_value("x" * 20_001).run()
-    assert "20,001 characters; at most 20,000" in page.error[0].value
+    assert "20,001 characters, and at most 20,000" in page.error[0].value
     assert correction() == ""
     page.text_area(key=key).set_value("x" * 20_000).run()
     assert not page.error

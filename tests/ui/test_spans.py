@@ -119,7 +119,10 @@ def test_words_that_are_there_twice_mean_the_nearest_free_one() -> None:
 
 
 def test_words_within_other_words_are_a_span_of_their_own() -> None:
-    rows = [{"text": "Ada", "label": "PER", "start": 0}, {"text": "Ada met", "label": "PER"}]
+    rows: list[dict[str, Any]] = [
+        {"text": "Ada", "label": "PER", "start": 0},
+        {"text": "Ada met", "label": "PER"},
+    ]
     assert said(rows) == [("PER", 0, 3), ("PER", 0, 7)]
 
 
