@@ -6,7 +6,6 @@ Each click is stored at once as a new revision; there is nothing to submit and n
 from collections.abc import Sequence
 from typing import Any, Literal, cast
 
-import pandas as pd
 import streamlit as st
 
 from feedback import Entry, FeedbackError, Rating
@@ -150,10 +149,7 @@ def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
     labels = list(dict.fromkeys([*_model_labels(prediction), *(row["label"] for row in rows)]))
     names = distinct(labels, lambda label: printable(name_of(label)))
     st.caption("What should it have been? Change, delete or add rows: words of the text, a label.")
-    shown: Any = pd.DataFrame(
-        [{k: printable(row[k]) for k in ("text", "label")} for row in rows],
-        columns=["text", "label"],
-    )
+    shown = {name: [printable(row[name]) for row in rows] for name in ("text", "label")}
     st.data_editor(
         shown,
         key=key,
