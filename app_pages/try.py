@@ -7,6 +7,8 @@ from ui import desk, param_form, rating_form, shared
 from ui.card import card_html
 from ui.text import as_markdown
 
+THEN = "Then say whether it is right: that is how the next model gets better."
+
 settings = shared.settings()
 head = st.container()
 entry = desk.opened()
@@ -15,7 +17,7 @@ model = desk.model()
 with head:
     title = settings.title or (model.info.title if model else "Tryout")
     st.title(as_markdown(title))
-    st.markdown(settings.intro or as_markdown(model.info.intro if model else ""))
+    st.markdown(settings.intro or as_markdown(f"{model.info.intro} {THEN}" if model else ""))
 
 if model:
     info, own = model.info, settings.examples
