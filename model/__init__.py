@@ -4,7 +4,7 @@ Knows nothing of pages, routes or the feedback log, and imports torch and transf
 a model is loaded.
 """
 
-from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
+from model.errors import InputError, ModelBusy, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
 from model.model import Model
 from model.prediction import (
@@ -25,6 +25,7 @@ __all__ = [
     "Generation",
     "InputError",
     "Model",
+    "ModelBusy",
     "ModelClosed",
     "ModelError",
     "ModelInfo",

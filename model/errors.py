@@ -15,3 +15,15 @@ class InputError(ModelError):
 
 class ModelClosed(ModelError):
     """The model was closed, or not loaded yet."""
+
+
+class ModelBusy(ModelError):
+    """Too much waits for the model; `wait_s` is about how long that takes, in seconds."""
+
+    def __init__(self, wait_s: float, *, waited_s: float = 0.0) -> None:
+        waited = f"This one waited {waited_s:.0f} s. " if waited_s else ""
+        super().__init__(
+            f"The model has more to do than it can. {waited}"
+            f"Try again in about {max(1, round(wait_s))} s."
+        )
+        self.wait_s = wait_s

@@ -5,21 +5,30 @@ arguments, `load`, then `postprocess(predict(preprocess(request)))` for each req
 UI, web framework or database.
 """
 
+import functools
+import itertools
 import logging
 import platform
 import random
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.batching import (
+    MAX_BATCH_TOKENS,
+    Counters,
+    MicroBatcher,
+    Place,
+    Size,
+    Timing,
+)
 from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
 from model.prediction import (
@@ -40,9 +49,8 @@ from model.tokenizer import UNLIMITED, Row, Tokenizer
 
 logger = logging.getLogger("tryout")
 
-R = TypeVar("R")
-
-MAX_BATCH_TOKENS = 1024
+TOKENIZED_AT_ONCE = 1000
+MAX_UNDER_WAY = 1000  # texts of one call of `predict`, so that the queue has room for others
 MAX_BATCH_LOGITS = 2**26  # a model that gives some for each token and each word of its language
 
 
@@ -56,12 +64,21 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A request on its way to the worker: tokenized, in the caller's thread."""
+    """A text on its way to the worker: tokenized, in the caller's thread."""
 
-    texts: Sequence[str]
-    rows: Sequence[Sequence[Row]]
+    text: str
+    rows: Sequence[Row]
     params: Mapping[str, Any]
-    submitted_s: float = field(default_factory=time.perf_counter)
+    generation: Generation | None = None
+
+    @property
+    def size(self) -> Size:
+        if self.generation:  # goes alone
+            return Size(1, MAX_BATCH_TOKENS)
+        return Size(len(self.rows), max(map(len, self.rows)))
+
+
+Value = Sequence[NDArray[np.float32]] | list[int]  # logits of each row, or new token ids
 
 
 class Model:
@@ -103,7 +120,7 @@ class Model:
         self._dtype = dtype
         self._params = dict(params or {})
         self._info: ModelInfo | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._batcher: MicroBatcher[Work, Value, Prediction] | None = None
         self._closing = threading.Event()
 
     # --- loading ----------------------------------------------------------------------------------
@@ -150,6 +167,9 @@ class Model:
             )
         self._tokenizer.max_tokens = min(self._tokenizer.max_tokens, self._runtime.max_positions)
         self._make(task, config)  # with the limit that the weights have
+        self._batcher = MicroBatcher(
+            self._run, self._predicted, max_batch_tokens=self._max_batch_tokens()
+        )
         self._info = self._describe(revision, card)
 
     def _make(self, task: type[Task], config: Mapping[str, Any]) -> None:
@@ -246,17 +266,41 @@ class Model:
         if isinstance(texts, str):
             raise InputError("predict takes a list of texts; put the one text into a list.")
         request = texts if isinstance(texts, Request) else Request(tuple(texts), params or {})
-        if self.generates:
-            return self._generate_all(request)
-        work = self._work(request)
-        return self._enqueue(lambda: self._run(work)).result()
+        works = self._works(request, readers_stay=True)
+        # Neighbours in the queue are alike, whatever the look-ahead.
+        order = sorted(range(len(works)), key=lambda i: works[i].size.longest)
+        futures: dict[int, Future[Prediction]] = {}
+        try:
+            for done, i in enumerate(order):
+                if done >= MAX_UNDER_WAY:
+                    futures[order[done - MAX_UNDER_WAY]].result()
+                futures[i] = self._submit(works[i], bulk=len(works) > 1)
+            return [futures[i].result() for i in range(len(works))]
+        finally:
+            for i, future in futures.items():
+                future.cancel()
+                if generation := works[i].generation:
+                    generation.stop()
 
-    def submit(self, text: str, params: Mapping[str, Any] | None = None) -> Future[Prediction]:
-        """A future of the prediction of one text; cancelled before its turn, it costs nothing."""
-        if self.generates:
-            return self._stream(text, params or {}, readers_stay=True).future
-        work = self._work(Request((text,), params or {}))
-        return self._enqueue(lambda: self._run(work)[0])
+    def submit(
+        self,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        bulk: bool = False,
+        timeout_s: float = float("inf"),
+    ) -> Future[Prediction]:
+        """A future of the prediction of one text; cancelled before its turn, it costs nothing.
+
+        A `bulk` text lets others go first. Raises ModelBusy if too much waits already; the future
+        has one if the text waits for more than `timeout_s`.
+        """
+        (work,) = self._works(Request((text,), params or {}), readers_stay=True)
+        return self._submit(work, bulk=bulk, timeout_s=timeout_s)
+
+    def place(self, future: Future[Prediction]) -> Place | None:
+        """Where a text waits for its turn; None once that has come."""
+        return self._batcher.place(future) if self._batcher else None
 
     @property
     def generates(self) -> bool:
@@ -267,7 +311,10 @@ class Model:
         """A text that is being generated, to be read while it grows; see `class Generation`."""
         if not self.generates:
             raise InputError(f"The task {self.info.task} gives its output at once: use submit.")
-        return self._stream(text, params or {}, readers_stay=False)
+        (work,) = self._works(Request((text,), params or {}), readers_stay=False)
+        generation = cast(Generation, work.generation)
+        generation.future = self._submit(work)
+        return generation
 
     def warm_up(self) -> None:
         """Predicts an example: a first forward pass is the slowest, and shows what is broken.
@@ -298,15 +345,29 @@ class Model:
         ]
 
     def close(self) -> None:
-        """Finishes what runs, stops a text that grows, cancels what waits, refuses what comes."""
+        """Finishes what runs, stops a text that grows, fails what waits, refuses what comes."""
         self._closing.set()
-        self._worker.shutdown(wait=True, cancel_futures=True)
+        if self._batcher:
+            self._batcher.close()
 
-    def _enqueue(self, run: Callable[[], R]) -> Future[R]:
-        try:
-            return self._worker.submit(run)
-        except RuntimeError as error:
-            raise ModelClosed(f"The model {self.model_id!r} was closed.") from error
+    @property
+    def counters(self) -> Counters:
+        """What was computed so far; raises ModelClosed before `load`."""
+        return self._loaded().counters
+
+    @property
+    def waiting(self) -> int:
+        """How many texts wait; raises ModelClosed before `load`."""
+        return self._loaded().depth
+
+    def _loaded(self) -> MicroBatcher[Work, Value, Prediction]:
+        self.info  # noqa: B018 - raises before load
+        return cast(MicroBatcher[Work, Value, Prediction], self._batcher)
+
+    def _submit(
+        self, work: Work, *, bulk: bool = False, timeout_s: float = float("inf")
+    ) -> Future[Prediction]:
+        return self._loaded().submit(work, work.size, bulk=bulk, timeout_s=timeout_s)
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters; raises InputError."""
@@ -315,122 +376,80 @@ class Model:
             values["seed"] = random.randint(1, 2**31 - 1)  # noqa: S311 - no secret hangs on it
         return values
 
-    def _work(self, request: Request) -> Work:
+    def _works(self, request: Request, *, readers_stay: bool) -> list[Work]:
+        """The texts, tokenized; raises InputError if one of them cannot be predicted."""
         self.info  # noqa: B018 - raises before load
-        values = self._values(request.params)
+        every = []
         try:
-            return Work(request.texts, self._task.rows(request.texts, values), values)
+            for start in range(0, len(request.texts), TOKENIZED_AT_ONCE):
+                texts = request.texts[start : start + TOKENIZED_AT_ONCE]
+                values = self._values(request.params)
+                if self.generates:
+                    every += [self._prompt(t, request.params, readers_stay) for t in texts]
+                    continue
+                rows = self._task.rows(texts, values)
+                every += [Work(t, r, values) for t, r in zip(texts, rows, strict=True)]
         except InputError:
             raise
         except Exception as error:
             raise self._failure(error, len(request.texts)) from error
+        return every
 
-    def _run(self, work: Work) -> list[Prediction]:
-        """Runs on the worker thread: predicts in batches of rows of similar length."""
-        queue_ms = (time.perf_counter() - work.submitted_s) * 1000
-        flat = [(i, row) for i, rows in enumerate(work.rows) for row in rows]
-        logits: dict[int, NDArray[np.float32]] = {}
-        inference_ms = [0.0] * len(work.texts)
-        try:
-            for batch in batches([len(row) for _, row in flat], max_tokens=self._batch_tokens()):
-                started_s = time.perf_counter()
-                made = self._runtime.forward([flat[j][1] for j in batch])
-                took_ms = (time.perf_counter() - started_s) * 1000
-                logits |= zip(batch, made, strict=True)
-                for i in {flat[j][0] for j in batch}:
-                    inference_ms[i] += took_ms
-            outputs = self._outputs(work, [logits[j] for j in range(len(flat))])
-        except Exception as error:
-            raise self._failure(error, len(work.texts)) from error
-        return [
-            self._prediction(
-                text,
-                output,
-                params=work.params,
-                truncated=any(row.truncated for row in rows),
-                queue_ms=queue_ms,
-                inference_ms=took_ms,
-            )
-            for text, rows, output, took_ms in zip(
-                work.texts, work.rows, outputs, inference_ms, strict=True
-            )
-        ]
+    def _prompt(self, text: str, params: Mapping[str, Any], readers_stay: bool) -> Work:
+        task, values = cast(TextGeneration, self._task), self._values(params)
+        row = task.prompt(text, values, max_tokens=self._tokenizer.max_tokens)
+        decode = functools.partial(self._tokenizer.decode, special=False)
+        return Work(text, (row,), values, Generation(decode, readers_stay=readers_stay))
 
-    def _outputs(self, work: Work, logits: Sequence[NDArray[np.float32]]) -> list[Output]:
-        outputs, start = [], 0
-        for text, rows in zip(work.texts, work.rows, strict=True):
-            own = logits[start : start + len(rows)]
-            outputs.append(self._task.output(text, rows, own, work.params))
-            start += len(rows)
-        return outputs
-
-    def _batch_tokens(self) -> int:
+    def _max_batch_tokens(self) -> int:
         """How many padded tokens a batch may have; 0 where rows cannot be padded."""
         if not (self._tokenizer.pads_right and self._runtime.can_pad):
             return 0
         return min(MAX_BATCH_TOKENS, MAX_BATCH_LOGITS // self._runtime.width)
 
-    def _generate_all(self, request: Request) -> list[Prediction]:
-        """A text for each prompt; if one cannot be, none is begun."""
-        works = [self._prompt(text, request.params) for text in request.texts]
-        every = [self._begin(work, readers_stay=True) for work in works]
-        try:
-            return [generation.future.result() for generation in every]
-        finally:
-            for generation in every:
-                generation.stop()
+    # --- on the worker thread ---------------------------------------------------------------------
 
-    def _stream(self, text: str, params: Mapping[str, Any], *, readers_stay: bool) -> Generation:
-        return self._begin(self._prompt(text, params), readers_stay=readers_stay)
-
-    def _prompt(self, text: str, params: Mapping[str, Any]) -> Work:
-        task, values = cast(TextGeneration, self._task), self._values(params)
+    def _run(self, works: Sequence[Work]) -> list[Value]:
+        """The logits of each work's rows, or the ids of the one text that is to be generated."""
         try:
-            row = task.prompt(text, values, max_tokens=self._tokenizer.max_tokens)
-        except InputError:
-            raise
+            if generation := works[0].generation:
+                return [[] if generation.stopped else self._tokens(works[0], generation)]
+            flat = [row for work in works for row in work.rows]
+            logits: dict[int, NDArray[np.float32]] = {}
+            # One batch, unless a single work is larger than that.
+            for batch in batches(list(map(len, flat)), max_tokens=self._max_batch_tokens()):
+                made = self._runtime.forward([flat[i] for i in batch])
+                logits |= zip(batch, made, strict=True)
+        except Exception as error:
+            raise self._failure(error, len(works)) from error
+        every = iter(logits[i] for i in range(len(flat)))
+        return [list(itertools.islice(every, len(work.rows))) for work in works]
+
+    def _predicted(self, work: Work, value: Value, timing: Timing) -> Prediction:
+        try:
+            output = self._output(work, value)
         except Exception as error:
             raise self._failure(error, 1) from error
-        return Work((text,), ((row,),), values)
-
-    def _begin(self, work: Work, *, readers_stay: bool) -> Generation:
-        generation = Generation(
-            lambda ids: self._tokenizer.decode(ids, special=False), readers_stay=readers_stay
+        return Prediction(
+            id=new_id(),
+            created_at=now(),
+            task=self._task.name,
+            model_id=self.model_id,
+            model_revision=self.info.revision,
+            params=work.params,
+            input=work.text,
+            output=output,
+            truncated=any(row.truncated for row in work.rows),
+            queue_ms=timing.queue_ms,
+            inference_ms=timing.inference_ms,
         )
-        running = self._enqueue(lambda: self._generate(work, generation))
-        # A future that was cancelled in the queue never runs: then its reader must be told.
-        running.add_done_callback(lambda done: done.cancelled() and generation.future.cancel())
-        return generation
 
-    def _generate(self, work: Work, generation: Generation) -> None:
-        """Runs on the worker thread until the text ends, is stopped, or nobody reads it."""
-        if generation.stopped:  # nobody waits for it any more
-            generation.future.cancel()
-        if not generation.future.set_running_or_notify_cancel():
-            return
-        started_s = time.perf_counter()
-        try:
-            ids = self._tokens(work, generation)
-            output = GeneratedText(
-                self._tokenizer.decode(ids, special=False),
-                len(ids),
-                self._finish(ids, work, generation),
-            )
-        except Exception as error:  # noqa: BLE001 - whatever it is, the reader must be told
-            failure = self._failure(error, 1)
-            failure.__cause__ = error
-            generation.future.set_exception(failure)
-            return
-        generation.future.set_result(
-            self._prediction(
-                work.texts[0],
-                output,
-                params=work.params,
-                truncated=work.rows[0][0].truncated,
-                queue_ms=(started_s - work.submitted_s) * 1000,
-                inference_ms=(time.perf_counter() - started_s) * 1000,
-            )
-        )
+    def _output(self, work: Work, value: Value) -> Output:
+        if work.generation is None:
+            return self._task.output(work.text, work.rows, cast(Any, value), work.params)
+        ids = cast(list[int], value)
+        text = self._tokenizer.decode(ids, special=False)
+        return GeneratedText(text, len(ids), self._finish(ids, work, work.generation))
 
     def _finish(self, ids: Sequence[int], work: Work, generation: Generation) -> Finish:
         if len(ids) == work.params["max_new_tokens"] and not self._runtime.ends(ids):
@@ -440,7 +459,7 @@ class Model:
 
     def _tokens(self, work: Work, generation: Generation) -> list[int]:
         return self._runtime.generate(
-            work.rows[0][0],
+            work.rows[0],
             tokenizer=self._tokenizer.raw,
             max_new_tokens=work.params["max_new_tokens"],
             temperature=work.params["temperature"],
@@ -456,30 +475,6 @@ class Model:
             else f"{_first_line(error)} Try another text; the owner finds the details in the log."
         )
         return ModelError(f"The model {self.model_id!r} failed on this input: {reason}")
-
-    def _prediction(
-        self,
-        text: str,
-        output: Output,
-        *,
-        params: Mapping[str, Any],
-        truncated: bool,
-        queue_ms: float,
-        inference_ms: float,
-    ) -> Prediction:
-        return Prediction(
-            id=new_id(),
-            created_at=now(),
-            task=self._task.name,
-            model_id=self.model_id,
-            model_revision=self.info.revision,
-            params=params,
-            input=text,
-            output=output,
-            truncated=truncated,
-            queue_ms=queue_ms,
-            inference_ms=inference_ms,
-        )
 
 
 def batches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:

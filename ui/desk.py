@@ -4,7 +4,7 @@ Kept in the session's state; a page reads it, this module changes it.
 """
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from ui.text import as_markdown, printable, shortened
 from ui.waiting import wait_for
 
 GROWS_EVERY_S = 0.1
+QUEUE_TIMEOUT_S = 60.0  # then the visitor is asked to try again
 
 
 def outbox() -> Outbox:
@@ -132,7 +133,8 @@ def _predict(model: Model, text: str, params: Mapping[str, Any]) -> Entry | None
         if model.generates:
             prediction = _grow(model, text, params)
         else:
-            prediction = wait_for(model.submit(text, params), "Predicting…")
+            future = model.submit(text, params, timeout_s=QUEUE_TIMEOUT_S)
+            prediction = wait_for(future, "Predicting…", lambda: _place(model, future))
     except InputError as error:
         st.info(as_markdown(str(error)))
         return None
@@ -147,6 +149,15 @@ def _predict(model: Model, text: str, params: Mapping[str, Any]) -> Entry | None
     st.session_state["entry"] = entry
     box.put(entry)
     return entry
+
+
+def _place(model: Model, future: Future[Prediction]) -> str:
+    """Where a text waits, in words; nothing once its turn has come."""
+    place = model.place(future)
+    if place is None or not place.ahead:
+        return ""
+    texts = f"{place.ahead:,} {'text' if place.ahead == 1 else 'texts'}"
+    return f"{texts} in front of yours, about {max(1, round(place.wait_s))} s."
 
 
 def _says_again(

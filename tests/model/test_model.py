@@ -190,12 +190,14 @@ def test_close_leaves_no_caller_waiting() -> None:
         return forward(*args, **kwargs)  # type: ignore[arg-type]
 
     model._runtime.forward = slow  # type: ignore[method-assign,assignment]
-    running, waiting = model.submit("first"), model.submit("second")
+    running = model.submit("first")
     started.wait(10)
+    waiting = model.submit("second")
     threading.Timer(0.2, release.set).start()
     model.close()
     assert running.result(timeout=5).input == "first"
-    assert waiting.cancelled()
+    with pytest.raises(ModelClosed, match="was closed"):
+        waiting.result(timeout=5)
 
 
 def test_a_failure_of_the_forward_pass_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
