@@ -34,7 +34,7 @@ class ModelSettings(Section):
     revision: str | None = None
     task: str = "auto"
     device: str = "auto"
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     allow_pickle: bool = False
     trust_remote_code: bool = False
     labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's

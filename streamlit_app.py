@@ -58,6 +58,9 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
     disable_nagle()
+    # Threads of a forward pass that wait for each other by spinning take the cores that the
+    # sessions need. Read by OpenMP when torch is imported, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     shared.loading()
     yield
     shared.loader().close()

@@ -11,7 +11,7 @@ THEN = "Then say whether it is right: that is how the next model gets better."
 
 settings = shared.settings()
 head = st.container()
-entry = desk.opened()
+entry = opened = desk.opened()
 model = desk.model()
 
 with head:
@@ -28,11 +28,11 @@ if model:
         clicked |= st.form_submit_button("Predict", type="primary")
     if clicked:
         desk.ask(st.session_state["text"], param_form.values(info.params))
-    entry = desk.answer(model) or entry
+    opened, entry = entry, desk.answer(model) or entry
 
 if entry:
     st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))
 desk.store()
 if entry:
     desk.link(entry)
-    rating_form.show(entry)
+    rating_form.show(entry, is_new=entry is not opened)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
@@ -16,6 +17,7 @@ from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_
 from feedback.tables import predictions, ratings
 
 CHUNK = 500
+INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 Row = tuple[Entry, Rating | None]
 
 _newer = ratings.alias("newer")
@@ -42,7 +44,13 @@ class FeedbackLog:
 
     def record(self, entry: Entry) -> None:
         """Stores a prediction once, however often it is called with it."""
-        self.add([entry], [])
+        with self._database.connect(write=True) as connection:
+            insert = INSERT.get(connection.dialect.name)
+            if insert is None:
+                _insert_new(connection, predictions, [entry_values(entry)])
+            else:
+                statement = insert(predictions).values(entry_values(entry))
+                connection.execute(statement.on_conflict_do_nothing())
 
     def rate(self, rating: Rating) -> bool:
         """Stores a rating unless it says what its reviewer's newest already says.

@@ -257,5 +257,6 @@ class ModelInfo:
     runtime: str
     device: str
     dtype: str
+    dtype_reason: str  # why, if it was chosen by a trial
     versions: Mapping[str, str]
     card: str

@@ -9,7 +9,7 @@ at once: whatever reads and then stores does both under one lock.
 
 import threading
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,15 @@ from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable, Rating
 from model.prediction import new_id, now
 
 OpenLog = Callable[[], FeedbackLog]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Ratings of one prediction: the reviewer's own, the others', and why these cannot be shown."""
+
+    mine: Rating | None
+    others: tuple[Rating, ...] = ()
+    error: str = ""
 
 
 class Outbox:
@@ -61,19 +70,27 @@ class Outbox:
 
     def newest(self, entry: Entry, reviewer: str, log: OpenLog) -> Rating | None:
         """What `reviewer` said last of `entry` and did not retract, waiting ratings included."""
+        return self.said(entry, reviewer, log).mine
+
+    def said(self, entry: Entry, reviewer: str, log: OpenLog) -> Said:
+        """What was said of `entry`, in one question to the log."""
         with self._lock:
             key = (entry.prediction.id, reviewer)
-            if not any(r and (r.prediction_id, r.reviewer) == key for _, r in self._waiting):
-                try:
-                    stored = {r.reviewer: r for r in log().ratings_of(entry.prediction.id)}
-                except FeedbackError:
-                    pass  # then what this session knows has to do
-                else:
+            stored: dict[str, Rating] = {}
+            error = ""
+            try:
+                stored = {r.reviewer: r for r in log().ratings_of(entry.prediction.id)}
+            except FeedbackError as failed:
+                error = str(failed)  # then what this session knows has to do
+            else:
+                if not any(r and (r.prediction_id, r.reviewer) == key for _, r in self._waiting):
                     self._own.pop(key, None)
                     if reviewer in stored:
                         self._own[key] = (entry, stored[reviewer])
             _, rating = self._own.get(key, (None, None))
-            return None if rating is None or rating.retracted else rating
+            mine = None if rating is None or rating.retracted else rating
+            others = tuple(rating for name, rating in stored.items() if name != reviewer)
+            return Said(mine, others, error)
 
     def send(self, log: OpenLog) -> None:
         """Stores what waits, in order; notes in `error` why something had to stay.

@@ -8,12 +8,13 @@ from typing import Any, Literal, cast
 
 import streamlit as st
 
-from feedback import Entry, FeedbackError, Rating
+from feedback import Entry, Rating
 from model import GeneratedText, Prediction, ScoredLabels, Spans
 from model.tasks import correction_for
 from ui import desk, shared, visits
 from ui.corrections import labels_from_text, labels_to_text, spans_to_text
 from ui.names import correction_in_words, distinct
+from ui.outbox import Said
 from ui.spans import corrected, edited, span_rows
 from ui.text import as_markdown, printable
 
@@ -22,11 +23,13 @@ MAX_PILLS = 12
 THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 
 
-def show(entry: Entry) -> None:
-    """The form for the visit's own rating, and what others said."""
+def show(entry: Entry, *, is_new: bool) -> None:
+    """The form for the visit's own rating, and what others said; of a new prediction, nothing."""
     _take_name()
     prediction = entry.prediction
-    mine = desk.outbox().newest(entry, visits.current().reviewer, shared.log)
+    reviewer = visits.current().reviewer
+    said = Said(None) if is_new else desk.outbox().said(entry, reviewer, shared.log)
+    mine = said.mine
     with st.container(horizontal=True, vertical_alignment="center", key="thumbs"):
         st.markdown("**Is this right?**", width="content")
         thumbs_key = f"thumbs-{prediction.id}"
@@ -47,7 +50,10 @@ def show(entry: Entry) -> None:
     if mine and (mine.verdict == "down" or mine.comment):
         _comment(entry, mine)
     _name()
-    _others(entry)
+    for rating in said.others:
+        st.text(_sentence(entry, rating))
+    if said.error:
+        st.caption(f"The ratings of others cannot be shown now. {as_markdown(said.error)}")
 
 
 def _correct(entry: Entry, mine: Rating) -> None:
@@ -187,16 +193,6 @@ def _name() -> None:
         help="Ratings under the same name count as one reviewer's.",
         width=280,
     )
-
-
-def _others(entry: Entry) -> None:
-    """The ratings of other reviewers, as text."""
-    try:
-        for rating in shared.log().ratings_of(entry.prediction.id):
-            if rating.reviewer != visits.current().reviewer:
-                st.text(_sentence(entry, rating))
-    except FeedbackError as error:
-        st.caption(f"The ratings of others cannot be shown now. {as_markdown(str(error))}")
 
 
 def _sentence(entry: Entry, rating: Rating) -> str:

@@ -1,0 +1,92 @@
+"""Visitors who click Predict without a pause, each with the next of the real texts.
+
+Run as a process of its own: python -m benchmarks.load KIND URL VISITORS SECONDS
+"""
+
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import count
+from typing import Any
+
+import httpx2
+
+from benchmarks.texts import texts
+from benchmarks.visitor import Visitor
+
+Click = Callable[[str], None]
+
+
+def main(kind: str, url: str, visitors: int, seconds: float) -> dict[str, Any]:
+    """Throughput in predictions a second, latency in ms from a click to the whole answer."""
+    every = texts(600)
+    number, lock = count(), threading.Lock()
+    times_ms: list[float] = []
+    errors: list[str] = []
+    ready = threading.Barrier(visitors + 1)
+    begins = threading.Event()
+    ends_s = [0.0]
+
+    def visit() -> None:
+        with ExitStack() as stack:
+            click = connected(kind, url, stack)
+            click("The first click opens what has to be opened.")
+            ready.wait(120)
+            begins.wait()
+            while time.perf_counter() < ends_s[0]:
+                # A number in front: nobody answers from a cache.
+                i = next(number)
+                started_s = time.perf_counter()
+                try:
+                    click(f"{i} {every[i % len(every)]}")
+                except Exception as error:  # noqa: BLE001 - counted
+                    with lock:
+                        errors.append(repr(error))
+                    return
+                with lock:
+                    times_ms.append((time.perf_counter() - started_s) * 1000)
+
+    threads = [threading.Thread(target=visit) for _ in range(visitors)]
+    for thread in threads:
+        thread.start()
+    ready.wait(300)
+    started_s = time.perf_counter()
+    ends_s[0] = started_s + seconds
+    begins.set()
+    for thread in threads:
+        thread.join()
+    took_s = time.perf_counter() - started_s
+    return {
+        "per_s": len(times_ms) / took_s,
+        "median_ms": statistics.median(times_ms),
+        "p95_ms": statistics.quantiles(times_ms, n=20)[-1],
+        "errors": len(errors),
+        "first_error": errors[:1],
+    }
+
+
+def connected(kind: str, url: str, stack: ExitStack) -> Click:
+    if kind.startswith("gradio"):
+        client = stack.enter_context(httpx2.Client(base_url=url, timeout=120))
+        return lambda text: _gradio(client, text)
+    visitor = stack.enter_context(Visitor(url))
+    return lambda text: visitor.predict(text) and None
+
+
+def _gradio(client: httpx2.Client, text: str) -> None:
+    """One prediction by Gradio's documented protocol: a POST, then the events of its result."""
+    call = client.post("/gradio_api/call/predict", json={"data": [text]}).raise_for_status()
+    address = f"/gradio_api/call/predict/{call.json()['event_id']}"
+    with client.stream("GET", address) as events:
+        body = "".join(events.iter_text())
+    if "event: complete" not in body:
+        raise RuntimeError(body[:200])
+
+
+if __name__ == "__main__":
+    kind, url, visitors, seconds = sys.argv[1:]
+    print(json.dumps(main(kind, url, int(visitors), float(seconds))))

@@ -1,0 +1,1 @@
+"""The same model behind the usual ways to demo one, as their documentation has them."""

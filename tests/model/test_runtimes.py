@@ -1,0 +1,91 @@
+"""Half precision where it is as good and faster, and no more threads than there are cores."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model import Model
+from model.runtimes import TorchRuntime, Trial, compare, usable_cores
+from model.tokenizer import Tokenizer
+from tests.model import tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.bert_classifier(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    ("trial", "passed"),
+    [
+        (Trial(1.8, 0.004), True),
+        (Trial(1.1, 0.004), False),
+        (Trial(0.4, 0.0), False),
+        (Trial(3.0, 0.05), False),
+        (Trial(3.0, 1.0), False),
+    ],
+)
+def test_half_precision_must_be_faster_and_say_the_same(trial: Trial, passed: bool) -> None:
+    assert trial.passed is passed
+
+
+def runtime(folder: Path, dtype: str) -> TorchRuntime:
+    return TorchRuntime(
+        folder,
+        auto_model="AutoModelForSequenceClassification",
+        device="cpu",
+        dtype=dtype,
+        allow_pickle=False,
+        trust_remote_code=False,
+    )
+
+
+def test_a_comparison_measures_both(folder: Path) -> None:
+    rows = Tokenizer(folder, trust_remote_code=False).rows(["Ada was born", "in London"])
+    full, half = runtime(folder, "float32"), runtime(folder, "bfloat16")
+    trial = compare(full, half, rows)
+    assert trial.speedup > 0
+    assert 0 < trial.difference < 0.1
+    half._model.classifier.weight.data.fill_(float("nan"))
+    assert compare(full, half, rows).difference == 1.0, "what is no number is no small difference"
+
+
+@pytest.mark.parametrize("trial", [Trial(2.0, 0.001), Trial(0.5, 0.001)])
+def test_auto_takes_what_the_trial_says(
+    folder: Path, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.model.compare", lambda *given: trial)
+    model = Model(str(folder), device="cpu", dtype="auto")
+    model.load()
+    assert model.info.dtype == ("bfloat16" if trial.passed else "float32")
+    assert model.info.dtype_reason == (str(trial) if trial.passed else "")
+    assert model.predict(["fine"])[0].label
+    model.close()
+
+
+def test_auto_does_without_a_trial_for_which_there_is_no_memory(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = iter([10**9, 10**9, 10])
+    monkeypatch.setattr("model.model.free_bytes", lambda device: next(free))
+    model = Model(str(folder), device="cpu", dtype="auto")
+    model.load()
+    assert model.info.dtype == "float32"
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("content", "cores"),
+    [(None, 6), ("max 100000", 6), ("200000 100000", 2), ("50000 100000", 1), ("odd", 6)],
+)
+def test_a_container_has_no_more_cores_than_its_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, cores: int
+) -> None:
+    if content:
+        (tmp_path / "cpu.max").write_text(content)
+    bound: Any = lambda process: range(6)  # noqa: E731
+    monkeypatch.setattr(os, "sched_getaffinity", bound, raising=False)
+    monkeypatch.setattr("model.runtimes.CGROUP", tmp_path)
+    assert usable_cores() == cores
