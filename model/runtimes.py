@@ -22,6 +22,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 MIN_SPEEDUP = 1.2
 MAX_DIFFERENCE = 0.02
 TRIAL_ROUNDS = 5
+SHARED_FLOP = 6e9  # 50 ms of one core, or so: from here on a batch is shared among threads
 
 
 class TorchRuntime:
@@ -47,7 +48,7 @@ class TorchRuntime:
         import torch
         import transformers
 
-        torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
+        self._threads = min(torch.get_num_threads(), usable_cores())
         model, report = getattr(transformers, auto_model).from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
@@ -69,6 +70,7 @@ class TorchRuntime:
         self._model = model.eval().to(device)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self.parameters = sum(p.numel() for p in model.parameters())
+        self._multiplied = self.parameters - model.get_input_embeddings().weight.numel()
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
         # By this id a decoder finds a row's last token, and RoBERTa the positions.
         self._pad_id = getattr(model.config.get_text_config(), "pad_token_id", None)
@@ -86,6 +88,7 @@ class TorchRuntime:
         import torch
 
         longest = max(map(len, rows))
+        torch.set_num_threads(self.threads_for(len(rows) * longest))
         pads = {"input_ids": self._pad_id or 0}
         inputs: dict[str, Any] = {
             name: torch.tensor(
@@ -129,6 +132,7 @@ class TorchRuntime:
             return torch.full((1,), ends, device=every.device, dtype=torch.bool)
 
         sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
+        torch.set_num_threads(self._threads)
         torch.manual_seed(seed)
         with torch.inference_mode():
             every = self._model.generate(
@@ -142,6 +146,14 @@ class TorchRuntime:
             )
         new: list[int] = every[0, ids.shape[1] :].tolist()
         return new
+
+    def threads_for(self, tokens: int) -> int:
+        """How many threads so many tokens are worth.
+
+        A small batch is done about as soon by one, and the cores that are left run the sessions
+        of those who wait for it. A multiplication and an addition a weight and token.
+        """
+        return self._threads if 2 * self._multiplied * tokens >= SHARED_FLOP else 1
 
     def ends(self, ids: Sequence[int]) -> bool:
         """Whether the last of new token ids is one by which the model ends a text."""

@@ -89,3 +89,9 @@ def test_a_container_has_no_more_cores_than_its_share(
     monkeypatch.setattr(os, "sched_getaffinity", bound, raising=False)
     monkeypatch.setattr("model.runtimes.CGROUP", tmp_path)
     assert usable_cores() == cores
+
+
+def test_a_small_batch_leaves_cores_to_the_sessions(folder: Path) -> None:
+    small = runtime(folder, "float32")
+    small._threads, small._multiplied = 8, 10_000_000
+    assert [small.threads_for(tokens) for tokens in (1, 299, 300, 5000)] == [1, 1, 8, 8]
