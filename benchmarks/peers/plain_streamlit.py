@@ -8,7 +8,7 @@ from transformers import pipeline
 
 @st.cache_resource
 def load():  # type: ignore[no-untyped-def]
-    return pipeline("text-classification", model=os.environ["PEER_MODEL"], top_k=None)
+    return pipeline("text-classification", model=os.environ["PEER_MODEL"])
 
 
 classify = load()
@@ -16,6 +16,6 @@ with st.form("form"):
     text = st.text_area("Text")
     clicked = st.form_submit_button("Predict")
 if clicked:
-    for item in classify([text], truncation=True)[0]:
+    for item in classify(text, top_k=None, truncation=True):
         st.write(item["label"])
         st.progress(item["score"])
