@@ -24,6 +24,11 @@ from ui.visit_cookie import VisitCookie
 
 logger = logging.getLogger("tryout")
 
+# Read when torch is imported, which is later. Threads of a forward pass that wait for each other by
+# spinning take the cores that the sessions need; and a kernel is kept for each shape of a batch, of
+# which a room full of visitors makes a thousand, at 0.3 MB each.
+FOR_TORCH = {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+
 
 def show_page() -> None:
     """Runs the page that the URL names."""
@@ -58,9 +63,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
     disable_nagle()
-    # Threads of a forward pass that wait for each other by spinning take the cores that the
-    # sessions need. Read by OpenMP when torch is imported, which is later.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in FOR_TORCH.items():
+        os.environ.setdefault(name, value)
     shared.loading()
     yield
     shared.loader().close()
