@@ -11,7 +11,7 @@ THEN = "Then say whether it is right: that is how the next model gets better."
 
 settings = shared.settings()
 head = st.container()
-entry = opened = desk.opened()
+opened = entry = desk.opened()
 model = desk.model()
 
 with head:
@@ -28,7 +28,7 @@ if model:
         clicked |= st.form_submit_button("Predict", type="primary")
     if clicked:
         desk.ask(st.session_state["text"], param_form.values(info.params))
-    opened, entry = entry, desk.answer(model) or entry
+    entry = desk.answer(model) or opened
 
 if entry:
     st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))

@@ -7,10 +7,21 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
+from typing import Any
 
 from model.prediction import Prediction
 
 UNREAD_S = 5.0
+
+
+def is_done(future: Future[Any], timeout_s: float) -> bool:
+    """Whether `future` is done, after at most `timeout_s` seconds, or was cancelled in the queue.
+
+    `concurrent.futures.wait` does not see the latter until a worker has come across it.
+    """
+    if not future.done():
+        wait([future], timeout_s)
+    return future.done()
 
 
 class Generation:
@@ -31,9 +42,7 @@ class Generation:
     def wait(self, timeout_s: float) -> bool:
         """Whether it is over, after at most `timeout_s` seconds."""
         self._asked_s = time.monotonic()
-        if not self.future.done():  # wait() does not see one that was cancelled in the queue
-            wait([self.future], timeout_s)
-        return self.future.done()
+        return is_done(self.future, timeout_s)
 
     @property
     def begun(self) -> bool:

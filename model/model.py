@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from model.batching import (
     MAX_BATCH_TOKENS,
-    Counters,
     MicroBatcher,
     Place,
     Size,
@@ -382,24 +381,11 @@ class Model:
         if self._batcher:
             self._batcher.close()
 
-    @property
-    def counters(self) -> Counters:
-        """What was computed so far; raises ModelClosed before `load`."""
-        return self._loaded().counters
-
-    @property
-    def waiting(self) -> int:
-        """How many texts wait; raises ModelClosed before `load`."""
-        return self._loaded().depth
-
-    def _loaded(self) -> MicroBatcher[Work, Value, Prediction]:
-        self.info  # noqa: B018 - raises before load
-        return cast(MicroBatcher[Work, Value, Prediction], self._batcher)
-
     def _submit(
         self, work: Work, *, bulk: bool = False, timeout_s: float = float("inf")
     ) -> Future[Prediction]:
-        return self._loaded().submit(work, work.size, bulk=bulk, timeout_s=timeout_s)
+        batcher = cast(MicroBatcher[Work, Value, Prediction], self._batcher)  # `_works` was first
+        return batcher.submit(work, work.size, bulk=bulk, timeout_s=timeout_s)
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters; raises InputError."""
@@ -411,14 +397,12 @@ class Model:
     def _works(self, request: Request, *, readers_stay: bool) -> list[Work]:
         """The texts, tokenized; raises InputError if one of them cannot be predicted."""
         self.info  # noqa: B018 - raises before load
-        every = []
         try:
+            if self.generates:  # each draws a seed of its own
+                return [self._prompt(t, request.params, readers_stay) for t in request.texts]
+            values, every = self._values(request.params), []
             for start in range(0, len(request.texts), TOKENIZED_AT_ONCE):
                 texts = request.texts[start : start + TOKENIZED_AT_ONCE]
-                values = self._values(request.params)
-                if self.generates:
-                    every += [self._prompt(t, request.params, readers_stay) for t in texts]
-                    continue
                 rows = self._task.rows(texts, values)
                 every += [Work(t, r, values) for t, r in zip(texts, rows, strict=True)]
         except InputError:
@@ -484,10 +468,11 @@ class Model:
         return GeneratedText(text, len(ids), self._finish(ids, work, work.generation))
 
     def _finish(self, ids: Sequence[int], work: Work, generation: Generation) -> Finish:
-        if len(ids) == work.params["max_new_tokens"] and not self._runtime.ends(ids):
+        if self._runtime.ends(ids):
+            return "end"
+        if len(ids) == work.params["max_new_tokens"]:
             return "length"
-        stopped = generation.stopped or self._closing.is_set()
-        return "stopped" if stopped and not self._runtime.ends(ids) else "end"
+        return "stopped" if generation.stopped or self._closing.is_set() else "end"
 
     def _tokens(self, work: Work, generation: Generation) -> list[int]:
         return self._runtime.generate(

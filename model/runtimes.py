@@ -131,7 +131,9 @@ class TorchRuntime:
             ends = not goes_on(every[0, ids.shape[1] :].tolist())
             return torch.full((1,), ends, device=every.device, dtype=torch.bool)
 
-        sampling = {"do_sample": True, "temperature": temperature} if temperature else {}
+        how = {"do_sample": bool(temperature)} | (
+            {"temperature": temperature} if temperature else {}
+        )
         torch.set_num_threads(self._threads)
         torch.manual_seed(seed)
         with torch.inference_mode():
@@ -142,7 +144,7 @@ class TorchRuntime:
                 stopping_criteria=StoppingCriteriaList([stop]),
                 tokenizer=tokenizer,
                 return_dict_in_generate=False,
-                **(sampling or {"do_sample": False}),
+                **how,
             )
         new: list[int] = every[0, ids.shape[1] :].tolist()
         return new

@@ -26,6 +26,7 @@ SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "bpe.codes")
 SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
 PICKLES = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
 CARD = "README.md"
+CARD_HEAD = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
 HEADROOM = 1.2  # for what loading and a forward pass take on top of the weights
 MAX_HEAD_CHARS = 50_000
@@ -309,7 +310,7 @@ def read_card(folder: Path) -> Card:
     except OSError:
         text = ""
     head: Any = None
-    match = re.match(r"---\r?\n(.*?)\r?\n---\r?\n", text, re.DOTALL)
+    match = CARD_HEAD.match(text)
     if match and len(match[1]) <= MAX_HEAD_CHARS:
         # Besides its own errors, yaml raises ValueError for a date that there is not.
         with suppress(yaml.YAMLError, ValueError, RecursionError):

@@ -133,7 +133,7 @@ class ZeroShotClassification(Task):
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
         labels = _labels(config)
-        entailing = [i for i, label in enumerate(labels) if label.lower().startswith("entail")]
+        entailing = [i for i, label in enumerate(labels) if _entails(label)]
         if not entailing or len(labels) < 2:
             raise ModelLoadError(
                 f"Its labels are {', '.join(labels[:5])}; {self.name} needs a model for natural "
@@ -429,7 +429,7 @@ def task_for(asked: str, config: Config, pipeline_tag: str) -> type[Task]:
     fitting = [t for t in TASKS.values() if architecture and architecture.endswith(t.architectures)]
     if ZeroShotClassification in fitting:
         labels = (config.get("id2label") or {}).values()
-        infers = any(str(label).lower().startswith("entail") for label in labels)
+        infers = any(_entails(str(label)) for label in labels)
         return ZeroShotClassification if infers else TextClassification
     if fitting:
         return fitting[0]
@@ -560,6 +560,10 @@ def _labels(config: Config) -> tuple[str, ...]:
             "Correct it in its config.json."
         )
     return tuple(str(by_id[i]) for i in expected)
+
+
+def _entails(label: str) -> bool:
+    return label.lower().startswith("entail")
 
 
 def _check_width(logits: Floats, labels: Sequence[str]) -> None:

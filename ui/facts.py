@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 
+from model.sources import CARD_HEAD
 from settings import ROOT
 from ui.text import as_html
 
@@ -23,7 +24,8 @@ def supported() -> str:
 
 def without_front_matter(card: str) -> str:
     """A model card without its YAML head and title, its headings below those of a page."""
-    card = re.sub(r"\A---\r?\n.*?\r?\n---\r?\n", "", card, flags=re.DOTALL).strip()
+    head = CARD_HEAD.match(card)
+    card = card[head.end() if head else 0 :].strip()
     card = re.sub(r"\A# .*", "", card).strip()
     code_or_prose = re.split(r"(^```.*?^```)", card, flags=re.MULTILINE | re.DOTALL)
     return "".join(

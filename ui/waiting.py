@@ -1,10 +1,12 @@
 """Waits for a future in a way that a rerun or a closed tab can interrupt."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from typing import TypeVar
 
 import streamlit as st
+
+from model.generation import is_done
 
 POLL_S = 0.2
 T = TypeVar("T")
@@ -18,18 +20,11 @@ def wait_for(future: Future[T], message: str, detail: Callable[[], str] = str) -
     not begun is cancelled, since nobody reads it.
     """
     try:
-        if not _done(future):
+        if not is_done(future, POLL_S):
             with st.spinner(message):
                 heartbeat = st.empty()
-                while not _done(future):
+                while not is_done(future, POLL_S):
                     heartbeat.caption(detail())
         return future.result()
     finally:
         future.cancel()
-
-
-def _done(future: Future[T]) -> bool:
-    """Whether it is done, after at most POLL_S; wait() does not see one that was cancelled."""
-    if not future.done():
-        wait([future], POLL_S)
-    return future.done()
