@@ -33,6 +33,7 @@ class ModelSettings(Section):
     id: Annotated[str, Field(min_length=1)] = "model/bundled"
     revision: str | None = None
     task: str = "auto"
+    runtime: Literal["torch", "onnx"] = "torch"
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     allow_pickle: bool = False

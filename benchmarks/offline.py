@@ -6,6 +6,7 @@ Run as a process of its own: python -m benchmarks.offline
 import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from transformers import pipeline
@@ -48,15 +49,16 @@ def timed(run: Callable[[], object]) -> float:
 
 def bare(model: Model, every: list[str]) -> None:
     """What is fastest by hand: sorted by length, batched by tokens, and nothing made of it."""
-    torch.set_num_threads(model._runtime._threads)
-    rows = [row for rows in model._task.rows(every, {}) for row in rows]
+    runtime: Any = model.loaded.runtime
+    torch.set_num_threads(runtime._threads)
+    rows = [row for rows in model.loaded.task.rows(every, {}) for row in rows]
     for batch in batches([len(row) for row in rows], max_tokens=1024):
         chosen = [rows[i].ids for i in batch]
         longest = max(map(len, chosen))
         ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in chosen])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in chosen])
         with torch.inference_mode():
-            model._runtime._model(input_ids=ids, attention_mask=mask)
+            runtime.module(input_ids=ids, attention_mask=mask)
 
 
 if __name__ == "__main__":

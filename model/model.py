@@ -11,9 +11,8 @@ import logging
 import platform
 import random
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Any, cast
@@ -30,6 +29,7 @@ from model.batching import (
 )
 from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
+from model.loading import Choice, Loaded, first_line, load
 from model.prediction import (
     Example,
     Finish,
@@ -41,18 +41,10 @@ from model.prediction import (
     now,
     output_to_json,
 )
-from model.runtimes import (
-    DTYPES,
-    TorchRuntime,
-    Trial,
-    compare,
-    free_bytes,
-    is_out_of_memory,
-    pick_device,
-)
-from model.sources import Card, Source, check_memory, fetch, find, needed_bytes, read_card
-from model.tasks import TASKS, Task, TextGeneration, checked, task_for
-from model.tokenizer import UNLIMITED, Row, Tokenizer
+from model.runtimes import OnnxRuntime, TorchRuntime, is_out_of_memory
+from model.sources import Card, Source
+from model.tasks import Task, TextGeneration, checked
+from model.tokenizer import UNLIMITED, Row, TransformersTokenizer
 
 logger = logging.getLogger("tryout")
 
@@ -109,27 +101,30 @@ class Model:
         `model_id` is a folder, looked up from the working directory and from the one that holds
         `model/`, or the id of a model on the Hugging Face Hub. `revision` is a Hub branch, tag or
         commit. `task` is one of TASKS, or "auto" for what the model is made for. `dtype` is one of
-        DTYPES, or "auto" for half precision where that is faster and says the same. `params` are
+        DTYPES, or "auto" for half precision where that is faster and says the same. `runtime` is
+        "torch", or "onnx" for a folder that `model.export` wrote, in the dtype it has. `params` are
         defaults for predictions. `allow_pickle` takes pickled weights where there are no
         safetensors; `trust_remote_code` runs code that comes with the model. A private model
         needs HF_TOKEN in the environment. Raises ModelLoadError for what is not supported.
         """
-        for name, value, allowed in (
-            ("task", task, ("auto", *TASKS)),
-            ("runtime", runtime, (TorchRuntime.name,)),
-            ("dtype", dtype, ("auto", *DTYPES)),
-        ):
-            if value not in allowed:
-                raise ModelLoadError(f"{name} is {value!r}; it must be {' or '.join(allowed)}.")
         self.model_id = model_id
-        self._source = Source(model_id, revision, allow_pickle, trust_remote_code)
-        self._asked_task = task
-        self._device = device
-        self._dtype = dtype
-        self._params = dict(params or {})
+        self._choice = Choice(
+            source=Source(
+                model_id,
+                revision,
+                allow_pickle=allow_pickle,
+                trust_remote_code=trust_remote_code,
+                is_export=runtime == OnnxRuntime.name,
+            ),
+            task=task,
+            runtime=runtime,
+            device=device,
+            dtype=dtype,
+            params=dict(params or {}),
+        )
+        self.loaded: Loaded
         self._info: ModelInfo | None = None
         self._batcher: MicroBatcher[Work, Value, Prediction] | None = None
-        self._trial: Trial | None = None
         self._closing = threading.Event()
 
     # --- loading ----------------------------------------------------------------------------------
@@ -140,122 +135,47 @@ class Model:
         Raises ModelLoadError with one sentence that names the model and what is wrong with it.
         """
         try:
-            self._load()
+            self.loaded = load(self._choice)
         except (ModelLoadError, InputError) as error:
             raise ModelLoadError(
                 f"The model {self.model_id!r} cannot be loaded. {error}"
             ) from error
         except Exception as error:
             raise ModelLoadError(
-                f"The model {self.model_id!r} cannot be loaded: {_first_line(error)} "
+                f"The model {self.model_id!r} cannot be loaded: {first_line(error)} "
                 "Check its files, or name another model in app.toml."
             ) from error
-
-    def _load(self) -> None:
-        listing = find(self._source)
-        config = listing.config
-        card = read_card(listing.folder)
-        task = task_for(self._asked_task, config, card.pipeline_tag)
-        self._check_code(config)
-        trusted = self._source.trust_remote_code
-        with _reading("tokenizer"):
-            self._tokenizer = Tokenizer(listing.folder, trust_remote_code=trusted)
-        self._make(task, config)  # refuses what it can before any weights are fetched
-        device = pick_device(self._device)
-        dtype = _first_dtype(device) if self._dtype == "auto" else self._dtype
-        check_memory(listing, dtype=dtype, free_bytes=free_bytes(device))
-        revision = fetch(self._source, listing)
-        check_memory(listing, dtype=dtype, free_bytes=free_bytes(device))
-        with _reading("weights"):
-            load = functools.partial(
-                TorchRuntime,
-                listing.folder,
-                auto_model=task.auto_model,
-                device=device,
-                allow_pickle=self._source.allow_pickle,
-                trust_remote_code=trusted,
-            )
-            self._runtime = load(dtype=dtype)
-            if self._dtype == "auto" and device == "cpu":
-                self._try_half(load, needed_bytes(listing, dtype="bfloat16"))
-        self._tokenizer.max_tokens = min(self._tokenizer.max_tokens, self._runtime.max_positions)
-        self._make(task, config)  # with the limit that the weights have
         self._batcher = MicroBatcher(
             self._run, self._predicted, max_batch_tokens=self._max_batch_tokens()
         )
-        self._info = self._describe(revision, card)
+        self._info = self._describe(self.loaded)
 
-    def _try_half(self, load: Callable[..., TorchRuntime], needed: int) -> None:
-        """Takes bfloat16 instead of float32 if it is faster on this CPU and says the same.
-
-        It is on CPUs with AVX512-BF16 or AMX and slow on others, and no flag tells how much; so
-        both compute a few rows. Where there is no memory for both, float32 stays.
-        """
-        if needed > free_bytes("cpu"):
-            return
-        half = load(dtype="bfloat16")
-        text = " ".join(example.text for example in self._task.examples)
-        rows = self._tokenizer.rows([self._task.examples[0].text, text])
-        trial = compare(self._runtime, half, rows)
-        logger.info("bfloat16: %s", trial)
-        if trial.passed:
-            self._runtime = half
-            self._trial = trial
-
-    def _make(self, task: type[Task], config: Mapping[str, Any]) -> None:
-        """The task, with the owner's parameters checked; raises ModelLoadError or InputError."""
-        self._task = task(config, self._tokenizer)
-        values = checked(self._task.params, self._params, defaults={})
-        self._params = {name: values[name] for name in self._params}
-
-    def _check_code(self, config: Mapping[str, Any]) -> None:
-        """Raises ModelLoadError if the model needs code of its own that is not allowed."""
-        from transformers import CONFIG_MAPPING
-
-        if self._source.trust_remote_code or config.get("model_type") in CONFIG_MAPPING:
-            return
-        if "auto_map" in config:
-            raise ModelLoadError(
-                "It comes with code of its own, which is not run unless you allow it. Read that "
-                "code, then set trust_remote_code = true; or name another model."
-            )
-
-    def _describe(self, revision: str, card: Card) -> ModelInfo:
-        task, runtime, max_tokens = self._task, self._runtime, self._tokenizer.max_tokens
+    def _describe(self, loaded: Loaded) -> ModelInfo:
+        task, runtime, card = loaded.task, loaded.runtime, loaded.card
+        max_tokens = loaded.tokenizer.max_tokens
         return ModelInfo(
             id=self.model_id,
-            revision=revision,
+            revision=loaded.revision,
             title=card.title or self.model_id.rstrip("/").split("/")[-1],
             task=task.name,
             intro=task.intro,
             placeholder=task.placeholder,
             labels=task.labels,
             params=tuple(
-                replace(param, default=_frozen(self._params.get(param.name, param.default)))
+                replace(param, default=_frozen(loaded.params.get(param.name, param.default)))
                 for param in task.params
             ),
-            examples=self._examples(card) or task.examples,
+            examples=_examples(card, task) or task.examples,
             parameters=runtime.parameters,
             memory_bytes=runtime.memory_bytes,
             max_tokens=max_tokens if max_tokens < UNLIMITED else None,
             runtime=runtime.name,
             device=runtime.device,
             dtype=runtime.dtype,
-            dtype_reason=str(self._trial) if self._trial else "",
-            versions={
-                "Python": platform.python_version(),
-                "transformers": version("transformers"),
-                "torch": version("torch"),
-            },
+            dtype_reason=loaded.dtype_reason,
+            versions={"Python": platform.python_version()}
+            | {package: version(package) for package in loaded.packages},
             card=card.text,
-        )
-
-    def _examples(self, card: Card) -> tuple[Example, ...]:
-        """The card's examples, as far as this task has their parameters."""
-        names = {param.name for param in self._task.params}
-        return tuple(
-            Example(one.text, {k: v for k, v in one.params.items() if k in names})
-            for one in card.examples
         )
 
     @property
@@ -353,10 +273,10 @@ class Model:
         Raises ModelLoadError if it fails.
         """
         try:
-            text = self._task.examples[0].text
+            text = self.loaded.task.examples[0].text
             self.predict([text], {"max_new_tokens": 1} if self.generates else {})
         except ModelError as error:
-            reason = _first_line(error.__cause__ if error.__cause__ else error)
+            reason = first_line(error.__cause__ if error.__cause__ else error)
             raise ModelLoadError(
                 f"The model {self.model_id!r} is loaded and fails at its first prediction: "
                 f"{reason} Check its files, or name another model in app.toml."
@@ -389,7 +309,7 @@ class Model:
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters; raises InputError."""
-        values = checked(self._task.params, params, defaults=self._params)
+        values = checked(self.loaded.task.params, params, defaults=self.loaded.params)
         if values.get("temperature") and values["seed"] == 0:
             values["seed"] = random.randint(1, 2**31 - 1)  # noqa: S311 - no secret hangs on it
         return values
@@ -403,7 +323,7 @@ class Model:
             values, every = self._values(request.params), []
             for start in range(0, len(request.texts), TOKENIZED_AT_ONCE):
                 texts = request.texts[start : start + TOKENIZED_AT_ONCE]
-                rows = self._task.rows(texts, values)
+                rows = self.loaded.task.rows(texts, values)
                 every += [Work(t, r, values) for t, r in zip(texts, rows, strict=True)]
         except InputError:
             raise
@@ -412,16 +332,16 @@ class Model:
         return every
 
     def _prompt(self, text: str, params: Mapping[str, Any], readers_stay: bool) -> Work:
-        task, values = cast(TextGeneration, self._task), self._values(params)
-        row = task.prompt(text, values, max_tokens=self._tokenizer.max_tokens)
-        decode = functools.partial(self._tokenizer.decode, special=False)
+        task, values = cast(TextGeneration, self.loaded.task), self._values(params)
+        row = task.prompt(text, values, max_tokens=self.loaded.tokenizer.max_tokens)
+        decode = functools.partial(self.loaded.tokenizer.decode, special=False)
         return Work(text, (row,), values, Generation(decode, readers_stay=readers_stay))
 
     def _max_batch_tokens(self) -> int:
         """How many padded tokens a batch may have; 0 where rows cannot be padded."""
-        if not (self._tokenizer.pads_right and self._runtime.can_pad):
+        if not (self.loaded.tokenizer.pads_right and self.loaded.runtime.can_pad):
             return 0
-        return min(MAX_BATCH_TOKENS, MAX_BATCH_LOGITS // self._runtime.width)
+        return min(MAX_BATCH_TOKENS, MAX_BATCH_LOGITS // self.loaded.runtime.width)
 
     # --- on the worker thread ---------------------------------------------------------------------
 
@@ -434,7 +354,7 @@ class Model:
             logits: dict[int, NDArray[np.float32]] = {}
             # One batch, unless a single work is larger than that.
             for batch in batches(list(map(len, flat)), max_tokens=self._max_batch_tokens()):
-                made = self._runtime.forward([flat[i] for i in batch])
+                made = self.loaded.runtime.forward([flat[i] for i in batch])
                 logits |= zip(batch, made, strict=True)
         except Exception as error:
             raise self._failure(error, len(works)) from error
@@ -449,7 +369,7 @@ class Model:
         return Prediction(
             id=new_id(),
             created_at=now(),
-            task=self._task.name,
+            task=self.loaded.task.name,
             model_id=self.model_id,
             model_revision=self.info.revision,
             params=work.params,
@@ -462,22 +382,26 @@ class Model:
 
     def _output(self, work: Work, value: Value) -> Output:
         if work.generation is None:
-            return self._task.output(work.text, work.rows, cast(Any, value), work.params)
+            return self.loaded.task.output(work.text, work.rows, cast(Any, value), work.params)
         ids = cast(list[int], value)
-        text = self._tokenizer.decode(ids, special=False)
+        text = self.loaded.tokenizer.decode(ids, special=False)
         return GeneratedText(text, len(ids), self._finish(ids, work, work.generation))
 
     def _finish(self, ids: Sequence[int], work: Work, generation: Generation) -> Finish:
-        if self._runtime.ends(ids):
+        if self._torch.ends(ids):
             return "end"
         if len(ids) == work.params["max_new_tokens"]:
             return "length"
         return "stopped" if generation.stopped or self._closing.is_set() else "end"
 
+    @property
+    def _torch(self) -> TorchRuntime:
+        return cast(TorchRuntime, self.loaded.runtime)  # no other generates
+
     def _tokens(self, work: Work, generation: Generation) -> list[int]:
-        return self._runtime.generate(
+        return self._torch.generate(
             work.rows[0],
-            tokenizer=self._tokenizer.raw,
+            tokenizer=cast(TransformersTokenizer, self.loaded.tokenizer).raw,
             max_new_tokens=work.params["max_new_tokens"],
             temperature=work.params["temperature"],
             seed=work.params["seed"],
@@ -489,7 +413,7 @@ class Model:
         reason = (
             "there is not enough memory for it. Shorten the text."
             if is_out_of_memory(error)
-            else f"{_first_line(error)} Try another text; the owner finds the details in the log."
+            else f"{first_line(error)} Try another text; the owner finds the details in the log."
         )
         return ModelError(f"The model {self.model_id!r} failed on this input: {reason}")
 
@@ -509,34 +433,14 @@ def batches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:
     return made
 
 
-def _first_dtype(device: str) -> str:
-    """What "auto" begins with: a GPU has half precision, a CPU has to show it."""
-    return "bfloat16" if device.startswith("cuda") else "float32"
-
-
-@contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """Makes one sentence of whatever transformers raises while it reads a part of the model."""
-    try:
-        yield
-    except ModelLoadError:
-        raise
-    except Exception as error:
-        if is_out_of_memory(error):
-            raise ModelLoadError(
-                "There is not enough memory for it. Name a smaller model, or take a machine with "
-                "more memory."
-            ) from error
-        raise ModelLoadError(
-            f"Its {what} cannot be read: {_first_line(error)} "
-            "Check its files, or name another model in app.toml."
-        ) from error
+def _examples(card: Card, task: Task) -> tuple[Example, ...]:
+    """The card's examples, as far as the task has their parameters."""
+    names = {param.name for param in task.params}
+    return tuple(
+        Example(one.text, {k: v for k, v in one.params.items() if k in names})
+        for one in card.examples
+    )
 
 
 def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().split("\n")[0] or type(error).__name__
-    return text if text.endswith((".", "!", "?")) else f"{text}."

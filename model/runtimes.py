@@ -1,12 +1,14 @@
 """What computes the forward pass: token ids in, an array of logits or further ids out.
 
-Knows no task: it neither tokenizes nor names what it returns.
+TorchRuntime needs torch and transformers, OnnxRuntime the library onnxruntime. Neither knows a
+task: they neither tokenize nor name what they return.
 """
 
 import inspect
 import os
 import time
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,14 +69,14 @@ class TorchRuntime:
         self.device = device
         self.dtype = dtype
         self.max_positions = _max_positions(model)
-        self._model = model.eval().to(device)
+        self.module = model.eval().to(device)
         self._takes = frozenset(inspect.signature(model.forward).parameters)
         self.parameters = sum(p.numel() for p in model.parameters())
         self._multiplied = self.parameters - model.get_input_embeddings().weight.numel()
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
         # By this id a decoder finds a row's last token, and RoBERTa the positions.
-        self._pad_id = getattr(model.config.get_text_config(), "pad_token_id", None)
-        self.can_pad = self._pad_id is not None and "attention_mask" in self._takes
+        self.pad_id: int | None = getattr(model.config.get_text_config(), "pad_token_id", None)
+        self.can_pad = self.pad_id is not None and "attention_mask" in self._takes
         # How many logits a token has: as many as words where it is a language model.
         head = model.get_output_embeddings()
         self.width = 1 if head is None else int(head.weight.shape[0])
@@ -87,25 +89,24 @@ class TorchRuntime:
         """
         import torch
 
-        longest = max(map(len, rows))
-        torch.set_num_threads(self.threads_for(len(rows) * longest))
-        pads = {"input_ids": self._pad_id or 0}
+        arrays = padded(rows, takes=self._takes, pad_id=self.pad_id)
+        torch.set_num_threads(self.threads_for(arrays["input_ids"].size))
         inputs: dict[str, Any] = {
-            name: torch.tensor(
-                [[*row.inputs[name], *[pads.get(name, 0)] * (longest - len(row))] for row in rows],
-                device=self.device,
-            )
-            for name in rows[0].inputs
-            if name in self._takes
+            name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()
         }
         if "use_cache" in self._takes:
             inputs["use_cache"] = False
         with torch.inference_mode():
-            output = self._model(**inputs)
+            output = self.module(**inputs)
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
-        if logits.ndim == 2:
-            return list(logits)
-        return [logits[i, : len(row)] for i, row in enumerate(rows)]
+        return unpadded(logits, rows)
+
+    def sample(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """The inputs of the forward pass of `rows`, as tensors, for a trace."""
+        import torch
+
+        arrays = padded(rows, takes=self._takes, pad_id=self.pad_id)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def generate(
         self,
@@ -137,7 +138,7 @@ class TorchRuntime:
         torch.set_num_threads(self._threads)
         torch.manual_seed(seed)
         with torch.inference_mode():
-            every = self._model.generate(
+            every = self.module.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=max_new_tokens,
@@ -159,8 +160,67 @@ class TorchRuntime:
 
     def ends(self, ids: Sequence[int]) -> bool:
         """Whether the last of new token ids is one by which the model ends a text."""
-        ends = self._model.generation_config.eos_token_id
+        ends = self.module.generation_config.eos_token_id
         return bool(ids) and ids[-1] in (ends if isinstance(ends, list) else [ends])
+
+
+class OnnxRuntime:
+    """A model that `model.export` wrote, computed by onnxruntime on the CPU."""
+
+    name = "onnx"
+    device = "cpu"
+
+    def __init__(
+        self, file: Path, *, dtype: str, parameters: int, pad_id: int | None, memory_bytes: int
+    ) -> None:
+        """Opens a graph whose output is called `logits`.
+
+        The rest is what an export says of itself; `memory_bytes` is the size of its files. Raises
+        whatever onnxruntime raises on a file that it cannot read.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = usable_cores()
+        # Threads that wait for each other by spinning take the cores that the sessions need.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            str(file), options, providers=["CPUExecutionProvider"]
+        )
+        self._takes = frozenset(one.name for one in self._session.get_inputs())
+        shape = self._session.get_outputs()[0].shape
+        self.width = int(shape[-1]) if len(shape) == 3 else 1
+        self.dtype = dtype
+        self.parameters = parameters
+        self.memory_bytes = memory_bytes
+        self.pad_id = pad_id
+        self.can_pad = pad_id is not None and "attention_mask" in self._takes
+
+    def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+        """The logits of each row, as those of `TorchRuntime.forward`."""
+        inputs = padded(rows, takes=self._takes, pad_id=self.pad_id)
+        return unpadded(self._session.run(["logits"], inputs)[0], rows)
+
+
+def padded(
+    rows: Sequence[Row], *, takes: AbstractSet[str], pad_id: int | None
+) -> dict[str, NDArray[np.int64]]:
+    """The inputs among `takes` of rows of any length: arrays of (rows, tokens of the longest)."""
+    longest = max(map(len, rows))
+    made = {}
+    for name in rows[0].inputs:
+        if name in takes:
+            pad = (pad_id or 0) if name == "input_ids" else 0
+            cells = [[*row.inputs[name], *[pad] * (longest - len(row))] for row in rows]
+            made[name] = np.array(cells, dtype=np.int64)
+    return made
+
+
+def unpadded(logits: NDArray[np.float32], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+    """The logits of each row: (labels,), or (tokens, labels) without those of the padding."""
+    if logits.ndim == 2:
+        return list(logits)
+    return [logits[i, : len(row)] for i, row in enumerate(rows)]
 
 
 @dataclass(frozen=True, slots=True)

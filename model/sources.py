@@ -25,6 +25,7 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "bpe.codes")
 SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
 PICKLES = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
+ONNX = "model.onnx"  # with its weights in model.onnx.data
 CARD = "README.md"
 CARD_HEAD = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -41,10 +42,13 @@ class Source:
     revision: str | None = None
     allow_pickle: bool = False
     trust_remote_code: bool = False
+    is_export: bool = False
 
     @property
     def weights(self) -> tuple[str, ...]:
         """Patterns of weight files, the preferred first: a pickle can run code when it is read."""
+        if self.is_export:
+            return (f"{ONNX}*",)
         return (*SAFETENSORS, *PICKLES) if self.allow_pickle else SAFETENSORS
 
     @property
@@ -81,9 +85,6 @@ def find(source: Source) -> Listing:
 
     Raises ModelLoadError if there is no such model, or not all of it.
     """
-    # Not needed here, but before transformers: huggingface_hub 2.4 prints errors otherwise.
-    from huggingface_hub import snapshot_download  # noqa: F401
-
     folder = _local(source.model_id)
     if folder is None:
         return _find_on_hub(source)
@@ -212,6 +213,13 @@ def _weights(files: Mapping[str, int], source: Source) -> dict[str, int]:
             "Its weights are pickled, and a pickle can run code when it is read. Convert them to "
             "safetensors, or set allow_pickle = true if you trust where they come from."
         )
+    if source.is_export:
+        raise ModelLoadError(
+            f'It lacks {ONNX}, which runtime = "onnx" needs. Export the model with make onnx, and '
+            "name the folder that it prints."
+        )
+    if ONNX in files:
+        raise ModelLoadError('It is an export to ONNX. Set runtime = "onnx".')
     raise ModelLoadError(f"It lacks its weights (model.safetensors). {advice}")
 
 
@@ -248,6 +256,9 @@ def needed_bytes(listing: Listing, *, dtype: str) -> int:
     stored = str(listing.config.get("dtype") or listing.config.get("torch_dtype") or "float32")
     total = 0.0
     for name, size in listing.weights.items():
+        if name.startswith(ONNX):  # computed as it is stored
+            total += size
+            continue
         values = _count_values(listing.folder / name)
         total += BYTES[dtype] * (size / BYTES.get(stored, 4) if values is None else values)
     return int(total * HEADROOM)

@@ -8,7 +8,7 @@ arrays, not tensors.
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from model.prediction import (
     Span,
     Spans,
 )
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Row, Tokenizer, TransformersTokenizer
 
 BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode general categories
 MAX_CANDIDATES = 100
@@ -384,7 +384,7 @@ class TextGeneration(Task):
         Raises InputError for a message that is too long: without its beginning it is none.
         """
         chat = bool(params.get("chat"))
-        row = self.tokenizer.prompt(text, chat=chat)
+        row = cast(TransformersTokenizer, self.tokenizer).prompt(text, chat=chat)
         if not row:
             raise InputError("There is no text to continue. Type or paste some.")
         room = max_tokens - params["max_new_tokens"]

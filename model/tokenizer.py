@@ -1,8 +1,10 @@
-"""Text to token ids and back: transformers' tokenizer behind the few calls that tasks need.
+"""Text to token ids and back, behind the few calls that tasks need.
 
-Knows no task and no weights.
+Tokenizer needs the library tokenizers only; TransformersTokenizer reads what comes with a model
+for PyTorch, and writes prompts. Knows no task and no weights.
 """
 
+import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -41,28 +43,58 @@ class Row:
         return len(self.ids)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What there is to know of a tokenizer beside its tokenizer.json; as JSON, a part of an export.
+
+    `takes` are the inputs that its model may have; ids and the token are None where it has none.
+    """
+
+    max_tokens: int
+    takes: tuple[str, ...]
+    pads_right: bool
+    truncates_right: bool
+    marks_subwords: bool
+    mask_token: str | None
+    mask_id: int | None
+    unknown_id: int | None
+
+
 class Tokenizer:
     """A tokenizer that any thread may use; rows are cut at `max_tokens`."""
 
-    def __init__(self, folder: Path, *, trust_remote_code: bool) -> None:
-        """Reads the tokenizer in `folder`; raises whatever transformers raises if it cannot."""
-        from transformers import AutoTokenizer
+    is_fast = True
+    has_chat_template = False
 
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=trust_remote_code
-        )
-        # Switching truncation on and off changes the tokenizer, which two threads must not do.
+    def __init__(self, core: Any, traits: Traits) -> None:
+        """`core` is a tokenizer of the library tokenizers."""
+        self._core = core
+        # Truncation is a state of the tokenizer, which two threads must not change at once.
         self._lock = threading.Lock()
-        self.max_tokens = limit(self._tokenizer.model_max_length)
-        self.takes: frozenset[str] = frozenset(self._tokenizer.model_input_names)
-        self.pads_right = self._tokenizer.padding_side == "right"
-        self.is_fast = bool(self._tokenizer.is_fast)
-        self.mask_token: str | None = self._tokenizer.mask_token
-        self.mask_id: int | None = self._tokenizer.mask_token_id
-        self.unknown_id: int | None = self._tokenizer.unk_token_id
-        self.has_chat_template = bool(self._tokenizer.chat_template)
-        model = getattr(getattr(self._tokenizer, "backend_tokenizer", None), "model", None)
-        self.marks_subwords = bool(getattr(model, "continuing_subword_prefix", None))
+        self.traits = traits
+        self.max_tokens = traits.max_tokens
+        self.pads_right = traits.pads_right
+        self.mask_token = traits.mask_token
+        self.mask_id = traits.mask_id
+
+    @classmethod
+    def from_file(cls, path: Path, traits: Traits) -> "Tokenizer":
+        """Reads a tokenizer.json; raises whatever tokenizers raises if it cannot."""
+        import tokenizers
+
+        return cls(tokenizers.Tokenizer.from_file(str(path)), traits)
+
+    def traits_now(self) -> Traits:
+        """The traits, with the limit that was set since."""
+        return dataclasses.replace(self.traits, max_tokens=self.max_tokens)
+
+    def to_json(self) -> str:
+        """The tokenizer.json of this tokenizer, which must be a fast one."""
+        with self._lock:
+            self._core.no_truncation()
+            self._core.no_padding()
+            text: str = self._core.to_str(pretty=True)
+        return text
 
     def rows(
         self,
@@ -81,14 +113,7 @@ class Tokenizer:
         cleaned = [text.translate(LONE_SURROGATES) for text in pairs] if pairs else None
         with self._lock:
             try:
-                encoded = self._tokenizer(
-                    readable,
-                    cleaned,
-                    truncation="only_first" if cleaned else True,
-                    max_length=self.max_tokens,
-                    return_offsets_mapping=offsets,
-                    return_special_tokens_mask=offsets,
-                )
+                rows = self._encoded(readable, cleaned, offsets)
             except Exception as error:
                 if "too short" not in str(error):
                     raise
@@ -96,31 +121,104 @@ class Tokenizer:
                     f"A label fills the {self.max_tokens:,} tokens that the model reads, and the "
                     "text has no room. Shorten the label."
                 ) from error
-            rows = [self._row(encoded, i, readable, cleaned) for i in range(len(readable))]
         if not all(rows):
             raise InputError("There is no text to predict. Type or paste some.")
         return rows
 
-    def _row(
-        self, encoded: Mapping[str, Any], i: int, texts: list[str], pairs: list[str] | None
-    ) -> Row:
-        inputs = {name: encoded[name][i] for name in self.takes & encoded.keys()}
-        longest = len(inputs["input_ids"]) == self.max_tokens
-        whole = [texts[i], pairs[i]] if pairs else [texts[i]]
-        truncated = longest and self._count(*whole) > self.max_tokens
-        if "offset_mapping" not in encoded:
-            return Row(inputs, truncated)
-        special = encoded["special_tokens_mask"][i]
-        return Row(
-            inputs,
-            truncated,
-            tuple(
-                None if is_special else (start, end)
-                for (start, end), is_special in zip(
-                    encoded["offset_mapping"][i], special, strict=True
-                )
-            ),
+    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[Row]:
+        self._core.no_padding()
+        self._core.enable_truncation(
+            self.max_tokens,
+            strategy="only_first" if pairs else "longest_first",
+            direction="right" if self.traits.truncates_right else "left",
         )
+        what = list(zip(texts, pairs, strict=True)) if pairs else texts
+        return [self._row(encoding, offsets) for encoding in self._core.encode_batch(what)]
+
+    def _row(self, encoding: Any, offsets: bool) -> Row:
+        every = {
+            "input_ids": encoding.ids,
+            "token_type_ids": encoding.type_ids,
+            "attention_mask": encoding.attention_mask,
+        }
+        return Row(
+            {name: every[name] for name in self.traits.takes if name in every},
+            bool(encoding.overflowing),
+            _offsets(encoding.offsets, encoding.special_tokens_mask) if offsets else (),
+        )
+
+    def is_word_start(self, token_id: int, text: str, start: int, end: int) -> bool:
+        """Whether the token at these characters of `text` begins a word.
+
+        As transformers decides it for token classification: a WordPiece continuation is longer
+        than what it stands for; where tokens carry no mark, a space before or in front tells.
+        """
+        if token_id == self.traits.unknown_id:
+            return True
+        if self.traits.marks_subwords:
+            return len(self._core.id_to_token(token_id)) == end - start
+        return start == 0 or " " in text[start - 1 : start + 1]
+
+    def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
+        """The text of token ids; without `special` ones such as the end of the text."""
+        text: str = self._core.decode(ids, skip_special_tokens=not special)
+        return text
+
+
+class TransformersTokenizer(Tokenizer):
+    """The tokenizer in a model's folder, by whichever class of transformers it asks for.
+
+    Most are fast: behind them is a tokenizer of the library tokenizers, used directly. Some are
+    Python, and cannot say which characters a token stands for.
+    """
+
+    def __init__(self, folder: Path, *, trust_remote_code: bool) -> None:
+        """Reads the tokenizer in `folder`; raises whatever transformers raises if it cannot."""
+        # First, since huggingface_hub 2.4 prints errors when transformers is.
+        import huggingface_hub  # noqa: F401
+        from transformers import AutoTokenizer
+
+        self._tokenizer: Any = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=trust_remote_code
+        )
+        core = getattr(self._tokenizer, "backend_tokenizer", None)
+        self.is_fast = bool(self._tokenizer.is_fast)
+        self.has_chat_template = bool(self._tokenizer.chat_template)
+        traits = Traits(
+            max_tokens=limit(self._tokenizer.model_max_length),
+            takes=tuple(self._tokenizer.model_input_names),
+            pads_right=self._tokenizer.padding_side == "right",
+            truncates_right=self._tokenizer.truncation_side == "right",
+            marks_subwords=bool(
+                getattr(getattr(core, "model", None), "continuing_subword_prefix", None)
+            ),
+            mask_token=self._tokenizer.mask_token,
+            mask_id=self._tokenizer.mask_token_id,
+            unknown_id=self._tokenizer.unk_token_id,
+        )
+        super().__init__(core, traits)
+
+    @property
+    def raw(self) -> Any:
+        """transformers' own tokenizer, for `generate`, which looks for stop strings with it."""
+        return self._tokenizer
+
+    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[Row]:
+        if self.is_fast:
+            return super()._encoded(texts, pairs, offsets)
+        encoded = self._tokenizer(
+            texts,
+            pairs,
+            truncation="only_first" if pairs else True,
+            max_length=self.max_tokens,
+        )
+        whole = zip(texts, pairs, strict=True) if pairs else [(text,) for text in texts]
+        return [self._slow_row(encoded, i, parts) for i, parts in enumerate(whole)]
+
+    def _slow_row(self, encoded: Mapping[str, Any], i: int, parts: tuple[str, ...]) -> Row:
+        inputs = {name: encoded[name][i] for name in self.traits.takes if name in encoded}
+        full = len(inputs["input_ids"]) == self.max_tokens
+        return Row(inputs, full and self._count(*parts) > self.max_tokens)
 
     def _count(self, *texts: str) -> int:
         return len(self._tokenizer(*texts, verbose=False)["input_ids"])
@@ -144,24 +242,15 @@ class Tokenizer:
             ) from error
         return encoded
 
-    @property
-    def raw(self) -> Any:
-        """transformers' own tokenizer, for `generate`, which looks for stop strings with it."""
-        return self._tokenizer
-
-    def is_word_start(self, token_id: int, text: str, start: int, end: int) -> bool:
-        """Whether the token at these characters of `text` begins a word.
-
-        As transformers decides it for token classification: a WordPiece continuation is longer
-        than what it stands for; where tokens carry no mark, a space before or in front tells.
-        """
-        if token_id == self.unknown_id:
-            return True
-        if self.marks_subwords:
-            return len(self._tokenizer.convert_ids_to_tokens(token_id)) == end - start
-        return start == 0 or " " in text[start - 1 : start + 1]
-
     def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
-        """The text of token ids; without `special` ones such as the end of the text."""
         text: str = self._tokenizer.decode(ids, skip_special_tokens=not special)
         return text
+
+
+def _offsets(
+    offsets: Sequence[tuple[int, int]], special: Sequence[int]
+) -> tuple[tuple[int, int] | None, ...]:
+    return tuple(
+        None if is_special else (start, end)
+        for (start, end), is_special in zip(offsets, special, strict=True)
+    )

@@ -56,6 +56,7 @@ def _model() -> Model:
         chosen.id,
         revision=chosen.revision,
         task=chosen.task,
+        runtime=chosen.runtime,
         device=chosen.device,
         dtype=chosen.dtype,
         params=settings().parameters,

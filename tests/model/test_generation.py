@@ -4,10 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
+from typing import cast
 
 import pytest
 
 from model import GeneratedText, Generation, InputError, Model, ModelClosed, ModelError
+from model.runtimes import TorchRuntime
+from model.tokenizer import TransformersTokenizer
 from tests.model import tiny
 
 LONG = {"max_new_tokens": 2000}
@@ -127,7 +130,7 @@ def test_a_message_that_is_too_long_says_how_long_it_is(writer: Model) -> None:
 def test_odd_settings_of_the_model_do_no_harm(
     writer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = writer._runtime._model.generation_config
+    settings = cast(TorchRuntime, writer.loaded.runtime).module.generation_config
     plain = writer.predict(["Once"], {"max_new_tokens": 20})[0].output
     monkeypatch.setattr(settings, "return_dict_in_generate", True)
     assert writer.predict(["Once"], {"max_new_tokens": 20})[0].output == plain
@@ -156,7 +159,7 @@ def test_a_failure_reaches_the_reader(writer: Model, monkeypatch: pytest.MonkeyP
     def fail(*args: object, **kwargs: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(writer._runtime, "generate", fail)
+    monkeypatch.setattr(writer.loaded.runtime, "generate", fail)
     with pytest.raises(ModelError, match=r"there is not enough memory for it\. Shorten the text"):
         writer.stream("Once").future.result(30)
 
@@ -164,7 +167,11 @@ def test_a_failure_reaches_the_reader(writer: Model, monkeypatch: pytest.MonkeyP
 def test_a_broken_chat_template_is_one_sentence(
     writer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer._tokenizer._tokenizer, "chat_template", "{{ nothing.at.all }}")
+    monkeypatch.setattr(
+        cast(TransformersTokenizer, writer.loaded.tokenizer).raw,
+        "chat_template",
+        "{{ nothing.at.all }}",
+    )
     with pytest.raises(
         InputError, match=r"template refuses the message: 'nothing' is und.*chat = "
     ):

@@ -182,14 +182,14 @@ def test_close_leaves_no_caller_waiting() -> None:
     model = Model("model/bundled", device="cpu")
     model.load()
     release, started = threading.Event(), threading.Event()
-    forward = model._runtime.forward
+    forward = model.loaded.runtime.forward
 
     def slow(*args: object, **kwargs: object) -> object:
         started.set()
         release.wait(10)
         return forward(*args, **kwargs)  # type: ignore[arg-type]
 
-    model._runtime.forward = slow  # type: ignore[method-assign,assignment]
+    model.loaded.runtime.forward = slow  # type: ignore[method-assign,assignment]
     running = model.submit("first")
     started.wait(10)
     waiting = model.submit("second")
@@ -207,7 +207,7 @@ def test_a_failure_of_the_forward_pass_is_one_sentence(monkeypatch: pytest.Monke
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("a bad number\nlong details")
 
-    monkeypatch.setattr(model._runtime, "forward", fail)
+    monkeypatch.setattr(model.loaded.runtime, "forward", fail)
     with pytest.raises(ModelError, match=r"failed on this input: a bad number\. Try"):
         model.predict(["x"])
     with pytest.raises(ModelError, match="failed on this input"):

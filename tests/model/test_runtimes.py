@@ -8,7 +8,7 @@ import pytest
 
 from model import Model
 from model.runtimes import TorchRuntime, Trial, compare, usable_cores
-from model.tokenizer import Tokenizer
+from model.tokenizer import TransformersTokenizer
 from tests.model import tiny
 
 
@@ -43,12 +43,14 @@ def runtime(folder: Path, dtype: str) -> TorchRuntime:
 
 
 def test_a_comparison_measures_both(folder: Path) -> None:
-    rows = Tokenizer(folder, trust_remote_code=False).rows(["Ada was born", "in London"])
+    rows = TransformersTokenizer(folder, trust_remote_code=False).rows(
+        ["Ada was born", "in London"]
+    )
     full, half = runtime(folder, "float32"), runtime(folder, "bfloat16")
     trial = compare(full, half, rows)
     assert trial.speedup > 0
     assert 0 < trial.difference < 0.1
-    half._model.classifier.weight.data.fill_(float("nan"))
+    half.module.classifier.weight.data.fill_(float("nan"))
     assert compare(full, half, rows).difference == 1.0, "what is no number is no small difference"
 
 
@@ -56,7 +58,7 @@ def test_a_comparison_measures_both(folder: Path) -> None:
 def test_auto_takes_what_the_trial_says(
     folder: Path, trial: Trial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.model.compare", lambda *given: trial)
+    monkeypatch.setattr("model.loading.compare", lambda *given: trial)
     model = Model(str(folder), device="cpu", dtype="auto")
     model.load()
     assert model.info.dtype == ("bfloat16" if trial.passed else "float32")
@@ -69,7 +71,7 @@ def test_auto_does_without_a_trial_for_which_there_is_no_memory(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = iter([10**9, 10**9, 10])
-    monkeypatch.setattr("model.model.free_bytes", lambda device: next(free))
+    monkeypatch.setattr("model.loading.free_bytes", lambda device: next(free))
     model = Model(str(folder), device="cpu", dtype="auto")
     model.load()
     assert model.info.dtype == "float32"

@@ -1,0 +1,267 @@
+"""From a folder or Hub id to what predicts: a task, a tokenizer and a runtime.
+
+Refuses what cannot work as early as it can: the wrong kind of model before its weights are
+fetched, one that does not fit into memory before they are read.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model.errors import ModelLoadError
+from model.exported import Exported
+from model.runtimes import (
+    DTYPES,
+    OnnxRuntime,
+    TorchRuntime,
+    Trial,
+    compare,
+    free_bytes,
+    is_out_of_memory,
+    pick_device,
+)
+from model.sources import (
+    ONNX,
+    Card,
+    Listing,
+    Source,
+    check_memory,
+    fetch,
+    find,
+    free_memory_bytes,
+    needed_bytes,
+    read_card,
+)
+from model.tasks import TASKS, Task, TextGeneration, checked, task_for
+from model.tokenizer import Tokenizer, TransformersTokenizer
+
+logger = logging.getLogger("tryout")
+
+RUNTIMES = (TorchRuntime.name, OnnxRuntime.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """What to load and how; see the arguments of `class Model`.
+
+    Raises ModelLoadError for a value that none of them can be.
+    """
+
+    source: Source
+    task: str
+    runtime: str
+    device: str
+    dtype: str
+    params: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        for name, value, allowed in (
+            ("task", self.task, ("auto", *TASKS)),
+            ("runtime", self.runtime, RUNTIMES),
+            ("dtype", self.dtype, ("auto", *DTYPES)),
+        ):
+            if value not in allowed:
+                raise ModelLoadError(f"{name} is {value!r}; it must be {' or '.join(allowed)}.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A model in memory.
+
+    `params` are the owner's, checked; `dtype_reason` says why the runtime computes in its dtype,
+    "" if it was told to; `packages` are what computes.
+    """
+
+    folder: Path
+    task: Task
+    tokenizer: Tokenizer
+    runtime: TorchRuntime | OnnxRuntime
+    params: Mapping[str, Any]
+    revision: str
+    card: Card
+    dtype_reason: str
+    packages: tuple[str, ...]
+
+
+def load(choice: Choice) -> Loaded:
+    """Reads tokenizer and weights; fetches them first if they are on the Hub.
+
+    Raises ModelLoadError or InputError with what is wrong, and how to mend it.
+    """
+    listing = find(choice.source)
+    card = read_card(listing.folder)
+    kind = task_for(choice.task, listing.config, card.pipeline_tag)
+    with _installed(choice.runtime):
+        if choice.runtime == OnnxRuntime.name:
+            return _load_export(choice, listing, card, kind)
+        return _load_torch(choice, listing, card, kind)
+
+
+def _load_torch(choice: Choice, listing: Listing, card: Card, kind: type[Task]) -> Loaded:
+    # Before transformers is: huggingface_hub 2.4 prints errors otherwise.
+    import huggingface_hub  # noqa: F401
+
+    config, trusted = listing.config, choice.source.trust_remote_code
+    _check_code(config, trusted)
+    with _reading("tokenizer"):
+        tokenizer = TransformersTokenizer(listing.folder, trust_remote_code=trusted)
+    _make(choice, config, kind, tokenizer)  # refuses what it can before any weights are fetched
+    device = pick_device(choice.device)
+    dtype = _first_dtype(device) if choice.dtype == "auto" else choice.dtype
+    check_memory(listing, dtype=dtype, free_bytes=free_bytes(device))
+    revision = fetch(choice.source, listing)
+    check_memory(listing, dtype=dtype, free_bytes=free_bytes(device))
+    trial = None
+    with _reading("weights"):
+        read = functools.partial(
+            TorchRuntime,
+            listing.folder,
+            auto_model=kind.auto_model,
+            device=device,
+            allow_pickle=choice.source.allow_pickle,
+            trust_remote_code=trusted,
+        )
+        runtime = read(dtype=dtype)
+        if choice.dtype == "auto" and device == "cpu":
+            task, _ = _make(choice, config, kind, tokenizer)
+            needed = needed_bytes(listing, dtype="bfloat16")
+            runtime, trial = _try_half(runtime, read, task, needed)
+    tokenizer.max_tokens = min(tokenizer.max_tokens, runtime.max_positions)
+    task, params = _make(choice, config, kind, tokenizer)  # with the limit that the weights have
+    return Loaded(
+        folder=listing.folder,
+        task=task,
+        tokenizer=tokenizer,
+        runtime=runtime,
+        params=params,
+        revision=revision,
+        card=card,
+        dtype_reason=str(trial) if trial else "",
+        packages=("torch", "transformers"),
+    )
+
+
+def _try_half(
+    full: TorchRuntime, read: Callable[..., TorchRuntime], task: Task, needed: int
+) -> tuple[TorchRuntime, Trial | None]:
+    """bfloat16 instead of float32 if it is faster on this CPU and says the same.
+
+    It is on CPUs with AVX512-BF16 or AMX and slow on others, and no flag tells how much; so both
+    compute a few rows. Where there is no memory for both, float32 stays.
+    """
+    if needed > free_bytes("cpu"):
+        return full, None
+    half = read(dtype="bfloat16")
+    text = " ".join(example.text for example in task.examples)
+    trial = compare(full, half, task.tokenizer.rows([task.examples[0].text, text]))
+    logger.info("bfloat16: %s", trial)
+    return (half, trial) if trial.passed else (full, None)
+
+
+def _load_export(choice: Choice, listing: Listing, card: Card, kind: type[Task]) -> Loaded:
+    if kind is TextGeneration:
+        raise ModelLoadError(f'runtime = "onnx" does not do {kind.name}. Set runtime = "torch".')
+    if choice.device not in ("auto", "cpu"):
+        raise ModelLoadError(
+            f'device is {choice.device!r}, and runtime = "onnx" computes on the CPU. '
+            'Set device = "auto".'
+        )
+    export = Exported.read(listing.folder)
+    if choice.dtype not in ("auto", "float32", export.dtype):
+        raise ModelLoadError(
+            f"dtype is {choice.dtype!r}, and it was exported to compute in {export.dtype}. "
+            'Set dtype = "auto".'
+        )
+    with _reading("tokenizer"):
+        tokenizer = Tokenizer.from_file(listing.folder / "tokenizer.json", export.tokenizer)
+    task, params = _make(choice, listing.config, kind, tokenizer)
+    check_memory(listing, dtype="float32", free_bytes=free_memory_bytes())
+    revision = fetch(choice.source, listing)
+    with _reading("weights"):
+        runtime = OnnxRuntime(
+            listing.folder / ONNX,
+            dtype=export.dtype,
+            parameters=export.parameters,
+            pad_id=export.pad_id,
+            memory_bytes=sum(listing.weights.values()),
+        )
+    return Loaded(
+        folder=listing.folder,
+        task=task,
+        tokenizer=tokenizer,
+        runtime=runtime,
+        params=params,
+        revision=revision,
+        card=card,
+        dtype_reason=str(export),
+        packages=("onnxruntime", "tokenizers"),
+    )
+
+
+def _make(
+    choice: Choice, config: Mapping[str, Any], kind: type[Task], tokenizer: Tokenizer
+) -> tuple[Task, dict[str, Any]]:
+    """The task, and the owner's parameters checked; raises ModelLoadError or InputError."""
+    task = kind(config, tokenizer)
+    values = checked(task.params, choice.params, defaults={})
+    return task, {name: values[name] for name in choice.params}
+
+
+def _check_code(config: Mapping[str, Any], trusted: bool) -> None:
+    """Raises ModelLoadError if the model needs code of its own that is not allowed."""
+    from transformers import CONFIG_MAPPING
+
+    if trusted or config.get("model_type") in CONFIG_MAPPING:
+        return
+    if "auto_map" in config:
+        raise ModelLoadError(
+            "It comes with code of its own, which is not run unless you allow it. Read that "
+            "code, then set trust_remote_code = true; or name another model."
+        )
+
+
+def _first_dtype(device: str) -> str:
+    """What "auto" begins with: a GPU has half precision, a CPU has to show it."""
+    return "bfloat16" if device.startswith("cuda") else "float32"
+
+
+@contextmanager
+def _installed(runtime: str) -> Iterator[None]:
+    """Says which packages to install if a runtime's are not there."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        file = "requirements.txt" if runtime == TorchRuntime.name else f"requirements-{runtime}.txt"
+        raise ModelLoadError(
+            f'runtime = "{runtime}" needs {error.name}, which is not installed. '
+            f"Install what {file} lists."
+        ) from error
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Makes one sentence of whatever a library raises while it reads a part of the model."""
+    try:
+        yield
+    except (ModelLoadError, ModuleNotFoundError):
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise ModelLoadError(
+                "There is not enough memory for it. Name a smaller model, or take a machine with "
+                "more memory."
+            ) from error
+        raise ModelLoadError(
+            f"Its {what} cannot be read: {first_line(error)} "
+            "Check its files, or name another model in app.toml."
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, as one sentence."""
+    text = str(error).strip().split("\n")[0] or type(error).__name__
+    return text if text.endswith((".", "!", "?")) else f"{text}."
