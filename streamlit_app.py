@@ -25,9 +25,13 @@ from ui.visit_cookie import VisitCookie
 logger = logging.getLogger("tryout")
 
 # Read when torch is imported, which is later. Threads of a forward pass that wait for each other by
-# spinning take the cores that the sessions need; and a kernel is kept for each shape of a batch, of
-# which a room full of visitors makes a thousand, at 0.3 MB each.
-FOR_TORCH = {"OMP_WAIT_POLICY": "PASSIVE", "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "64"}
+# spinning take the cores that the sessions need; and kernels are kept for each shape of a batch, of
+# which a room full of visitors makes a thousand, by oneDNN and once more by torch around it.
+FOR_TORCH = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
+    "LRU_CACHE_CAPACITY": "16",
+}
 
 
 def show_page() -> None:

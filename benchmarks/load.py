@@ -4,6 +4,7 @@ Run as a process of its own: python -m benchmarks.load KIND URL VISITORS SECONDS
 """
 
 import json
+import secrets
 import statistics
 import sys
 import threading
@@ -76,19 +77,36 @@ def main(kind: str, url: str, visitors: int, seconds: float) -> dict[str, Any]:
 def connected(kind: str, url: str, stack: ExitStack) -> Click:
     if kind.startswith("gradio"):
         client = stack.enter_context(httpx2.Client(base_url=url, timeout=120))
-        return lambda text: _gradio(client, text)
+        return GradioVisitor(client).predict
     visitor = stack.enter_context(Visitor(url))
     return lambda text: visitor.predict(text) and None
 
 
-def _gradio(client: httpx2.Client, text: str) -> None:
-    """One prediction by Gradio's documented protocol: a POST, then the events of its result."""
-    call = client.post("/gradio_api/call/predict", json={"data": [text]}).raise_for_status()
-    address = f"/gradio_api/call/predict/{call.json()['event_id']}"
-    with client.stream("GET", address) as events:
-        body = "".join(events.iter_text())
-    if "event: complete" not in body:
-        raise RuntimeError(body[:200])
+class GradioVisitor:
+    """A click as Gradio's page sends it: a POST into the queue, then the session's events."""
+
+    def __init__(self, client: httpx2.Client) -> None:
+        self._client = client
+        self._session = secrets.token_hex(6)
+        config = client.get("/config").raise_for_status().json()
+        (self._function,) = (
+            one["id"] for one in config["dependencies"] if one["api_name"] == "predict"
+        )
+
+    def predict(self, text: str) -> None:
+        asked = {
+            "data": [text],
+            "fn_index": self._function,
+            "session_hash": self._session,
+            "event_data": None,
+            "trigger_id": None,
+        }
+        self._client.post("/gradio_api/queue/join", json=asked).raise_for_status()
+        address = f"/gradio_api/queue/data?session_hash={self._session}"
+        with self._client.stream("GET", address) as events:
+            body = "".join(events.iter_text())
+        if '"msg":"process_completed"' not in body or '"success":true' not in body:
+            raise RuntimeError(body[-300:])
 
 
 if __name__ == "__main__":
