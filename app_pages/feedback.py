@@ -14,6 +14,7 @@ from ui.names import distinct
 from ui.text import as_markdown, printable, shortened
 
 PAGE_ROWS = 20
+MAX_ROWS = 10_000  # that can be paged through; filters find the others
 VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
 
 
@@ -84,13 +85,16 @@ else:
         )
         words = st.text_input("Text contains", key="words", on_change=first_page, width=220)
     chosen = Filter(verdict=verdict or "", label=label or "", text=words)
-    found = log.count(chosen)
-    pages = ceil(found / PAGE_ROWS)
+    found = log.count(chosen, limit=MAX_ROWS + 1)
+    pages = ceil(min(found, MAX_ROWS) / PAGE_ROWS)
     if found:
         number = st.session_state.get("page", 1) if pages > 1 else 1
         rows = log.page(chosen, offset=(min(number, pages) - 1) * PAGE_ROWS, limit=PAGE_ROWS)
         st.dataframe(frame(rows), column_config=COLUMN_CONFIG, hide_index=True, height="content")
-        st.caption(f"{found:,} {'row' if found == 1 else 'rows'}")
+        if found > MAX_ROWS:
+            st.caption(f"More than {MAX_ROWS:,} rows; these are the newest. Filters find the rest.")
+        else:
+            st.caption(f"{found:,} {'row' if found == 1 else 'rows'}")
         if pages > 1:
             st.pagination(pages, key="page")
     else:

@@ -101,6 +101,7 @@ PREDICTION_CELLS = {
     "task": TEXT,
     "model_id": TEXT,
     "model_revision": TEXT,
+    "runtime": TEXT,
     "params": Cell(_dump, _read_params, "a JSON object"),
     "input": TEXT,
     "output": Cell(_dump, _read_output, "labels, spans or a text as JSON, scores from 0 to 1"),

@@ -1,4 +1,4 @@
-"""Opens the database of the log: engine, pragmas, schema. Knows no prediction and no rating."""
+"""Opens the database of the log: engine, pragmas, schema. Records nothing and answers nothing."""
 
 import logging
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
+from feedback.derived import rebuild
 from feedback.errors import FeedbackError, LogUnavailable
 
 logger = logging.getLogger("tryout")
@@ -157,12 +158,15 @@ def _engine(url: sa.URL) -> sa.Engine:
 def _migrate(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.migration import MigrationContext
     from alembic.util import CommandError
 
     config = Config()
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
+    context = MigrationContext.configure(connection)
+    before = context.get_current_revision()
     try:
         command.upgrade(config, NEWEST)
     except CommandError as error:
@@ -170,3 +174,5 @@ def _migrate(connection: sa.Connection) -> None:
             "The feedback log was written by a newer version of this app. Update the app, or "
             "name another database."
         ) from error
+    if before not in (None, context.get_current_revision()):
+        rebuild(connection)

@@ -3,36 +3,27 @@
 Append-only: a changed mind is a new revision, and the newest of each reviewer counts.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
+from feedback.derived import INSERT, counts, note_labels, recounted
 from feedback.errors import FeedbackError
 from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
-from feedback.tables import predictions, ratings
+from feedback.tables import labels, predictions, ratings, reviewers, tallies
 
 CHUNK = 500
-INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 Row = tuple[Entry, Rating | None]
 
-_newer = ratings.alias("newer")
-# The ratings that count: no newer revision by the same reviewer, and not retracted.
-_counts = sa.and_(
-    ~sa.exists().where(
-        _newer.c.prediction_id == ratings.c.prediction_id,
-        _newer.c.reviewer == ratings.c.reviewer,
-        _newer.c.id > ratings.c.id,
-    ),
-    ratings.c.retracted.is_(False),
-)
-current = sa.select(ratings).where(_counts).subquery("current_ratings")
-_up = sa.func.coalesce(sa.func.sum(sa.case((current.c.verdict == "up", 1), else_=0)), 0)
-_down = sa.func.coalesce(sa.func.sum(sa.case((current.c.verdict == "down", 1), else_=0)), 0)
+_RATING = [column for column in ratings.columns if column.name != "superseded"]
+current = sa.select(*_RATING).where(counts).subquery("current_ratings")
+_up = sa.func.coalesce(sa.func.sum(sa.case((tallies.c.verdict == "up", tallies.c.ratings))), 0)
+_down = sa.func.coalesce(sa.func.sum(sa.case((tallies.c.verdict == "down", tallies.c.ratings))), 0)
+_unrated = predictions.c.rated == sa.literal_column("0")  # spelled as its index is
 
 
 class FeedbackLog:
@@ -41,9 +32,11 @@ class FeedbackLog:
     def __init__(self, url: str) -> None:
         """Opens the database and brings its schema up to date; see Database for what it raises."""
         self._database = Database(url)
+        self._noted: set[str] = set()
 
     def record(self, entry: Entry) -> None:
         """Stores a prediction once, however often it is called with it."""
+        label = entry.prediction.label
         with self._database.connect(write=True) as connection:
             insert = INSERT.get(connection.dialect.name)
             if insert is None:
@@ -51,6 +44,9 @@ class FeedbackLog:
             else:
                 statement = insert(predictions).values(entry_values(entry))
                 connection.execute(statement.on_conflict_do_nothing())
+            if label not in self._noted:
+                note_labels(connection, [label])
+        self._noted.add(label)
 
     def rate(self, rating: Rating) -> bool:
         """Stores a rating unless it says what its reviewer's newest already says.
@@ -63,7 +59,7 @@ class FeedbackLog:
             if connection.execute(rated.with_for_update()).first() is None:
                 raise FeedbackError(f"There is no prediction {rating.prediction_id} to rate.")
             newest = connection.execute(
-                sa.select(ratings)
+                sa.select(*_RATING)
                 .where(
                     ratings.c.prediction_id == rating.prediction_id,
                     ratings.c.reviewer == rating.reviewer,
@@ -77,14 +73,18 @@ class FeedbackLog:
                 return False  # a repeated call, after one whose answer was lost
             if said == rating.content or (said is None and rating.retracted):
                 return False
-            connection.execute(sa.insert(ratings).values(_rating_values(rating)))
+            with recounted(connection, [rating.prediction_id]):
+                connection.execute(sa.insert(ratings).values(_rating_values(rating)))
             return True
 
     def add(self, entries: Iterable[Entry], revisions: Iterable[Rating]) -> Added:
         """Stores what is not there yet, all or nothing; what is there stays as it is."""
+        stored, rows = list(entries), [_rating_values(rating) for rating in revisions]
         with self._database.connect(write=True) as connection:
-            made = _insert_new(connection, predictions, [entry_values(e) for e in entries])
-            rated = _insert_new(connection, ratings, [_rating_values(r) for r in revisions])
+            made = _insert_new(connection, predictions, [entry_values(entry) for entry in stored])
+            note_labels(connection, {entry.prediction.label for entry in stored})
+            with recounted(connection, {row["prediction_id"] for row in rows}):
+                rated = _insert_new(connection, ratings, rows)
         return Added(made[0], rated[0], made[1] + rated[1])
 
     def find(self, prediction_id: UUID) -> Entry | None:
@@ -104,57 +104,61 @@ class FeedbackLog:
 
     def counts(self) -> Counts:
         """How many predictions, ratings and reviewers there are."""
+
+        def number(of: sa.FromClause, *where: Any) -> Any:
+            return sa.select(sa.func.count()).select_from(of).where(*where).scalar_subquery()
+
         question = sa.select(
-            sa.select(sa.func.count()).select_from(predictions).scalar_subquery(),
-            sa.func.count(current.c.prediction_id.distinct()),
+            number(predictions),
+            number(predictions, _unrated),
             _up,
             _down,
-            sa.func.count(current.c.reviewer.distinct()),
+            number(reviewers, reviewers.c.ratings > 0),
         )
         with self._database.connect() as connection:
-            return Counts(*connection.execute(question).one())
+            every, unrated, up, down, reviewing = connection.execute(question).one()
+        return Counts(every, every - unrated, up, down, reviewing)
 
     def labels(self) -> list[str]:
         """The labels that were predicted, in alphabetical order; "" is none."""
-        question = (
-            sa.select(predictions.c.label)
-            .where(predictions.c.label != "")
-            .distinct()
-            .order_by(predictions.c.label)
-        )
         with self._database.connect() as connection:
-            return list(connection.execute(question).scalars())
+            return sorted(connection.execute(sa.select(labels.c.label)).scalars())
 
     def tally_by_day(self) -> list[Tally]:
         """Ratings a day (UTC), oldest first."""
-        day = sa.func.date(current.c.created_at, type_=sa.Date)
-        question = sa.select(day, _up, _down).group_by(day).order_by(day)
-        with self._database.connect() as connection:
-            return [Tally(*row) for row in connection.execute(question)]
+        return self._tally(tallies.c.day, lambda question: question.order_by(tallies.c.day))
 
     def tally_by_label(self, *, limit: int) -> list[Tally]:
         """Ratings a predicted label, the most rated first."""
-        question = (
-            sa.select(predictions.c.label, _up, _down)
-            .join(current, current.c.prediction_id == predictions.c.id)
-            .group_by(predictions.c.label)
-            .order_by(sa.func.count().desc(), predictions.c.label)
-            .limit(limit)
+        return self._tally(
+            tallies.c.label,
+            lambda question: question.order_by(
+                sa.func.sum(tallies.c.ratings).desc(), tallies.c.label
+            ).limit(limit),
         )
-        with self._database.connect() as connection:
-            return [Tally(*row) for row in connection.execute(question)]
 
-    def count(self, chosen: Filter) -> int:
-        """How many rows `page` has in all."""
-        question = _filtered(sa.select(sa.func.count()), chosen)
+    def _tally(
+        self, key: sa.Column[Any], ordered: Callable[[sa.Select[Any]], sa.Select[Any]]
+    ) -> list[Tally]:
+        question = sa.select(key, _up, _down).where(tallies.c.ratings > 0).group_by(key)
         with self._database.connect() as connection:
-            return int(connection.execute(question).scalar_one())
+            return [Tally(*row) for row in connection.execute(ordered(question))]
+
+    def count(self, chosen: Filter, *, limit: int) -> int:
+        """How many rows `page` has in all, or `limit` if there are more: a count reads them."""
+        question = _filtered(sa.select(sa.literal(1)), chosen).limit(limit).subquery()
+        with self._database.connect() as connection:
+            return int(
+                connection.execute(sa.select(sa.func.count()).select_from(question)).scalar_one()
+            )
 
     def page(self, chosen: Filter, *, offset: int, limit: int) -> list[Row]:
         """Predictions with each rating that counts, newest first."""
+        rated = chosen.verdict in ("up", "down")
+        newest = current.c.prediction_id if rated else predictions.c.id  # as an index has it
         question = (
             _filtered(_rows(current), chosen)
-            .order_by(predictions.c.id.desc(), current.c.id.desc())
+            .order_by(newest.desc(), current.c.id.desc())
             .offset(offset)
             .limit(limit)
         )
@@ -178,7 +182,7 @@ class FeedbackLog:
 
 
 def _rating_values(rating: Rating) -> dict[str, Any]:
-    return {column.name: getattr(rating, column.name) for column in ratings.columns}
+    return {column.name: getattr(rating, column.name) for column in _RATING}
 
 
 def _insert_new(
@@ -201,7 +205,8 @@ def _insert_chunk(
         if new:
             with connection.begin_nested():
                 connection.execute(sa.insert(table), new)
-        return len(new), sum(there.get(row["id"], row) != row for row in rows)
+        same = [there.get(row["id"], row).items() >= row.items() for row in rows]
+        return len(new), same.count(False)
 
     try:
         return insert_missing()
@@ -212,7 +217,7 @@ def _insert_chunk(
 def _rows(judgements: sa.FromClause) -> sa.Select[Any]:
     """The columns of both tables; those of the ratings are prefixed."""
     return sa.select(
-        predictions, *(column.label(f"rating_{column.name}") for column in judgements.columns)
+        predictions, *(judgements.c[one.name].label(f"rating_{one.name}") for one in _RATING)
     )
 
 
@@ -224,7 +229,7 @@ def _row(row: sa.Row[Any]) -> Row:
     values = _values(row)
     if values["rating_id"] is None:
         return entry_from(values), None
-    rating = Rating(**{column.name: values[f"rating_{column.name}"] for column in ratings.columns})
+    rating = Rating(**{column.name: values[f"rating_{column.name}"] for column in _RATING})
     return entry_from(values), rating
 
 
@@ -233,7 +238,7 @@ def _filtered(question: sa.Select[Any], chosen: Filter) -> sa.Select[Any]:
         predictions.outerjoin(current, current.c.prediction_id == predictions.c.id)
     )
     if chosen.verdict == "unrated":
-        question = question.where(current.c.id.is_(None))
+        question = question.where(_unrated)
     elif chosen.verdict:
         question = question.where(current.c.verdict == chosen.verdict)
     if chosen.label:

@@ -91,6 +91,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "task": prediction.task,
         "model_id": prediction.model_id,
         "model_revision": prediction.model_revision,
+        "runtime": prediction.runtime,
         "params": dict(prediction.params),
         "input": prediction.input,
         "output": output_to_json(prediction.output),
@@ -106,7 +107,8 @@ def entry_values(entry: Entry) -> dict[str, Any]:
 def entry_from(values: Mapping[str, Any]) -> Entry:
     """What `entry_values` was given."""
     named = (
-        "id created_at task model_id model_revision params input truncated queue_ms inference_ms"
+        "id created_at task model_id model_revision runtime params input truncated queue_ms "
+        "inference_ms"
     )
     return Entry(
         prediction=Prediction(

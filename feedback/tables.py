@@ -1,4 +1,6 @@
-"""The two tables of the log and the column types that hold any text and any instant.
+"""The tables of the log and the column types that hold any text and any instant.
+
+What is recorded is in predictions and ratings; the rest follows from it (see feedback.derived).
 
 The migrations in `feedback/migrations` make the same tables; a test compares the two.
 """
@@ -56,6 +58,7 @@ predictions = sa.Table(
     sa.Column("task", AnyText, nullable=False),
     sa.Column("model_id", AnyText, nullable=False),
     sa.Column("model_revision", AnyText, nullable=False),
+    sa.Column("runtime", AnyText, nullable=False, server_default="torch"),
     sa.Column("params", sa.JSON, nullable=False),
     sa.Column("input", AnyText, nullable=False),
     sa.Column("output", sa.JSON, nullable=False),
@@ -66,6 +69,13 @@ predictions = sa.Table(
     sa.Column("truncated", sa.Boolean, nullable=False),
     sa.Column("queue_ms", sa.Double, nullable=False),
     sa.Column("inference_ms", sa.Double, nullable=False),
+    sa.Column("rated", sa.Integer, nullable=False, server_default="0"),  # ratings that count
+)
+sa.Index(
+    "ix_predictions_unrated",
+    predictions.c.id,
+    sqlite_where=sa.text("rated = 0"),
+    postgresql_where=sa.text("rated = 0"),
 )
 
 ratings = sa.Table(
@@ -80,5 +90,43 @@ ratings = sa.Table(
     sa.Column("comment", AnyText, nullable=False),
     sa.Column("blind", sa.Boolean, nullable=False),
     sa.Column("retracted", sa.Boolean, nullable=False),
+    # there is a newer revision by the same reviewer
+    sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "prediction_id", "reviewer", "id"),
+    sa.Index(
+        None,
+        "verdict",
+        "prediction_id",
+        "id",
+        sqlite_where=sa.text("superseded = 0 AND retracted = 0"),
+        postgresql_where=sa.text("NOT superseded AND NOT retracted"),
+    ),
+)
+
+# How many ratings count, by what pages show; `id` is made of the columns between.
+tallies = sa.Table(
+    "tallies",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("day", sa.Date, nullable=False),  # UTC, of the rating
+    sa.Column("model_id", AnyText, nullable=False),
+    sa.Column("model_revision", AnyText, nullable=False),
+    sa.Column("label", AnyText, nullable=False),  # predicted
+    sa.Column("verdict", sa.String(4), nullable=False),
+    sa.Column("ratings", sa.Integer, nullable=False),
+)
+
+reviewers = sa.Table(
+    "reviewers",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("reviewer", AnyText, nullable=False),
+    sa.Column("ratings", sa.Integer, nullable=False),
+)
+
+labels = sa.Table(
+    "labels",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("label", AnyText, nullable=False),
 )

@@ -372,6 +372,7 @@ class Model:
             task=self.loaded.task.name,
             model_id=self.model_id,
             model_revision=self.info.revision,
+            runtime=self.info.runtime,
             params=work.params,
             input=work.text,
             output=output,

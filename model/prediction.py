@@ -188,6 +188,7 @@ class Prediction:
     task: str
     model_id: str
     model_revision: str
+    runtime: str
     params: Mapping[str, Any]
     input: str
     output: Output

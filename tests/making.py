@@ -20,6 +20,7 @@ def entry(text: str = "a text", **changes: Any) -> Entry:
         "task": "text-classification",
         "model_id": "model/bundled",
         "model_revision": "abc",
+        "runtime": "torch",
         "params": {},
         "input": text,
         "output": SCORES,

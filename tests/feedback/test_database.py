@@ -1,5 +1,6 @@
 """Opening a database: what is made, and what is said when that cannot be."""
 
+import dataclasses
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from alembic.migration import MigrationContext
 
 from feedback import FeedbackError, FeedbackLog, LogUnavailable
 from feedback.database import Database
-from feedback.tables import metadata
+from feedback.records import Counts, entry_values
+from feedback.tables import metadata, predictions, ratings
 from model.prediction import GeneratedText
 from tests.making import entry, rating
 
@@ -27,14 +29,21 @@ def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
     log_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, another = entry("kept"), entry("too")
+    said = [rating(one, verdict="down"), rating(one), rating(one, "Bob", retracted=True)]
     with monkeypatch.context() as older:
         older.setattr("feedback.database.NEWEST", "0001")
-        log = FeedbackLog(log_url)
-        log.add([one, another], [rating(one)])
-        log.close()
+        database = Database(log_url)
+        with database.connect(write=True) as connection:
+            for stored in (one, another):
+                values = entry_values(stored)
+                del values["runtime"]
+                connection.execute(sa.insert(predictions).values(values))
+            connection.execute(sa.insert(ratings), [dataclasses.asdict(one) for one in said])
+        database.close()
     log = FeedbackLog(log_url)
     assert log.find(one.prediction.id) == one
-    assert log.counts().up == 1
+    assert log.counts() == Counts(predictions=2, rated=1, up=1, down=0, reviewers=1)
+    assert log.labels() == ["positive"]
     generated = entry(output=GeneratedText("more", 1, "end"))
     log.add([generated], [rating(another), rating(generated)])
     assert log.find(generated.prediction.id) == generated
