@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from feedback.errors import CsvError
-from feedback.escape import guarded, storable, unguarded, unstorable
+from feedback.escape import guarded, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
-from feedback.records import Added, Rating, entry_from, entry_values
+from feedback.records import Added, Rating, entry_from
 from model.prediction import output_from_json, output_to_json
 
 MAX_CELL_CHARS = 16 * 1024 * 1024
@@ -33,7 +33,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How a kind of value is written to a cell and read from one."""
+    """How a kind of value is written to a cell, as the database has it, and read from one."""
 
     write: Callable[[Any], str]
     read: Callable[[str], Any]
@@ -74,23 +74,37 @@ def _read_params(cell: str) -> dict[str, Any]:
     return dict(json.loads(cell))
 
 
-TEXT = Cell(lambda text: guarded(storable(text)), lambda cell: unstorable(unguarded(cell)), "text")
-ID = Cell(str, UUID, "an id")
-OPTIONAL_ID = Cell(
-    lambda v: str(v) if v else "", lambda c: UUID(c) if c else None, "an id or nothing"
-)
-INSTANT = Cell(
-    lambda v: v.isoformat(timespec="microseconds"),
-    _read_instant,
-    "a time like 2026-01-31T12:00:00Z",
-)
+def _write_text(stored: str) -> str:
+    # What begins with a letter or a digit is no formula, and that is quicker to see.
+    return stored if stored[:1].isalnum() else guarded(stored)
+
+
+def _write_id(stored: str) -> str:
+    """A UUID, which databases without the type keep as 32 hex digits."""
+    if len(stored) == 36:
+        return stored
+    return f"{stored[:8]}-{stored[8:12]}-{stored[12:16]}-{stored[16:20]}-{stored[20:]}"
+
+
+def _write_instant(stored: str) -> str:
+    """UTC as it is stored; PostgreSQL leaves out zeros at the end of the microseconds."""
+    if len(stored) != 26:
+        stored = datetime.fromisoformat(stored).isoformat(timespec="microseconds")
+    return f"{stored[:10]}T{stored[11:]}+00:00"
+
+
+def _write_json(stored: str) -> str:
+    """JSON without spaces, as older logs have it."""
+    return _dump(json.loads(stored)) if ", " in stored or ": " in stored else stored
+
+
+TEXT = Cell(_write_text, lambda cell: unstorable(unguarded(cell)), "text")
+ID = Cell(_write_id, UUID, "an id")
+OPTIONAL_ID = Cell(_write_id, lambda c: UUID(c) if c else None, "an id or nothing")
+INSTANT = Cell(_write_instant, _read_instant, "a time like 2026-01-31T12:00:00Z")
 NUMBER = Cell(repr, _read_number, "a number")
-OPTIONAL_NUMBER = Cell(
-    lambda v: "" if v is None else repr(v),
-    lambda c: _read_number(c) if c else None,
-    "a number or nothing",
-)
-BOOL = Cell(lambda v: "true" if v else "false", _read_bool, "true or false")
+OPTIONAL_NUMBER = Cell(repr, lambda c: _read_number(c) if c else None, "a number or nothing")
+BOOL = Cell(lambda stored: "true" if stored else "false", _read_bool, "true or false")
 
 PREDICTION_CELLS = {
     "id": ID,
@@ -102,9 +116,11 @@ PREDICTION_CELLS = {
     "model_id": TEXT,
     "model_revision": TEXT,
     "runtime": TEXT,
-    "params": Cell(_dump, _read_params, "a JSON object"),
+    "params": Cell(_write_json, _read_params, "a JSON object"),
     "input": TEXT,
-    "output": Cell(_dump, _read_output, "labels, spans or a text as JSON, scores from 0 to 1"),
+    "output": Cell(
+        _write_json, _read_output, "labels, spans or a text as JSON, scores from 0 to 1"
+    ),
     "label": TEXT,
     "score": OPTIONAL_NUMBER,
     "margin": OPTIONAL_NUMBER,
@@ -129,15 +145,23 @@ COLUMNS = (
 
 
 def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:
-    """The log as the bytes of a CSV file, a row at a time, oldest prediction first."""
+    """The log as the bytes of a CSV file, some rows at a time, oldest prediction first.
+
+    Goes by columns and by what is stored, since a million rows are not to become objects first.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
     yield b"\xef\xbb\xbf" + buffer.getvalue().encode()
-    for row in log.history(unrated=unrated):
+    cells = [*PREDICTION_CELLS.values(), *RATING_CELLS.values()]
+    for rows in log.stored(PREDICTION_CELLS, RATING_CELLS, unrated=unrated):
         buffer.seek(0)
         buffer.truncate()
-        writer.writerow(_cells(row))
+        columns = [
+            ["" if value is None else cell.write(value) for value in column]
+            for cell, column in zip(cells, zip(*rows, strict=True), strict=True)
+        ]
+        writer.writerows(zip(*columns, strict=True))
         yield buffer.getvalue().encode()
 
 
@@ -149,15 +173,6 @@ def import_csv(log: FeedbackLog, file: BinaryIO) -> Imported:
     rows = list(_parse(file))
     entries, revisions = [entry for entry, _ in rows], [rating for _, rating in rows if rating]
     return Imported(len(rows), log.add(entries, revisions))
-
-
-def _cells(row: Row) -> list[str]:
-    entry, rating = row
-    values = entry_values(entry)
-    cells = [cell.write(values[name]) for name, cell in PREDICTION_CELLS.items()]
-    if rating is None:
-        return cells + [""] * len(RATING_CELLS)
-    return cells + [cell.write(getattr(rating, name)) for name, cell in RATING_CELLS.items()]
 
 
 def _parse(file: BinaryIO) -> Iterator[Row]:

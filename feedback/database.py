@@ -1,5 +1,6 @@
 """Opens the database of the log: engine, pragmas, schema. Records nothing and answers nothing."""
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,17 +128,24 @@ def _parse(url: str) -> sa.URL:
     return parsed
 
 
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
         return sa.create_engine(
             url,
+            json_serializer=_compact,
             pool_pre_ping=True,
             pool_timeout=CONNECT_TIMEOUT_S,
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
         )
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, pool_pre_ping=True)
-    engine = sa.create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+        return sa.create_engine(url, json_serializer=_compact, pool_pre_ping=True)
+    engine = sa.create_engine(
+        url, json_serializer=_compact, connect_args={"timeout": BUSY_TIMEOUT_S}
+    )
 
     @sa.event.listens_for(engine, "connect")
     def prepare(connection: Any, record: Any) -> None:

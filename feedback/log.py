@@ -3,7 +3,7 @@
 Append-only: a changed mind is a new revision, and the newest of each reviewer counts.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from feedback.database import Database
 from feedback.derived import INSERT, counts, note_labels, recounted
 from feedback.errors import FeedbackError
 from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
-from feedback.tables import labels, predictions, ratings, reviewers, tallies
+from feedback.tables import AnyText, labels, predictions, ratings, reviewers, tallies
 
 CHUNK = 500
 Row = tuple[Entry, Rating | None]
@@ -177,8 +177,36 @@ class FeedbackLog:
             for row in rows:
                 yield _row(row)
 
+    def stored(
+        self, of_predictions: Iterable[str], of_ratings: Iterable[str], *, unrated: bool
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """The rows of `history` by some columns, as the database has them, a few at a time.
+
+        Text is as `feedback.escape` makes it storable, ids, times and JSON are text, and what a
+        prediction without a rating has none of is None.
+        """
+        question = (
+            sa.select(
+                *(_as_stored(predictions.c[name]) for name in of_predictions),
+                *(_as_stored(ratings.c[name]) for name in of_ratings),
+            )
+            .select_from(predictions.join(ratings, isouter=unrated))
+            .order_by(predictions.c.id, ratings.c.id)
+        )
+        with self._database.connect() as connection:
+            rows = connection.execution_options(yield_per=CHUNK).execute(question)
+            yield from rows.partitions()
+
     def close(self) -> None:
         self._database.close()
+
+
+def _as_stored(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+    if isinstance(column.type, AnyText | sa.String):
+        return sa.type_coerce(column, sa.Text)
+    if isinstance(column.type, sa.Double | sa.Boolean):
+        return column
+    return sa.cast(column, sa.Text)
 
 
 def _rating_values(rating: Rating) -> dict[str, Any]:
