@@ -13,6 +13,8 @@ from contextlib import asynccontextmanager
 import psutil
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.runtime import get_instance
+from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
 from feedback import FeedbackError
 from model import ModelError
@@ -89,12 +91,18 @@ def disable_nagle() -> None:
         logger.warning("TCP_NODELAY could not be set, clicks are slower: %s", error)
 
 
+def sessions() -> int:
+    """How many pages are open, by Streamlit's own statistics."""
+    stats = get_instance().stats_mgr.get_stats([ACTIVE_SESSIONS_FAMILY])
+    return sum(stat.value for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))
+
+
 if __name__ == "__main__":
     show_page()
 else:
     app = st.App(
         __file__,
         lifespan=lifespan,
-        routes=routes(shared.loading),
+        routes=routes(shared.loading, shared.log, sessions),
         middleware=[Middleware(VisitCookie)],
     )

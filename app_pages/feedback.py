@@ -14,6 +14,7 @@ from ui.names import distinct
 from ui.text import as_markdown, printable, shortened
 
 PAGE_ROWS = 20
+MAX_DOWNLOAD_ROWS = 50_000  # more are streamed by a route: a button holds the file in memory
 MAX_ROWS = 10_000  # that can be paged through; filters find the others
 VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
 
@@ -105,6 +106,10 @@ else:
     # in between finds the old one gone.
     with st.container(horizontal=True):
         for name, unrated in (("ratings", False), ("all predictions", True)):
+            if counts.predictions > MAX_DOWNLOAD_ROWS:
+                address = f"/api/export/{'predictions' if unrated else 'ratings'}.csv"
+                st.link_button(f"Export {name}", address, icon=":material/download:")
+                continue
             st.download_button(
                 f"Export {name}",
                 data=partial(exported, unrated=unrated),

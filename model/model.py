@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from model.batching import (
     MAX_BATCH_TOKENS,
+    Counters,
     MicroBatcher,
     Place,
     Size,
@@ -251,7 +252,17 @@ class Model:
 
     def place(self, future: Future[Prediction]) -> Place | None:
         """Where a text waits for its turn; None once that has come."""
-        return self._batcher.place(future) if self._batcher else None
+        return self._queue.place(future)
+
+    @property
+    def counters(self) -> Counters:
+        """What was computed so far, and what was not; raises ModelClosed before `load`."""
+        return self._queue.counters
+
+    @property
+    def queue_depth(self) -> int:
+        """How many texts wait for their turn; raises ModelClosed before `load`."""
+        return self._queue.depth
 
     @property
     def generates(self) -> bool:
@@ -304,8 +315,13 @@ class Model:
     def _submit(
         self, work: Work, *, bulk: bool = False, timeout_s: float = float("inf")
     ) -> Future[Prediction]:
-        batcher = cast(MicroBatcher[Work, Value, Prediction], self._batcher)  # `_works` was first
-        return batcher.submit(work, work.size, bulk=bulk, timeout_s=timeout_s)
+        return self._queue.submit(work, work.size, bulk=bulk, timeout_s=timeout_s)
+
+    @property
+    def _queue(self) -> MicroBatcher[Work, Value, Prediction]:
+        if self._batcher is None:
+            raise ModelClosed(f"The model {self.model_id!r} is not loaded yet. Call load() first.")
+        return self._batcher
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters; raises InputError."""

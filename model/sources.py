@@ -205,6 +205,11 @@ def _weights(files: Mapping[str, int], source: Source) -> dict[str, int]:
     # transformers makes an empty tokenizer, silently, where there is none
     if not found(TOKENIZER_FILES):
         raise ModelLoadError(f"It lacks its tokenizer (tokenizer.json). {advice}")
+    if source.is_export and ONNX not in files:
+        raise ModelLoadError(
+            f'It lacks {ONNX}, which runtime = "onnx" needs. Export the model with make onnx, and '
+            "name the folder that it prints."
+        )
     for pattern in source.weights:
         if weights := found([pattern]):
             return weights
@@ -212,11 +217,6 @@ def _weights(files: Mapping[str, int], source: Source) -> dict[str, int]:
         raise ModelLoadError(
             "Its weights are pickled, and a pickle can run code when it is read. Convert them to "
             "safetensors, or set allow_pickle = true if you trust where they come from."
-        )
-    if source.is_export:
-        raise ModelLoadError(
-            f'It lacks {ONNX}, which runtime = "onnx" needs. Export the model with make onnx, and '
-            "name the folder that it prints."
         )
     if ONNX in files:
         raise ModelLoadError('It is an export to ONNX. Set runtime = "onnx".')

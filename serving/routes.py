@@ -1,22 +1,35 @@
-"""The HTTP routes below /api: is the process alive, is the model ready.
+"""The HTTP routes beside the pages: probes, metrics, the log as a file.
 
-Takes the model as a future and knows neither pages nor settings.
+Takes what it serves as functions and knows neither pages nor settings.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from itertools import chain
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
+from feedback import FeedbackError, FeedbackLog, export_csv
 from model import Model
+from serving.metrics import CONTENT_TYPE, metrics_text
 
+EXPORTS = {"ratings": False, "predictions": True}  # with predictions that have no rating?
 ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-def routes(loading: Callable[[], Future[Model]]) -> list[BaseRoute]:
-    """The routes; `loading` gives the model's future, and may raise if there can be none."""
+def routes(
+    loading: Callable[[], Future[Model]],
+    log: Callable[[], FeedbackLog],
+    sessions: Callable[[], int],
+) -> list[BaseRoute]:
+    """The routes.
+
+    `loading` gives the model's future and `log` the feedback log, and each may raise if there can
+    be none; `sessions` is how many pages are open.
+    """
 
     async def live(request: Request) -> JSONResponse:
         return JSONResponse({"status": "live"})
@@ -36,6 +49,34 @@ def routes(loading: Callable[[], Future[Model]]) -> list[BaseRoute]:
             {"status": "ready", "model": {"id": info.id, "revision": info.revision}}
         )
 
+    async def metrics(request: Request) -> Response:
+        try:
+            future = loading()
+        except Exception:  # noqa: BLE001 - /api/ready says which; the rest can be scraped
+            model = None
+        else:
+            model = future.result() if future.done() and not future.exception() else None
+        return Response(metrics_text(model, sessions=sessions()), media_type=CONTENT_TYPE)
+
+    async def exported(request: Request) -> Response:
+        """The log as CSV, in bounded memory however long it is."""
+        name = request.path_params["name"]
+        if name not in EXPORTS:
+            return await unknown(request)
+        rows = export_rows(name)
+        try:
+            first = await run_in_threadpool(next, rows)
+        except FeedbackError as error:
+            return JSONResponse({"error": str(error)}, 503)
+        return StreamingResponse(
+            chain([first], rows),
+            media_type="text/csv",
+            headers={"content-disposition": f'attachment; filename="{name}.csv"'},
+        )
+
+    def export_rows(name: str) -> Iterator[bytes]:
+        yield from export_csv(log(), unrated=EXPORTS[name])
+
     async def unknown(request: Request) -> JSONResponse:
         return JSONResponse(
             {"error": f"There is no {request.method} {request.url.path} here."}, 404
@@ -44,6 +85,8 @@ def routes(loading: Callable[[], Future[Model]]) -> list[BaseRoute]:
     return [
         Route("/api/live", live),
         Route("/api/ready", ready),
+        Route("/api/export/{name}.csv", exported),
+        Route("/metrics", metrics),
         # Streamlit answers any other path with its page; below /api that would mislead a client.
         Route("/api", unknown, methods=ANY_METHOD),
         Route("/api/{path:path}", unknown, methods=ANY_METHOD),

@@ -2,10 +2,16 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import streamlit as st
+from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
+
+from feedback import export_csv
+from tests.making import entry, rating
+from ui import shared
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +103,66 @@ def test_a_made_up_visit_cookie_is_replaced(client: TestClient) -> None:
 
 def test_routes_set_no_cookie(client: TestClient) -> None:
     assert "set-cookie" not in client.get("/api/live").headers
+
+
+def test_metrics_are_what_prometheus_reads(client: TestClient) -> None:
+    until_loaded(client)
+    shared.loading().result().predict(["fine", "not so fine at all"])
+    answer = client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "set-cookie" not in answer.headers
+    metrics = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(answer.text)
+        for sample in family.samples
+    }
+    assert metrics["tryout_model_ready",] == 1
+    assert metrics["tryout_sessions",] == 0
+    assert metrics["tryout_memory_bytes",] > 10**8
+    assert metrics["tryout_queue_depth",] == 0
+    assert metrics["tryout_predictions_total",] == 3, "the one that warmed it up included"
+    for reason in ("failed", "rejected", "expired", "cancelled"):
+        assert metrics["tryout_errors_total", reason] == 0
+    assert metrics["tryout_queue_seconds_count",] == 3
+    for name in ("inference_seconds", "batch_rows", "batch_tokens"):
+        assert 2 <= metrics[f"tryout_{name}_count",] <= 3
+        assert metrics[f"tryout_{name}_bucket", "+Inf"] == metrics[f"tryout_{name}_count",]
+    assert metrics["tryout_batch_rows_sum",] == 3
+    assert metrics["tryout_batch_tokens_bucket", "1"] == 0
+
+
+def test_without_a_model_there_are_still_metrics(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("MODEL__ID", "./nowhere"), ("LIMITS__MAX_CHARS", "many")):
+        monkeypatch.setenv(f"TRYOUT_{name}", value)
+        st.cache_resource.clear()
+        until_loaded(client)
+        answer = client.get("/metrics").text
+        assert "tryout_model_ready 0.0" in answer
+        assert "tryout_predictions" not in answer
+
+
+def test_the_log_is_streamed_as_csv(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    st.cache_resource.clear()
+    rated, unrated = entry("a rated text"), entry("=another")
+    shared.log().add([rated, unrated], [rating(rated)])
+    for name, lines in (("ratings", 2), ("predictions", 3)):
+        answer = client.get(f"/api/export/{name}.csv")
+        assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+        assert answer.headers["content-disposition"] == f'attachment; filename="{name}.csv"'
+        assert answer.content == b"".join(export_csv(shared.log(), unrated=lines == 3))
+        assert answer.text.count("\r\n") == lines
+    assert client.get("/api/export/more.csv").status_code == 404
+    assert client.post("/api/export/ratings.csv").status_code == 404
+
+
+def test_a_log_that_is_away_is_told(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@127.0.0.1:1/name")
+    st.cache_resource.clear()
+    answer = client.get("/api/export/ratings.csv")
+    assert answer.status_code == 503
+    assert "cannot be reached" in answer.json()["error"]

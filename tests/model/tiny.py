@@ -147,7 +147,8 @@ MOODS = _labels(["negative", "neutral", "positive"])
 
 def bert_classifier(folder: Path, **changes: Any) -> Path:
     tokenizer = wordpiece()
-    config = tf.BertConfig(**SMALL, vocab_size=len(tokenizer), **(MOODS | changes))
+    given = MOODS | {"vocab_size": len(tokenizer)} | changes
+    config = tf.BertConfig(**SMALL, **given)
     return _save(folder, tokenizer, config, CLASSIFIER)
 
 

@@ -1,0 +1,285 @@
+"""An export says what its model says, runs without torch, and is not written if it does not."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import transformers as tf
+
+from model import Model, ModelLoadError, ScoredLabels
+from model.export import TEXTS, ExportError, export
+from model.exported import Exported, Parity
+from settings import ROOT
+from tests.model import tiny
+
+SOME = [
+    "Ada Lovelace was born in London.",
+    "<b>Zürich</b> isn't Paris, or is it? 😀 naïve ﬁne",
+    "  two days   and\n\tthe  screen ",
+    "The battery lasts two days and Ada Lovelace wrote to Charles Babbage. " * 20,
+    "Once upon a time there was a model that nobody had tried.",
+]
+NEEDED = ("numpy", "onnxruntime", "psutil", "PyYAML", "tokenizers", "uuid-utils")
+NO_TORCH = """
+import json, sys
+from model import Model
+model = Model(sys.argv[1], runtime="onnx")
+model.load()
+print(json.dumps([prediction.score for prediction in model.predict(json.load(sys.stdin))]))
+assert not {"torch", "transformers"} & set(sys.modules)
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Iterator[Callable[..., Model]]:
+    """Loads a folder, and closes what was loaded."""
+    loaded: list[Model] = []
+
+    def load(folder: Path, **how: Any) -> Model:
+        loaded.append(Model(str(folder), **how))
+        loaded[-1].load()
+        return loaded[-1]
+
+    yield load
+    for one in loaded:
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model in `model`, and in `onnx` its export."""
+    folder = tmp_path_factory.mktemp("tiny")
+    model = Model(str(tiny.bert_classifier(folder / "model")))
+    model.load()
+    export(model, folder / "onnx", int8=False, texts=SOME)
+    model.close()
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in tiny.MAKERS if name not in ("GPT-2", "Llama")])
+def test_an_export_says_the_same(tmp_path: Path, load: Callable[..., Model], name: str) -> None:
+    model = load(tiny.MAKERS[name](tmp_path / "model"))
+    facts = export(model, tmp_path / "new" / "onnx", int8=False, texts=SOME)
+    assert facts.parity.agreement == 1
+    assert facts.parity.difference < 1e-4
+    exported = load(tmp_path / "new" / "onnx", runtime="onnx")
+    assert exported.info.task == model.info.task
+    assert exported.info.labels == model.info.labels
+    assert exported.info.max_tokens == model.info.max_tokens
+    assert (exported.info.runtime, exported.info.dtype) == ("onnx", "float32")
+    assert exported.info.dtype_reason == str(facts)
+    texts = [text.replace("two", "[MASK]", 1).replace("Once", "[MASK]") for text in SOME[2:]]
+    pairs = zip(model.predict(texts), exported.predict(texts), strict=True)
+    for ours, theirs in pairs:  # batched and padded, where the model allows it
+        assert theirs.runtime == "onnx"
+        assert theirs.truncated == ours.truncated
+        assert theirs.score == pytest.approx(ours.score, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("GPT-2", "text-generation cannot be exported"), ("bytes", "tokenizer is written in Python")],
+)
+def test_what_cannot_be_exported_is_told(
+    tmp_path: Path, load: Callable[..., Model], name: str, message: str
+) -> None:
+    folder = tmp_path / "model"
+    if name == "bytes":
+        tiny.bert_classifier(folder, vocab_size=400)
+        (folder / "tokenizer.json").unlink()
+        tf.ByT5Tokenizer().save_pretrained(folder)
+        (folder / "vocab.txt").touch()
+    else:
+        tiny.MAKERS[name](folder)
+    with pytest.raises(ExportError, match=message):
+        export(load(folder), tmp_path / "onnx", int8=False, texts=SOME)
+    assert not (tmp_path / "onnx").exists()
+
+
+def test_a_folder_that_is_no_export_is_not_replaced(
+    tmp_path: Path, load: Callable[..., Model]
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").touch()
+    with pytest.raises(ExportError, match="mine is there and is no export"):
+        export(
+            load(tiny.bert_classifier(tmp_path / "model")), tmp_path / "mine", int8=False, texts=[]
+        )
+    assert (tmp_path / "mine" / "notes.txt").is_file()
+
+
+def test_int8_of_the_bundled_model_passes(
+    tmp_path: Path, load: Callable[..., Model], model: Model
+) -> None:
+    facts = export(model, tmp_path / "int8", int8=True, texts=TEXTS.read_text("utf-8").splitlines())
+    assert facts.parity.texts == 600
+    assert 0.99 <= facts.parity.agreement < 1
+    assert 0.01 < facts.parity.difference < 0.2
+    exported = load(tmp_path / "int8", runtime="onnx", dtype="auto")
+    assert exported.info.dtype == "int8"
+    assert exported.info.memory_bytes < 0.4 * model.info.memory_bytes
+    (prediction,) = exported.predict(["The battery lasts two days and the screen is gorgeous."])
+    assert prediction.label == "positive"
+
+
+def test_one_that_says_something_else_is_not_written(
+    tmp_path: Path, tiny_export: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quantized to the last matrix, the bundled model keeps 98 % of its labels."""
+    texts = TEXTS.read_text("utf-8").splitlines()
+    shutil.copytree(tiny_export / "onnx", tmp_path / "onnx")
+    before = (tmp_path / "onnx" / "exported.json").read_text()
+    monkeypatch.setattr("model.export._narrowing", lambda graph: [])
+    with pytest.raises(ExportError, match=r"for 9[78].* takes 99%. Nothing was written. .*--int8"):
+        export(model, tmp_path / "onnx", int8=True, texts=texts)
+    assert (tmp_path / "onnx" / "exported.json").read_text() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("exported.json", None, "exported.json cannot be read"),
+        ("exported.json", "{}", "exported.json cannot be read"),
+        ("exported.json", "[1]", "exported.json cannot be read"),
+        ("model.onnx", None, "lacks model.onnx, which runtime = .onnx. needs"),
+        ("model.onnx", "not a graph", "weights cannot be read"),
+        ("tokenizer.json", "{}", "tokenizer cannot be read"),
+    ],
+)
+def test_a_damaged_export_is_one_sentence(
+    tmp_path: Path,
+    tiny_export: Path,
+    load: Callable[..., Model],
+    file: str,
+    content: str | None,
+    message: str,
+) -> None:
+    folder = tmp_path / "onnx"
+    shutil.copytree(tiny_export / "onnx", folder)
+    (folder / file).unlink()
+    if content is not None:
+        (folder / file).write_text(content)
+    with pytest.raises(ModelLoadError, match=message) as caught:
+        load(folder, runtime="onnx")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_runtime_has_to_fit(
+    tmp_path: Path, tiny_export: Path, load: Callable[..., Model]
+) -> None:
+    folder = tiny_export / "model"
+    for wrong, how, message in (
+        (folder, {"runtime": "onnx"}, "lacks model.onnx"),
+        (tiny_export / "onnx", {}, 'is an export to ONNX. Set runtime = "onnx"'),
+        (tiny_export / "onnx", {"runtime": "onnx", "device": "cuda"}, "computes on the CPU"),
+        (tiny_export / "onnx", {"runtime": "onnx", "dtype": "bfloat16"}, "to compute in float32"),
+        (tiny.gpt2(tmp_path / "gpt2"), {"runtime": "onnx"}, "lacks model.onnx"),
+        (folder, {"runtime": "onyx"}, "runtime is 'onyx'; it must be torch or onnx"),
+    ):
+        with pytest.raises(ModelLoadError, match=message):
+            load(wrong, **how)
+    (tmp_path / "gpt2" / "model.onnx").touch()
+    with pytest.raises(ModelLoadError, match="does not do text-generation"):
+        load(tmp_path / "gpt2", runtime="onnx")
+
+
+def test_parity_is_not_rounded_up() -> None:
+    assert str(Parity(texts=3000, agreement=2999 / 3000, difference=1e-9)) == (
+        "the label is the same for 99.9 % of 3,000 texts, probabilities differ by 0.001 at most"
+    )
+
+
+def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "model.export", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=os.environ | environment,
+    )
+
+
+def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
+    tmp_path: Path, tiny_export: Path, load: Callable[..., Model]
+) -> None:
+    """In an environment of its own with onnxruntime and tokenizers, in which there is no torch."""
+    folder, out = tiny_export / "model", tmp_path / "out" / "onnx"
+    (tmp_path / "texts").write_text("\n".join(SOME[:2]), encoding="utf-8")
+    done = command(
+        "--out", str(out), "--texts", str(tmp_path / "texts"), TRYOUT_MODEL__ID=str(folder)
+    )
+    assert done.returncode == 0, done.stderr
+    assert "float32: the label is the same for 100 % of 2 texts" in done.stdout
+    assert f'id = "{out}"\nruntime = "onnx"' in done.stdout
+    assert Exported.read(out).versions["torch"]
+
+    venv.create(tmp_path / "clean", with_pip=True)
+    python = tmp_path / "clean" / "bin" / "python"
+    pinned = [
+        line
+        for file in ("requirements-app.txt", "requirements-onnx.txt")
+        for line in (ROOT / file).read_text().splitlines()
+        if line.split("==")[0]
+        in ("numpy", "onnxruntime", "psutil", "PyYAML", "tokenizers", "uuid-utils")
+    ]
+    assert len(pinned) == len(NEEDED)
+    subprocess.run([python, "-m", "pip", "install", "-q", *pinned], check=True, cwd=tmp_path)
+    assert "torch" not in subprocess.check_output([python, "-m", "pip", "list"], text=True)
+    ran = subprocess.run(
+        [python, "-c", NO_TORCH, out],
+        input=json.dumps(SOME),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=True,
+    )
+    expected = [prediction.score for prediction in load(folder).predict(SOME)]
+    assert json.loads(ran.stdout) == pytest.approx(expected, abs=1e-4)
+    failed = subprocess.run(
+        [python, "-c", "from model import Model; Model().load()"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+    assert 'runtime = "torch" needs huggingface_hub' not in failed.stderr
+    assert 'runtime = "torch" needs ' in failed.stderr
+    assert "Install what requirements.txt lists." in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        ([], {"TRYOUT_MODEL__ID": "./nowhere"}, "'./nowhere' cannot be loaded"),
+        ([], {"TRYOUT_LIMITS__MAX_CHARS": "many"}, "limits.max_chars is 'many'"),
+        (["--texts", "nowhere.txt"], {}, "nowhere.txt"),
+        (["--texts", os.devnull], {}, "/dev/null has no text in it"),
+    ],
+)
+def test_the_command_says_why_not_and_exits_with_1(
+    arguments: list[str], environment: dict[str, str], message: str
+) -> None:
+    done = command(*arguments, **environment)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_python_tokenizer_cuts_and_says_so(tmp_path: Path, load: Callable[..., Model]) -> None:
+    folder = tiny.bert_classifier(tmp_path / "model", vocab_size=400)
+    (folder / "tokenizer.json").unlink()
+    tf.ByT5Tokenizer(model_max_length=48).save_pretrained(folder)
+    (folder / "vocab.txt").touch()
+    model = load(folder)
+    assert not model.loaded.tokenizer.is_fast
+    whole, just, cut = model.predict(["short", "a" * 47, "a" * 48])
+    assert [one.truncated for one in (whole, just, cut)] == [False, False, True]
+    assert isinstance(cut.output, ScoredLabels)
+    assert cut.output != whole.output
