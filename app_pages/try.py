@@ -32,7 +32,7 @@ if model:
 
 if entry:
     st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))
-desk.store()
 if entry:
-    desk.link(entry)
-    rating_form.show(entry, is_new=entry is not opened)
+    rating_form.show(entry)
+else:
+    desk.store()

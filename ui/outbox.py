@@ -36,12 +36,14 @@ class Outbox:
         self._waiting: list[tuple[Entry, Rating | None]] = []
         # The session's own newest ratings by prediction and reviewer, for when the log is away.
         self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
+        self._new: UUID | None = None
         self.error = ""
 
     def put(self, entry: Entry) -> None:
-        """Queues a prediction."""
+        """Queues a new prediction, which nobody can have rated."""
         with self._lock:
             self._waiting.append((entry, None))
+            self._new = entry.prediction.id
 
     def revise(self, entry: Entry, reviewer: str, log: OpenLog, **changes: Any) -> None:
         """Stores `changes` to what `reviewer` said last of `entry`, or a first rating."""
@@ -73,8 +75,11 @@ class Outbox:
         return self.said(entry, reviewer, log).mine
 
     def said(self, entry: Entry, reviewer: str, log: OpenLog) -> Said:
-        """What was said of `entry`, in one question to the log."""
+        """What was said of `entry`, in one question to the log, or none if it is new."""
         with self._lock:
+            if entry.prediction.id == self._new:
+                self._new = None
+                return Said(None)
             key = (entry.prediction.id, reviewer)
             stored: dict[str, Rating] = {}
             error = ""

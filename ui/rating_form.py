@@ -14,7 +14,6 @@ from model.tasks import correction_for
 from ui import desk, shared, visits
 from ui.corrections import labels_from_text, labels_to_text, spans_to_text
 from ui.names import correction_in_words, distinct
-from ui.outbox import Said
 from ui.spans import corrected, edited, span_rows
 from ui.text import as_markdown, printable
 
@@ -23,12 +22,23 @@ MAX_PILLS = 12
 THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 
 
-def show(entry: Entry, *, is_new: bool) -> None:
-    """The form for the visit's own rating, and what others said; of a new prediction, nothing."""
-    _take_name()
+@st.fragment
+def show(entry: Entry) -> None:
+    """The form for the visit's own rating, and what others said; stores what waits before that.
+
+    A fragment: a click in here runs this again and not the page. In one container, so that a
+    prediction that takes long replaces all of it: a click on what is about to go would be lost.
+    """
+    with st.container():
+        desk.store()
+        desk.link(entry)
+        _take_name()
+        _form(entry)
+
+
+def _form(entry: Entry) -> None:
     prediction = entry.prediction
-    reviewer = visits.current().reviewer
-    said = Said(None) if is_new else desk.outbox().said(entry, reviewer, shared.log)
+    said = desk.outbox().said(entry, visits.current().reviewer, shared.log)
     mine = said.mine
     with st.container(horizontal=True, vertical_alignment="center", key="thumbs"):
         st.markdown("**Is this right?**", width="content")

@@ -110,6 +110,8 @@ def test_a_growing_text_is_stopped(page: Page, writer: str) -> None:
     submit(page, "Once upon a time")  # what was stopped can be asked for again
     expect(growing).to_have_text(re.compile(r"\S"))
     expect(page.locator(".card-foot")).to_have_count(0)
+    expect(page.get_by_role("radio", name="Thumbs up")).to_have_count(0)  # a click would be lost
+    expect(page.get_by_label("What should it have been?")).to_have_count(0)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("Stopped after")).to_be_visible()
 
