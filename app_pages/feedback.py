@@ -56,11 +56,11 @@ else:
             "interval)."
         )
         st.subheader("Over time")
-        st.altair_chart(charts.over_time(log.tally_by_day()), width="stretch")
+        st.vega_lite_chart(charts.over_time(log.tally_by_day()), width="stretch")
         by_label = log.tally_by_label(limit=20)
         if any(tally.key for tally in by_label):
             st.subheader("By predicted label")
-            st.altair_chart(charts.by_label(by_label), width="stretch")
+            st.vega_lite_chart(charts.by_label(by_label), width="stretch")
 
     st.subheader("Predictions")
     with st.container(horizontal=True):

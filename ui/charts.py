@@ -1,15 +1,22 @@
-"""Charts of ratings, with colours that read on a light and on a dark page."""
+"""Charts of ratings as Vega-Lite, with colours that read on a light and on a dark page.
+
+Each is made once for the same tallies: Altair takes tens of milliseconds, and a page is run for
+every click.
+"""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
+from typing import Any
 
 import altair as alt
 import pandas as pd
+import streamlit as st
 
 from feedback.records import Tally
 from ui import shared
 from ui.text import printable
 
+Spec = dict[str, Any]
 UP, DOWN = "#2f9187", "#d0703a"
 MIN_DAYS = 14
 
@@ -42,7 +49,8 @@ def _bars(tallies: Iterable[Tally]) -> alt.Chart:
     return chart
 
 
-def over_time(tallies: list[Tally]) -> alt.Chart:
+@st.cache_data(max_entries=16, show_spinner=False)
+def over_time(tallies: list[Tally]) -> Spec:
     """Ratings a day, up below and down above, over two weeks or more."""
     days = [tally.key for tally in tallies if isinstance(tally.key, date)]
     first, last = min(days[0], days[-1] - timedelta(days=MIN_DAYS - 1)), days[-1]
@@ -54,14 +62,15 @@ def over_time(tallies: list[Tally]) -> alt.Chart:
         y=alt.Y("ratings:Q").title("ratings").axis(tickMinStep=1, tickCount=4),
         tooltip=[alt.Tooltip("key:T", title="day", format="%Y-%m-%d"), "verdict:N", "ratings:Q"],
     )
-    return chart.properties(height=220)
+    return chart.properties(height=220).to_dict()
 
 
 def _day(day: date) -> alt.DateTime:
     return alt.DateTime(year=day.year, month=day.month, date=day.day)
 
 
-def by_label(tallies: list[Tally]) -> alt.Chart:
+@st.cache_data(max_entries=16, show_spinner=False)
+def by_label(tallies: list[Tally]) -> Spec:
     """Ratings of each predicted label, the most rated label on top."""
     chart: alt.Chart = (
         _bars(tallies)
@@ -72,4 +81,4 @@ def by_label(tallies: list[Tally]) -> alt.Chart:
         )
         .properties(height=alt.Step(34))
     )
-    return chart
+    return chart.to_dict()

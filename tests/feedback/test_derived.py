@@ -1,0 +1,144 @@
+"""What pages count equals what the ratings say, whatever was done, and again after a rebuild."""
+
+import random
+import threading
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from feedback import Entry, FeedbackLog, Rating
+from feedback.database import Database
+from feedback.derived import rebuild
+from feedback.records import Counts, Filter
+from feedback.tables import labels, predictions, ratings, reviewers, tallies
+from tests.making import entry, rating
+from tests.making import labels as scored
+
+LABELS = ("joy", "rage", "a label that is longer than an index may hold " * 200)
+START = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)
+
+
+def newest(said: list[tuple[Entry, Rating]]) -> list[tuple[Entry, Rating]]:
+    """The ratings that count, found the slow way."""
+    last: dict[tuple[Any, str], tuple[Entry, Rating]] = {}
+    for of, one in sorted(said, key=lambda pair: pair[1].id):
+        last[one.prediction_id, one.reviewer] = (of, one)
+    return [(of, one) for of, one in last.values() if not one.retracted]
+
+
+def check(log: FeedbackLog, entries: list[Entry], said: list[tuple[Entry, Rating]]) -> None:
+    current = newest(said)
+    verdicts = Counter(one.verdict for _, one in current)
+    rated = {one.prediction_id for _, one in current}
+    assert log.counts() == Counts(
+        predictions=len(entries),
+        rated=len(rated),
+        up=verdicts["up"],
+        down=verdicts["down"],
+        reviewers=len({one.reviewer for _, one in current}),
+    )
+    by_day = Counter((one.created_at.date(), one.verdict) for _, one in current)
+    by_label = Counter((of.prediction.label, one.verdict) for of, one in current)
+    days, top = log.tally_by_day(), log.tally_by_label(limit=9)
+    for shown, said_so in ((days, dict(by_day)), (top, dict(by_label))):
+        pairs = {(t.key, v): n for t in shown for v, n in (("up", t.up), ("down", t.down)) if n}
+        assert pairs == said_so
+    assert [tally.key for tally in days] == sorted({day for day, _ in by_day})
+    assert log.labels() == sorted({of.prediction.label for of in entries})
+    for verdict, expected in (
+        ("up", verdicts["up"]),
+        ("down", verdicts["down"]),
+        ("unrated", len(entries) - len(rated)),
+        ("", len(current) + len(entries) - len(rated)),
+    ):
+        rows = log.page(Filter(verdict=verdict), offset=0, limit=999)
+        assert len(rows) == log.count(Filter(verdict=verdict), limit=999) == expected
+        ids = [row.prediction.id for row, _ in rows]
+        assert ids == sorted(ids, reverse=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: int) -> None:
+    draw = random.Random(seed)
+    entries: list[Entry] = []
+    said: list[tuple[Entry, Rating]] = []
+
+    def new_entry() -> Entry:
+        label, revision = draw.choice(LABELS), draw.choice("ab")
+        return entry(output=scored((label, 0.9), ("x", 0.1)), model_revision=revision)
+
+    def new_rating(of: Entry) -> Rating:
+        return rating(
+            of,
+            draw.choice(("Ada", "Bob", "名")),
+            draw.choice(("up", "down")),
+            created_at=START + timedelta(minutes=draw.randrange(3000)),
+            retracted=draw.random() < 0.2,
+        )
+
+    for _ in range(60):
+        if not entries or draw.random() < 0.3:
+            entries.append(new_entry())
+            log.record(entries[-1])
+            log.record(entries[-1])
+        elif draw.random() < 0.8:
+            of = draw.choice(entries)
+            one = new_rating(of)
+            if log.rate(one):
+                said.append((of, one))
+        else:  # an import, with ratings older than some that are there
+            late = [(of, new_rating(of)) for of in draw.choices(entries, k=3)]
+            more = [new_entry() for _ in range(2)]
+            log.add(more, [one for _, one in late])
+            log.add(more, [one for _, one in late])
+            entries += more
+            said += late
+        check(log, entries, said)
+
+    database = Database(log_url)
+    derived = (predictions.c.rated, ratings.c.superseded)
+    with database.connect(write=True) as connection:
+
+        def everything() -> list[Any]:
+            tables = [
+                sorted(connection.execute(sa.select(table)).all())
+                for table in (tallies, reviewers, labels)
+            ]
+            used = [[row for row in rows if row[-1] != 0] for rows in tables]
+            columns = [
+                connection.execute(sa.select(column).order_by(column.table.c.id)).all()
+                for column in derived
+            ]
+            return [*used, *columns]
+
+        kept = everything()
+        connection.execute(sa.update(predictions).values(rated=77))
+        connection.execute(sa.update(ratings).values(superseded=~ratings.c.superseded))
+        rebuild(connection)
+        assert everything() == kept
+    database.close()
+
+
+def test_ratings_of_many_at_once_are_all_counted(log: FeedbackLog) -> None:
+    entries = [entry(f"{i}") for i in range(80)]
+    log.add(entries, [])
+    errors = []
+
+    def rate(mine: list[Entry]) -> None:
+        try:
+            for of in mine:
+                log.rate(rating(of, verdict="down"))
+                log.rate(rating(of, verdict="up"))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
+            errors.append(error)
+
+    threads = [threading.Thread(target=rate, args=(entries[i::8],)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert log.counts() == Counts(predictions=80, rated=80, up=80, down=0, reviewers=1)
