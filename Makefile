@@ -1,5 +1,5 @@
 # make run    the app on http://127.0.0.1:8501 (HOST and PORT change that)
-# make test   everything that is tested; make lint, make bench, make train: see README
+# make test   everything that is tested; make onnx, make lint, make bench, make train: see README
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -9,7 +9,7 @@ BIN := .venv/bin
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint bench train clean
+.PHONY: run test lint onnx bench train clean
 
 run: .venv/app
 	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(PORT) \
@@ -23,8 +23,12 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-# Beside Gradio and a plain Streamlit app, on real texts: four minutes.
-bench: .venv/dev .cache/gradio/done .cache/train/vaderSentiment-2.5.tar.gz
+# The model of app.toml as an ONNX graph in data/onnx; make onnx INT8=1 quantizes it.
+onnx: .venv/dev
+	$(BIN)/python -m model.export $(if $(INT8),--int8)
+
+# Beside Gradio and a plain Streamlit app, on real texts: a quarter of an hour.
+bench: .venv/dev .cache/gradio/done
 	$(BIN)/python -m benchmarks.run
 
 # Trains the bundled model anew: a quarter of an hour on two cores. The packages are read, not installed.

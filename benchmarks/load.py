@@ -9,8 +9,8 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -33,8 +33,7 @@ def main(kind: str, url: str, visitors: int, seconds: float) -> dict[str, Any]:
     ends_s = [0.0]
 
     def visit() -> None:
-        with ExitStack() as stack:
-            click = connected(kind, url, stack)
+        with connected(kind, url) as click:
             try:
                 click("The first click opens what has to be opened.")
             except BaseException:
@@ -74,12 +73,15 @@ def main(kind: str, url: str, visitors: int, seconds: float) -> dict[str, Any]:
     }
 
 
-def connected(kind: str, url: str, stack: ExitStack) -> Click:
-    if kind.startswith("gradio"):
-        client = stack.enter_context(httpx2.Client(base_url=url, timeout=120))
-        return GradioVisitor(client).predict
-    visitor = stack.enter_context(Visitor(url))
-    return lambda text: visitor.predict(text) and None
+@contextmanager
+def connected(kind: str, url: str) -> Iterator[Click]:
+    """A visitor of an app; what it gives predicts a text."""
+    if kind == "gradio":
+        with httpx2.Client(base_url=url, timeout=120) as client:
+            yield GradioVisitor(client).predict
+        return
+    with Visitor(url) as visitor:
+        yield lambda text: visitor.predict(text) and None
 
 
 class GradioVisitor:

@@ -19,7 +19,7 @@ class Visitor:
         self._socket = connect(address, subprotocols=["streamlit"], max_size=None)  # type: ignore[list-item]
         self._ids: dict[str, str] = {}
         self._query = ""
-        self._run(BackMsg())
+        self.run(BackMsg())
 
     def predict(self, text: str) -> tuple[float, float]:
         """Milliseconds from the click to the prediction card, and to the end of the run."""
@@ -28,13 +28,14 @@ class Visitor:
         area.id, area.string_value = self._ids["text_area"], text
         button = message.rerun_script.widget_states.widgets.add()
         button.id, button.trigger_value = self._ids["button"], True
-        return self._run(message)
+        return self.run(message)
 
     def rerun(self) -> float:
         """Milliseconds of a run that predicts nothing."""
-        return self._run(BackMsg())[1]
+        return self.run(BackMsg())[1]
 
-    def _run(self, message: BackMsg) -> tuple[float, float]:
+    def run(self, message: BackMsg) -> tuple[float, float]:
+        """Milliseconds from sending `message` to a prediction card, if any, and to the end."""
         message.rerun_script.query_string = self._query
         started_s = time.perf_counter()
         self._socket.send(message.SerializeToString())

@@ -184,11 +184,11 @@ class OnnxRuntime:
         options.intra_op_num_threads = usable_cores()
         # Threads that wait for each other by spinning take the cores that the sessions need.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
+        self.session = onnxruntime.InferenceSession(
             str(file), options, providers=["CPUExecutionProvider"]
         )
-        self._takes = frozenset(one.name for one in self._session.get_inputs())
-        shape = self._session.get_outputs()[0].shape
+        self._takes = frozenset(one.name for one in self.session.get_inputs())
+        shape = self.session.get_outputs()[0].shape
         self.width = int(shape[-1]) if len(shape) == 3 else 1
         self.dtype = dtype
         self.parameters = parameters
@@ -199,7 +199,7 @@ class OnnxRuntime:
     def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         """The logits of each row, as those of `TorchRuntime.forward`."""
         inputs = padded(rows, takes=self._takes, pad_id=self.pad_id)
-        return unpadded(self._session.run(["logits"], inputs)[0], rows)
+        return unpadded(self.session.run(["logits"], inputs)[0], rows)
 
 
 def padded(
