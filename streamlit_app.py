@@ -27,12 +27,12 @@ from ui.visit_cookie import VisitCookie
 logger = logging.getLogger("tryout")
 
 # Read when torch is imported, which is later. Threads of a forward pass that wait for each other by
-# spinning take the cores that the sessions need; and kernels are kept for each shape of a batch, of
-# which a room full of visitors makes a thousand, by oneDNN and once more by torch around it.
+# spinning take the cores that the sessions need; and kernels are kept for each shape of a batch, up
+# to 1,024 by oneDNN and once more by torch around it.
 FOR_TORCH = {
     "OMP_WAIT_POLICY": "PASSIVE",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "16",
-    "LRU_CACHE_CAPACITY": "16",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
+    "LRU_CACHE_CAPACITY": "128",
 }
 
 

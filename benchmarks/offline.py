@@ -78,7 +78,9 @@ def bare(model: Model, every: list[str]) -> None:
     runtime: Any = model.loaded.runtime
     rows = [row for rows in model.loaded.task.rows(every, {}) for row in rows]
     for batch in batches([len(row) for row in rows], max_tokens=1024):
-        arrays = padded([rows[i] for i in batch], takes={"input_ids", "attention_mask"}, pad_id=0)
+        chosen = [rows[i] for i in batch]
+        takes, longest = {"input_ids", "attention_mask"}, max(map(len, chosen))
+        arrays = padded(chosen, takes=takes, pad_id=0, longest=longest)
         if isinstance(runtime, TorchRuntime):
             torch.set_num_threads(runtime.threads_for(10**9))
             with torch.inference_mode():

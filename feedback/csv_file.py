@@ -143,6 +143,8 @@ COLUMNS = (
     *(f"rating_{n}" if n in ("id", "created_at") else n for n in RATING_CELLS),
 )
 
+COLUMNS_0_1 = tuple(name for name in COLUMNS if name != "runtime")  # as version 0.1.0 exported
+
 
 def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:
     """The log as the bytes of a CSV file, some rows at a time, oldest prediction first.
@@ -181,10 +183,13 @@ def _parse(file: BinaryIO) -> Iterator[Row]:
     number = 1
     try:
         header = next(reader, [])
-        if tuple(header) != COLUMNS:
+        older = tuple(header) == COLUMNS_0_1
+        if tuple(header) != COLUMNS and not older:
             raise CsvError(_wrong_header(header))
         for number, cells in enumerate(reader, start=2):
             if cells:  # an editor may add an empty line at the end
+                if older and len(cells) == len(COLUMNS_0_1):
+                    cells.insert(COLUMNS.index("runtime"), "torch")
                 yield _parse_row(number, cells)
     except UnicodeDecodeError as error:
         raise CsvError("The file is not UTF-8. Import a file that this page exported.") from error

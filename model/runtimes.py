@@ -24,6 +24,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 MIN_SPEEDUP = 1.2
 MAX_DIFFERENCE = 0.02
 TRIAL_ROUNDS = 5
+LENGTHS = 16  # tokens of a padded row come in multiples of it
 SHARED_FLOP = 6e9  # 50 ms of one core, or so: from here on a batch is shared among threads
 
 
@@ -89,7 +90,7 @@ class TorchRuntime:
         """
         import torch
 
-        arrays = padded(rows, takes=self._takes, pad_id=self.pad_id)
+        arrays = padded(rows, takes=self._takes, pad_id=self.pad_id, longest=self._length(rows))
         torch.set_num_threads(self.threads_for(arrays["input_ids"].size))
         inputs: dict[str, Any] = {
             name: torch.from_numpy(array).to(self.device) for name, array in arrays.items()
@@ -101,11 +102,22 @@ class TorchRuntime:
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
         return unpadded(logits, rows)
 
+    def _length(self, rows: Sequence[Row]) -> int:
+        """How long the rows are made: torch keeps kernels for each shape, so there are to be few.
+
+        On CPUs with AMX a tile has 16 rows anyway.
+        """
+        longest = max(map(len, rows))
+        if not self.can_pad or self.device != "cpu":
+            return longest
+        return min(-(-longest // LENGTHS) * LENGTHS, max(longest, self.max_positions))
+
     def sample(self, rows: Sequence[Row]) -> dict[str, Any]:
         """The inputs of the forward pass of `rows`, as tensors, for a trace."""
         import torch
 
-        arrays = padded(rows, takes=self._takes, pad_id=self.pad_id)
+        longest = max(map(len, rows))
+        arrays = padded(rows, takes=self._takes, pad_id=self.pad_id, longest=longest)
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
     def generate(
@@ -198,15 +210,15 @@ class OnnxRuntime:
 
     def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
         """The logits of each row, as those of `TorchRuntime.forward`."""
-        inputs = padded(rows, takes=self._takes, pad_id=self.pad_id)
+        longest = max(map(len, rows))
+        inputs = padded(rows, takes=self._takes, pad_id=self.pad_id, longest=longest)
         return unpadded(self.session.run(["logits"], inputs)[0], rows)
 
 
 def padded(
-    rows: Sequence[Row], *, takes: AbstractSet[str], pad_id: int | None
+    rows: Sequence[Row], *, takes: AbstractSet[str], pad_id: int | None, longest: int
 ) -> dict[str, NDArray[np.int64]]:
-    """The inputs among `takes` of rows of any length: arrays of (rows, tokens of the longest)."""
-    longest = max(map(len, rows))
+    """The inputs among `takes` of rows of at most `longest` tokens: arrays of (rows, longest)."""
     made = {}
     for name in rows[0].inputs:
         if name in takes:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -249,3 +251,31 @@ def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(sqlite_log: Feedbac
     sqlite_log.add([entry("x" * 200_000)], [])
     with empty_log() as log:
         assert import_csv(log, io.BytesIO(exported(sqlite_log))).added.predictions == 1
+
+
+def test_a_file_of_the_first_version_is_imported(sqlite_log: FeedbackLog) -> None:
+    stored = [entry("a, b"), entry(runtime="torch")]
+    sqlite_log.add(stored, [rating(stored[0])])
+    rows = list(csv.reader(io.StringIO(exported(sqlite_log).decode("utf-8-sig"))))
+    at = rows[0].index("runtime")
+    older = io.StringIO()
+    csv.writer(older).writerows([*row[:at], *row[at + 1 :]] for row in rows)
+    with empty_log() as log:
+        assert import_csv(log, io.BytesIO(older.getvalue().encode())).rows == 2
+        assert exported(log) == exported(sqlite_log)
+
+
+def test_json_that_was_stored_with_spaces_is_exported_without(tmp_path: Path) -> None:
+    """As version 0.1.0 stored it; a space within a text stays."""
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    log = FeedbackLog(url)
+    log.add([entry(params={"template": "a: b, c"})], [])
+    before = exported(log)
+    with sa.create_engine(url).begin() as connection:
+        for column in ("params", "output"):
+            (stored,) = connection.exec_driver_sql(f"SELECT {column} FROM predictions").scalars()
+            spaced = json.dumps(json.loads(stored))
+            assert spaced != stored
+            connection.exec_driver_sql(f"UPDATE predictions SET {column} = ?", (spaced,))
+    assert exported(log) == before
+    log.close()
