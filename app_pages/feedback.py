@@ -50,10 +50,11 @@ else:
         st.metric("Reviewers", f"{counts.reviewers:,}")
         st.metric("Thumbs up", f"{100 * counts.up / rated:.0f} %" if rated else "–")
     if rated:
+        digits = 0 if high - low > 0.02 else 1
         st.caption(
             f"{counts.up:,} thumbs up in {rated:,}: with so many ratings, the share among all such "
-            f"texts is likely between {100 * low:.0f} % and {100 * high:.0f} % (95 % Wilson "
-            "interval)."
+            f"texts is likely between {100 * low:.{digits}f} % and {100 * high:.{digits}f} % "
+            "(95 % Wilson interval)."
         )
         st.subheader("Over time")
         st.vega_lite_chart(charts.over_time(log.tally_by_day()), width="stretch")
