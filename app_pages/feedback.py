@@ -108,7 +108,7 @@ else:
     with st.container(horizontal=True):
         for name, unrated in (("ratings", False), ("all predictions", True)):
             if counts.predictions > MAX_DOWNLOAD_ROWS:
-                address = f"/api/export/{'predictions' if unrated else 'ratings'}.csv"
+                address = f"api/export/{'predictions' if unrated else 'ratings'}.csv"
                 st.link_button(f"Export {name}", address, icon=":material/download:")
                 continue
             st.download_button(

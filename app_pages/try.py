@@ -32,7 +32,6 @@ if model:
 
 if entry:
     st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))
-if entry:
     rating_form.show(entry)
 else:
     desk.store()

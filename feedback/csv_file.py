@@ -94,7 +94,7 @@ def _write_instant(stored: str) -> str:
 
 
 def _write_json(stored: str) -> str:
-    """JSON without spaces, as older logs have it."""
+    """JSON without the spaces that older logs have."""
     return _dump(json.loads(stored)) if ", " in stored or ": " in stored else stored
 
 
@@ -153,17 +153,19 @@ def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
+    buffer.write("\ufeff")
     writer.writerow(COLUMNS)
-    yield b"\xef\xbb\xbf" + buffer.getvalue().encode()
     cells = [*PREDICTION_CELLS.values(), *RATING_CELLS.values()]
     for rows in log.stored(PREDICTION_CELLS, RATING_CELLS, unrated=unrated):
-        buffer.seek(0)
-        buffer.truncate()
         columns = [
             ["" if value is None else cell.write(value) for value in column]
             for cell, column in zip(cells, zip(*rows, strict=True), strict=True)
         ]
         writer.writerows(zip(*columns, strict=True))
+        yield buffer.getvalue().encode()  # the header too, which is worth nothing without a log
+        buffer.seek(0)
+        buffer.truncate()
+    if buffer.tell():
         yield buffer.getvalue().encode()
 
 

@@ -144,7 +144,10 @@ def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() != "sqlite":
         return sa.create_engine(url, json_serializer=_compact, pool_pre_ping=True)
     engine = sa.create_engine(
-        url, json_serializer=_compact, connect_args={"timeout": BUSY_TIMEOUT_S}
+        url,
+        json_serializer=_compact,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -173,6 +176,9 @@ def _migrate(connection: sa.Connection) -> None:
     folder = str(Path(__file__).parent / "migrations")
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        # Two processes that start together: the second waits, then finds nothing to do.
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(7409216)"))
     context = MigrationContext.configure(connection)
     before = context.get_current_revision()
     try:

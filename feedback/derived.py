@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -44,15 +44,23 @@ _of_tallies = (
 )
 _of_reviewers = (ratings.c.reviewer,)
 Totals = Counter[tuple[Any, ...]]
+T = TypeVar("T")
 
 
 @contextmanager
 def recounted(connection: sa.Connection, prediction_ids: Iterable[UUID]) -> Iterator[None]:
-    """Keeps what is derived true while ratings of these predictions are added."""
-    ids = list(prediction_ids)
+    """Keeps what is derived true while ratings of these predictions are added.
+
+    Locks the predictions first (SQLite has locked the file): what somebody else stores between the
+    two counts would be counted twice.
+    """
+    ids = sorted(prediction_ids)
+    for chunk in chunks(ids):
+        locked = sa.select(predictions.c.id).where(predictions.c.id.in_(chunk))
+        connection.execute(locked.order_by(predictions.c.id).with_for_update())
     before = _totals(connection, ids)
     yield
-    for chunk in _chunks(ids):
+    for chunk in chunks(ids):
         _refresh(connection, ratings.c.prediction_id.in_(chunk), predictions.c.id.in_(chunk))
     after = _totals(connection, ids)
     for table, new, old in zip((tallies, reviewers), after, before, strict=True):
@@ -67,6 +75,8 @@ def note_labels(connection: sa.Connection, names: Iterable[str]) -> None:
 
 def rebuild(connection: sa.Connection) -> None:
     """Makes all that is derived from nothing; takes seconds for a million ratings."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("LOCK TABLE predictions, ratings IN SHARE ROW EXCLUSIVE MODE"))
     for table in (tallies, reviewers, labels):
         connection.execute(sa.delete(table))
     _refresh(connection, sa.true(), sa.true())
@@ -83,7 +93,7 @@ def _refresh(connection: sa.Connection, some: Any, of: Any) -> None:
 def _totals(connection: sa.Connection, ids: Sequence[UUID] | None) -> tuple[Totals, Totals]:
     """How many ratings count, for tallies and for reviewers, of some predictions or of all."""
     made = (Counter(), Counter())  # type: tuple[Totals, Totals]
-    for chunk in [None] if ids is None else _chunks(ids):
+    for chunk in [None] if ids is None else chunks(ids):
         where = counts if chunk is None else counts & ratings.c.prediction_id.in_(chunk)
         for totals, columns in zip(made, (_of_tallies, _of_reviewers), strict=True):
             question = sa.select(*columns, sa.func.count()).where(where).group_by(*columns)
@@ -127,5 +137,6 @@ def _key(*parts: date | str) -> UUID:
     return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
 
 
-def _chunks(ids: Sequence[UUID]) -> list[Sequence[UUID]]:
-    return [ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)]
+def chunks(every: Sequence[T]) -> list[Sequence[T]]:
+    """Pieces of a size that one statement can take."""
+    return [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]

@@ -11,18 +11,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
-from feedback.derived import INSERT, counts, note_labels, recounted
+from feedback.derived import CHUNK, INSERT, chunks, counts, note_labels, recounted
 from feedback.errors import FeedbackError
 from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
 from feedback.tables import AnyText, labels, predictions, ratings, reviewers, tallies
 
-CHUNK = 500
+EXPORTED_AT_ONCE = 1000
 Row = tuple[Entry, Rating | None]
 
 _RATING = [column for column in ratings.columns if column.name != "superseded"]
 current = sa.select(*_RATING).where(counts).subquery("current_ratings")
 _up = sa.func.coalesce(sa.func.sum(sa.case((tallies.c.verdict == "up", tallies.c.ratings))), 0)
 _down = sa.func.coalesce(sa.func.sum(sa.case((tallies.c.verdict == "down", tallies.c.ratings))), 0)
+_id = predictions.c.id
 _unrated = predictions.c.rated == sa.literal_column("0")  # spelled as its index is
 
 
@@ -32,11 +33,9 @@ class FeedbackLog:
     def __init__(self, url: str) -> None:
         """Opens the database and brings its schema up to date; see Database for what it raises."""
         self._database = Database(url)
-        self._noted: set[str] = set()
 
     def record(self, entry: Entry) -> None:
         """Stores a prediction once, however often it is called with it."""
-        label = entry.prediction.label
         with self._database.connect(write=True) as connection:
             insert = INSERT.get(connection.dialect.name)
             if insert is None:
@@ -44,9 +43,7 @@ class FeedbackLog:
             else:
                 statement = insert(predictions).values(entry_values(entry))
                 connection.execute(statement.on_conflict_do_nothing())
-            if label not in self._noted:
-                note_labels(connection, [label])
-        self._noted.add(label)
+            note_labels(connection, [entry.prediction.label])
 
     def rate(self, rating: Rating) -> bool:
         """Stores a rating unless it says what its reviewer's newest already says.
@@ -180,22 +177,35 @@ class FeedbackLog:
     def stored(
         self, of_predictions: Iterable[str], of_ratings: Iterable[str], *, unrated: bool
     ) -> Iterator[Sequence[Sequence[Any]]]:
-        """The rows of `history` by some columns, as the database has them, a few at a time.
+        """The rows of `history` by some columns, as the database has them, a thousand at a time.
+
+        What is stored while this goes on may be among them.
 
         Text is as `feedback.escape` makes it storable, ids, times and JSON are text, and what a
         prediction without a rating has none of is None.
         """
-        question = (
-            sa.select(
-                *(_as_stored(predictions.c[name]) for name in of_predictions),
-                *(_as_stored(ratings.c[name]) for name in of_ratings),
-            )
-            .select_from(predictions.join(ratings, isouter=unrated))
-            .order_by(predictions.c.id, ratings.c.id)
-        )
-        with self._database.connect() as connection:
-            rows = connection.execution_options(yield_per=CHUNK).execute(question)
-            yield from rows.partitions()
+        columns = [
+            *(_as_stored(predictions.c[name]) for name in of_predictions),
+            *(_as_stored(ratings.c[name]) for name in of_ratings),
+        ]
+        rated = sa.true() if unrated else sa.exists().where(ratings.c.prediction_id == _id)
+        last = UUID(int=0)
+        while True:
+            # A connection for each piece: a reader who stalls must not keep one from the others.
+            with self._database.connect() as connection:
+                some = sa.select(_id).where(_id > last, rated).order_by(_id).limit(EXPORTED_AT_ONCE)
+                ids = connection.execute(some).scalars().all()
+                if not ids:
+                    return
+                question = (
+                    sa.select(*columns)
+                    .select_from(predictions.join(ratings, isouter=unrated))
+                    .where(_id > last, _id <= ids[-1])
+                    .order_by(_id, ratings.c.id)
+                )
+                rows = connection.execute(question).all()
+            yield rows
+            last = ids[-1]
 
     def close(self) -> None:
         self._database.close()
@@ -218,13 +228,12 @@ def _insert_new(
 ) -> tuple[int, int]:
     """How many rows were inserted, and how many are there with other content."""
     unique = list({row["id"]: row for row in rows}.values())
-    chunks = [unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)]
-    counts = [_insert_chunk(connection, table, chunk) for chunk in chunks]
-    return sum(new for new, _ in counts), sum(other for _, other in counts)
+    made = [_insert_chunk(connection, table, chunk) for chunk in chunks(unique)]
+    return sum(new for new, _ in made), sum(other for _, other in made)
 
 
 def _insert_chunk(
-    connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]
+    connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]
 ) -> tuple[int, int]:
     def insert_missing() -> tuple[int, int]:
         known = sa.select(table).where(table.c.id.in_([row["id"] for row in rows]))

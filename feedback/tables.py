@@ -103,7 +103,7 @@ ratings = sa.Table(
     ),
 )
 
-# How many ratings count, by what pages show; `id` is made of the columns between.
+# How many ratings count, by what a page can show them by; `id` is made of the columns between.
 tallies = sa.Table(
     "tallies",
     metadata,

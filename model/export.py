@@ -75,6 +75,8 @@ def _check(model: Model, folder: Path) -> None:
         )
     if folder.exists() and not (folder / exported.FILE).is_file():
         raise ExportError(f"{folder} is there and is no export. Name another folder with --out.")
+    if folder.exists() and (other := Exported.read(folder).model_id) != model.model_id:
+        raise ExportError(f"{folder} is an export of {other}. Name another folder with --out.")
 
 
 def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> Exported:
@@ -83,7 +85,9 @@ def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> E
     runtime = loaded.runtime
     assert isinstance(runtime, TorchRuntime)  # noqa: S101 - a graph is traced from torch
     asked = [_askable(model, text) for text in texts]
-    rows = [row for one in loaded.task.rows(asked[:3], _defaults(model)) for row in one]
+    # Also where there is one text only: a graph traced from one row takes one row.
+    traced = [_askable(model, text) for text in [*texts, *_lines(TEXTS)][:3]]
+    rows = [row for one in loaded.task.rows(traced, _defaults(model)) for row in one]
     try:
         with _quiet():
             # A batch of several, or of one where a model's rows cannot be padded to one length.
@@ -113,6 +117,11 @@ def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> E
         again.close()
     facts.write(folder)
     return facts
+
+
+def _lines(file: Path) -> list[str]:
+    """The texts in a file, one a line."""
+    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def _save_graph(runtime: TorchRuntime, rows: Sequence[Row], folder: Path, *, int8: bool) -> None:
@@ -232,7 +241,12 @@ def main() -> None:
     try:
         settings = load_settings()
         chosen = settings.model
-        texts = [line for line in given.texts.read_text("utf-8").splitlines() if line.strip()]
+        if chosen.runtime != "torch":
+            raise ExportError(
+                f"app.toml names an export already, {chosen.id!r}. Set model.id to the model that "
+                'it was made from and model.runtime to "torch".'
+            )
+        texts = _lines(given.texts)
         if not texts:
             raise ExportError(f"{given.texts} has no text in it, and at least one is needed.")
         name = Path(chosen.id).name + ("-int8" if given.int8 else "")

@@ -171,7 +171,7 @@ def _load_export(choice: Choice, listing: Listing, card: Card, kind: type[Task])
             'Set device = "auto".'
         )
     export = Exported.read(listing.folder)
-    if choice.dtype not in ("auto", "float32", export.dtype):
+    if choice.dtype not in ("auto", export.dtype):
         raise ModelLoadError(
             f"dtype is {choice.dtype!r}, and it was exported to compute in {export.dtype}. "
             'Set dtype = "auto".'
@@ -179,7 +179,7 @@ def _load_export(choice: Choice, listing: Listing, card: Card, kind: type[Task])
     with _reading("tokenizer"):
         tokenizer = Tokenizer.from_file(listing.folder / "tokenizer.json", export.tokenizer)
     task, params = _make(choice, listing.config, kind, tokenizer)
-    check_memory(listing, dtype="float32", free_bytes=free_memory_bytes())
+    check_memory(listing, dtype=export.dtype, free_bytes=free_memory_bytes())
     revision = fetch(choice.source, listing)
     with _reading("weights"):
         runtime = OnnxRuntime(

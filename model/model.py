@@ -92,7 +92,7 @@ class Model:
         task: str = "auto",
         runtime: str = "torch",
         device: str = "auto",
-        dtype: str = "float32",
+        dtype: str | None = None,
         params: Mapping[str, Any] | None = None,
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
@@ -101,12 +101,13 @@ class Model:
 
         `model_id` is a folder, looked up from the working directory and from the one that holds
         `model/`, or the id of a model on the Hugging Face Hub. `revision` is a Hub branch, tag or
-        commit. `task` is one of TASKS, or "auto" for what the model is made for. `dtype` is one of
-        DTYPES, or "auto" for half precision where that is faster and says the same. `runtime` is
-        "torch", or "onnx" for a folder that `model.export` wrote, in the dtype it has. `params` are
-        defaults for predictions. `allow_pickle` takes pickled weights where there are no
-        safetensors; `trust_remote_code` runs code that comes with the model. A private model
-        needs HF_TOKEN in the environment. Raises ModelLoadError for what is not supported.
+        commit. `task` is one of TASKS, or "auto" for what the model is made for. `runtime` is
+        "torch", or "onnx" for a folder that `model.export` wrote, in the dtype it has. `dtype` is
+        one of DTYPES, float32 if left out, or "auto" for half precision where that is faster and
+        says the same. `params` are defaults for predictions. `allow_pickle` takes pickled weights
+        where there are no safetensors; `trust_remote_code` runs code that comes with the model. A
+        private model needs HF_TOKEN in the environment. Raises ModelLoadError for what is not
+        supported.
         """
         self.model_id = model_id
         self._choice = Choice(
@@ -120,7 +121,7 @@ class Model:
             task=task,
             runtime=runtime,
             device=device,
-            dtype=dtype,
+            dtype=dtype or ("auto" if runtime == OnnxRuntime.name else "float32"),
             params=dict(params or {}),
         )
         self.loaded: Loaded

@@ -240,10 +240,12 @@ def check_memory(listing: Listing, *, dtype: str, free_bytes: int) -> None:
     """Raises ModelLoadError if the weights as `dtype` do not fit into `free_bytes` of memory."""
     needed = needed_bytes(listing, dtype=dtype)
     if needed > free_bytes:
+        as_stored = ONNX in listing.weights or dtype == "bfloat16"
+        halves = "" if as_stored else ', or set dtype = "bfloat16"'
         raise ModelLoadError(
             f"It needs about {_gigabytes(needed)} of memory as {dtype} and "
-            f"{_gigabytes(free_bytes)} is free. Name a smaller model, take a machine with more "
-            'memory, or set dtype = "bfloat16" if it is not.'
+            f"{_gigabytes(free_bytes)} is free. Name a smaller model, or take a machine with more "
+            f"memory{halves}."
         )
 
 

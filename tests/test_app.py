@@ -1,5 +1,6 @@
 """The ASGI app as a server runs it: routes, cookie, life cycle."""
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -166,3 +167,37 @@ def test_a_log_that_is_away_is_told(client: TestClient, monkeypatch: pytest.Monk
     answer = client.get("/api/export/ratings.csv")
     assert answer.status_code == 503
     assert "cannot be reached" in answer.json()["error"]
+    monkeypatch.setenv("TRYOUT_LIMITS__MAX_CHARS", "many")
+    st.cache_resource.clear()
+    answer = client.get("/api/export/ratings.csv")
+    assert (answer.status_code, answer.json()["error"][:38]) == (
+        503,
+        "The setting limits.max_chars is 'many'",
+    )
+
+
+def test_a_log_that_goes_away_is_told(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "log.db"
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(path))
+    st.cache_resource.clear()
+    shared.log().add([entry()], [])
+    with sqlite3.connect(path) as other:
+        other.execute("ALTER TABLE predictions RENAME TO gone")
+    other.close()
+    answer = client.get("/api/export/predictions.csv")
+    assert answer.status_code == 503
+    assert "cannot be reached" in answer.json()["error"]
+
+
+def test_exports_that_nobody_reads_keep_no_connection(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    st.cache_resource.clear()
+    shared.log().add([entry(f"{i}") for i in range(1500)], [])
+    begun = [export_csv(shared.log(), unrated=True) for _ in range(30)]
+    assert all(next(rows) for rows in begun)
+    shared.log().record(entry("the pool has a connection for this"))
+    assert {sum(chunk.count(b"\r\n") for chunk in rows) for rows in begun} == {501}

@@ -10,9 +10,10 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable
 from feedback.records import Filter
-from settings import ROOT
+from settings import ROOT, SettingsError
 from tests.making import entry, labels, rating
 from ui import shared
+from ui.text import as_markdown
 
 SCRIPT = ROOT / "streamlit_app.py"
 
@@ -495,3 +496,30 @@ def test_broken_settings_are_one_sentence(database: Path, monkeypatch: pytest.Mo
     assert "many" in page.error[0].value
     monkeypatch.delenv("TRYOUT_LIMITS__MAX_CHARS")
     shared.settings.clear()
+
+
+def test_what_goes_wrong_in_the_rating_form_is_one_sentence(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a fragment, and Streamlit shows what a fragment raises in its own words."""
+    stored = entry(output=labels(("joy", 0.6), ("rage", 0.4)))
+    log.add([stored], [rating(stored, "Bob")])
+
+    def fail(*given: object) -> None:
+        raise SettingsError("The setting x is 'y': no.")
+
+    monkeypatch.setattr("ui.rating_form._form", fail)
+    page = open_page(p=str(stored.prediction.id))
+    assert [error.value for error in page.error] == [as_markdown("The setting x is 'y': no.")]
+
+
+def test_a_long_log_is_paged_and_its_export_is_a_link(log: FeedbackLog) -> None:
+    log.add([entry(f"{i}") for i in range(50_001)], [])
+    page = open_page("feedback")
+    assert "More than 10,000 rows; these are the newest. Filters find the rest." in [
+        caption.value for caption in page.caption
+    ]
+    (pages,) = page.get("pagination")
+    assert pages.proto.num_pages == 500
+    links = [link.proto.url for link in page.get("link_button")]
+    assert links == ["api/export/ratings.csv", "api/export/predictions.csv"]

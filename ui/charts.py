@@ -5,6 +5,7 @@ every click.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -24,15 +25,15 @@ MIN_DAYS = 14
 def _frame(tallies: Iterable[Tally]) -> pd.DataFrame:
     """One row a tally and verdict, as Altair stacks them."""
     rows = [
-        {"key": _shown(tally.key), "verdict": verdict, "ratings": count, "order": order}
+        {"key": tally.key, "verdict": verdict, "ratings": count, "order": order}
         for tally in tallies
         for order, (verdict, count) in enumerate((("up", tally.up), ("down", tally.down)))
     ]
     return pd.DataFrame(rows)
 
 
-def _shown(key: date | str) -> date | str:
-    return printable(shared.name_of(key)) or "none" if isinstance(key, str) else key
+def _shown(label: str) -> str:
+    return printable(shared.name_of(label)) or "none"
 
 
 def _bars(tallies: Iterable[Tally]) -> alt.Chart:
@@ -69,9 +70,13 @@ def _day(day: date) -> alt.DateTime:
     return alt.DateTime(year=day.year, month=day.month, date=day.day)
 
 
-@st.cache_data(max_entries=16, show_spinner=False)
 def by_label(tallies: list[Tally]) -> Spec:
     """Ratings of each predicted label, the most rated label on top."""
+    return _by_label([replace(tally, key=_shown(str(tally.key))) for tally in tallies])
+
+
+@st.cache_data(max_entries=16, show_spinner=False)
+def _by_label(tallies: list[Tally]) -> Spec:
     chart: alt.Chart = (
         _bars(tallies)
         .encode(

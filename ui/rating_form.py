@@ -8,9 +8,10 @@ from typing import Any, Literal, cast
 
 import streamlit as st
 
-from feedback import Entry, Rating
-from model import GeneratedText, Prediction, ScoredLabels, Spans
+from feedback import Entry, FeedbackError, Rating
+from model import GeneratedText, ModelError, Prediction, ScoredLabels, Spans
 from model.tasks import correction_for
+from settings import SettingsError
 from ui import desk, shared, visits
 from ui.corrections import labels_from_text, labels_to_text, spans_to_text
 from ui.names import correction_in_words, distinct
@@ -30,10 +31,13 @@ def show(entry: Entry) -> None:
     prediction that takes long replaces all of it: a click on what is about to go would be lost.
     """
     with st.container():
-        desk.store()
-        desk.link(entry)
-        _take_name()
-        _form(entry)
+        try:
+            desk.store()
+            desk.link(entry)
+            _take_name()
+            _form(entry)
+        except (FeedbackError, ModelError, SettingsError) as error:  # not seen outside a fragment
+            st.error(as_markdown(str(error)))
 
 
 def _form(entry: Entry) -> None:

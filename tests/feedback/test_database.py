@@ -107,6 +107,7 @@ def test_a_deleted_file_is_made_again(tmp_path: Path) -> None:
     again = FeedbackLog(f"sqlite:///{path}")
     assert again.find(kept.prediction.id) == kept
     assert again.counts().predictions == 1
+    assert again.labels() == [kept.prediction.label]
     again.close()
 
 

@@ -1,9 +1,11 @@
 """What pages count equals what the ratings say, whatever was done, and again after a rebuild."""
 
 import random
-import threading
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -122,23 +124,48 @@ def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: in
     database.close()
 
 
+def at_once(*jobs: Callable[[], object]) -> None:
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        for done in [pool.submit(job) for job in jobs]:
+            done.result()
+
+
 def test_ratings_of_many_at_once_are_all_counted(log: FeedbackLog) -> None:
     entries = [entry(f"{i}") for i in range(80)]
     log.add(entries, [])
-    errors = []
 
     def rate(mine: list[Entry]) -> None:
-        try:
-            for of in mine:
-                log.rate(rating(of, verdict="down"))
-                log.rate(rating(of, verdict="up"))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test shows it
-            errors.append(error)
+        for of in mine:
+            log.rate(rating(of, verdict="down"))
+            log.rate(rating(of, verdict="up"))
 
-    threads = [threading.Thread(target=rate, args=(entries[i::8],)) for i in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    at_once(*(partial(rate, entries[i::8]) for i in range(8)))
     assert log.counts() == Counts(predictions=80, rated=80, up=80, down=0, reviewers=1)
+
+
+def test_imports_of_the_same_predictions_at_once_are_counted_once(
+    log: FeedbackLog, log_url: str
+) -> None:
+    """As two tabs do it, or a double click, while somebody rates."""
+    entries = [entry(f"{i}") for i in range(300)]
+    log.add(entries, [])
+    same = [rating(of) for of in entries]
+    others = [[rating(of, name) for of in entries] for name in ("Bob", "Cleo")]
+    logs = [FeedbackLog(log_url) for _ in range(4)]
+    imports = zip(logs, [same, same, *others], strict=True)
+    at_once(
+        *(partial(one.add, entries, said) for one, said in imports),
+        lambda: [log.rate(rating(of, "Dan", "down")) for of in entries],
+    )
+    assert log.counts() == Counts(predictions=300, rated=300, up=900, down=300, reviewers=4)
+    for one in logs:
+        one.close()
+
+
+def test_two_processes_that_start_together_both_come_up(log_url: str) -> None:
+    logs: list[FeedbackLog] = []
+    at_once(*[lambda: logs.append(FeedbackLog(log_url))] * 3)
+    for log in logs:
+        log.record(entry())
+        log.close()
+    assert len(logs) == 3

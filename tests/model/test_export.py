@@ -7,6 +7,7 @@ import subprocess
 import sys
 import venv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,26 @@ def test_a_folder_that_is_no_export_is_not_replaced(
     assert (tmp_path / "mine" / "notes.txt").is_file()
 
 
+def test_an_export_of_another_model_is_not_replaced(
+    tmp_path: Path, tiny_export: Path, model: Model
+) -> None:
+    shutil.copytree(tiny_export / "onnx", tmp_path / "onnx")
+    with pytest.raises(ExportError, match=r"onnx is an export of .*model\. Name another folder"):
+        export(model, tmp_path / "onnx", int8=False, texts=SOME)
+
+
+def test_compared_on_one_text_it_takes_batches_all_the_same(
+    tmp_path: Path, tiny_export: Path, load: Callable[..., Model]
+) -> None:
+    export(load(tiny_export / "model"), tmp_path / "onnx", int8=False, texts=SOME[:1])
+    exported = load(tmp_path / "onnx", runtime="onnx")
+    assert len(exported.predict(SOME)) == len(SOME)
+    assert exported.counters.inference_s.counts
+    assert (
+        exported.counters.batch_rows.total == len(SOME) > sum(exported.counters.batch_rows.counts)
+    )
+
+
 def test_int8_of_the_bundled_model_passes(
     tmp_path: Path, load: Callable[..., Model], model: Model
 ) -> None:
@@ -124,6 +145,8 @@ def test_int8_of_the_bundled_model_passes(
     assert 0.01 < facts.parity.difference < 0.2
     exported = load(tmp_path / "int8", runtime="onnx", dtype="auto")
     assert exported.info.dtype == "int8"
+    with pytest.raises(ModelLoadError, match="exported to compute in int8"):
+        load(tmp_path / "int8", runtime="onnx", dtype="float32")
     assert exported.info.memory_bytes < 0.4 * model.info.memory_bytes
     (prediction,) = exported.predict(["The battery lasts two days and the screen is gorgeous."])
     assert prediction.label == "positive"
@@ -135,6 +158,7 @@ def test_one_that_says_something_else_is_not_written(
     """Quantized to the last matrix, the bundled model keeps 98 % of its labels."""
     texts = TEXTS.read_text("utf-8").splitlines()
     shutil.copytree(tiny_export / "onnx", tmp_path / "onnx")
+    replace(Exported.read(tmp_path / "onnx"), model_id=model.model_id).write(tmp_path / "onnx")
     before = (tmp_path / "onnx" / "exported.json").read_text()
     monkeypatch.setattr("model.export._narrowing", lambda graph: [])
     with pytest.raises(ExportError, match=r"for 9[78].* takes 99%. Nothing was written. .*--int8"):
@@ -259,6 +283,7 @@ def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
     [
         ([], {"TRYOUT_MODEL__ID": "./nowhere"}, "'./nowhere' cannot be loaded"),
         ([], {"TRYOUT_LIMITS__MAX_CHARS": "many"}, "limits.max_chars is 'many'"),
+        ([], {"TRYOUT_MODEL__RUNTIME": "onnx"}, "app.toml names an export already"),
         (["--texts", "nowhere.txt"], {}, "nowhere.txt"),
         (["--texts", os.devnull], {}, "/dev/null has no text in it"),
     ],
