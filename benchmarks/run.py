@@ -32,7 +32,7 @@ from tests.conftest import free_port
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 GRADIO = ROOT / ".cache" / "gradio" / "bin" / "python"
-SECONDS = 8
+SECONDS = 6
 CLICKS = 200
 WARM_UP = 20
 VISITORS = (1, 8, 16, 32, 64)
