@@ -15,6 +15,7 @@ def in_words(param: Param) -> str:
 
 settings = shared.settings()
 st.title("About")
+desk.store()
 
 st.subheader("The model")
 model = desk.model()

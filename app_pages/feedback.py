@@ -8,7 +8,7 @@ import streamlit as st
 
 from feedback import FeedbackError, export_csv, import_csv, wilson_interval
 from feedback.records import Filter
-from ui import charts, shared
+from ui import charts, desk, shared
 from ui.log_table import COLUMN_CONFIG, frame
 from ui.names import distinct
 from ui.text import as_markdown, printable, shortened
@@ -28,6 +28,7 @@ def exported(*, unrated: bool) -> bytes:
 
 
 st.title("Feedback")
+desk.store()
 
 if not shared.settings().log_lasts:
     st.warning(

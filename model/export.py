@@ -73,10 +73,14 @@ def _check(model: Model, folder: Path) -> None:
             "The model's tokenizer is written in Python and cannot be exported. Use the model "
             "with torch, or save it with a tokenizer that has a tokenizer.json."
         )
-    if folder.exists() and not (folder / exported.FILE).is_file():
-        raise ExportError(f"{folder} is there and is no export. Name another folder with --out.")
+    _check_folder(folder)
     if folder.exists() and (other := Exported.read(folder).model_id) != model.model_id:
         raise ExportError(f"{folder} is an export of {other}. Name another folder with --out.")
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not (folder / exported.FILE).is_file():
+        raise ExportError(f"{folder} is there and is no export. Name another folder with --out.")
 
 
 def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> Exported:
@@ -120,8 +124,16 @@ def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> E
 
 
 def _lines(file: Path) -> list[str]:
-    """The texts in a file, one a line."""
-    return [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    """The texts in a file, one a line; raises ExportError if there is none."""
+    try:
+        lines = [line for line in file.read_text("utf-8").splitlines() if line.strip()]
+    except OSError as error:
+        raise ExportError(f"{file} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise ExportError(f"{file} is not UTF-8. Name a text file with --texts.") from error
+    if not lines:
+        raise ExportError(f"{file} has no text in it, and at least one is needed.")
+    return lines
 
 
 def _save_graph(runtime: TorchRuntime, rows: Sequence[Row], folder: Path, *, int8: bool) -> None:
@@ -247,10 +259,9 @@ def main() -> None:
                 'it was made from and model.runtime to "torch".'
             )
         texts = _lines(given.texts)
-        if not texts:
-            raise ExportError(f"{given.texts} has no text in it, and at least one is needed.")
         name = Path(chosen.id).name + ("-int8" if given.int8 else "")
         folder = given.out or HOME / "data" / "onnx" / name
+        _check_folder(folder)
         model = Model(
             chosen.id,
             revision=chosen.revision,
@@ -262,8 +273,10 @@ def main() -> None:
         )
         model.load()
         made = export(model, folder, int8=given.int8, texts=texts)
-    except (ModelError, SettingsError, OSError, UnicodeDecodeError) as error:
+    except (ModelError, SettingsError) as error:
         sys.exit(str(error))
+    except OSError as error:
+        sys.exit(f"{folder} cannot be written: {error.strerror}. Name another with --out.")
     shown = folder.relative_to(HOME) if folder.is_relative_to(HOME) else folder
     print(f"{made.dtype}: {made.parity}.")
     print(f'Written. In app.toml, under [model]:\nid = "{shown}"\nruntime = "onnx"')

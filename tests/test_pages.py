@@ -232,6 +232,25 @@ def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) ->
     assert "p" in page.query_params
 
 
+def test_what_waits_is_told_on_every_page_and_sent_without_being_asked(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = open_page()
+    shared.log()
+    other = sqlite3.connect(database, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    predict(page, "under lock")
+    for name in ("feedback", "about"):
+        page.switch_page(f"app_pages/{name}.py").run()
+        assert "Not stored yet" in page.warning[0].value
+    other.execute("ROLLBACK")
+    other.close()
+    monkeypatch.setattr("ui.outbox.RETRY_S", 0.0)
+    page.run()
+    assert not page.warning
+    assert shared.log().counts().predictions == 1
+
+
 def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
     database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -198,13 +198,13 @@ def _let_go() -> None:
 def store() -> None:
     """Stores what waits; where that fails, says so and offers to try again."""
     box = outbox()
-    if len(box) and not box.error:
+    if box.is_due:
         box.send(shared.log)
     if box.error:
         with st.container(border=True):
             st.warning(
                 f"**Not stored yet.** {as_markdown(box.error)} What you predicted and rated is "
-                "kept until you close this tab."
+                "kept until you close this tab, and sent again when you use it."
             )
             st.button("Send again", key="send_again", on_click=box.send, args=(shared.log,))
 

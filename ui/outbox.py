@@ -8,6 +8,7 @@ at once: whatever reads and then stores does both under one lock.
 """
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -16,6 +17,7 @@ from uuid import UUID
 from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable, Rating
 from model.prediction import new_id, now
 
+RETRY_S = 5.0  # a database that is locked costs a visitor seconds for each attempt
 OpenLog = Callable[[], FeedbackLog]
 
 
@@ -37,6 +39,7 @@ class Outbox:
         # The session's own newest ratings by prediction and reviewer, for when the log is away.
         self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
         self._new: UUID | None = None
+        self._tried_s = 0.0
         self.error = ""
 
     def put(self, entry: Entry) -> None:
@@ -64,10 +67,11 @@ class Outbox:
     def rename(self, old: str, new: str, log: OpenLog) -> None:
         """Moves what this session rated as `old` to `new`: they are one reviewer, not two."""
         with self._lock:
-            for (_, reviewer), (entry, rating) in list(self._own.items()):
-                if reviewer == old != new and not rating.retracted:
+            for (_, reviewer), (entry, _) in list(self._own.items()):
+                # Asked for, as another tab of the same visit may have said more since.
+                if reviewer == old != new and (said := self.newest(entry, old, log)):
                     for changes in ({"retracted": True}, {"reviewer": new}):
-                        self._add(entry, replace(rating, id=new_id(), created_at=now(), **changes))
+                        self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
             self.send(log)
 
     def newest(self, entry: Entry, reviewer: str, log: OpenLog) -> Rating | None:
@@ -103,7 +107,7 @@ class Outbox:
         Storing is idempotent, so it does no harm if this breaks off and is repeated.
         """
         with self._lock:
-            self.error = ""
+            self.error, self._tried_s = "", time.monotonic()
             for item in list(self._waiting):
                 entry, rating = item
                 try:
@@ -115,6 +119,12 @@ class Outbox:
                     self.error = str(error)
                     if isinstance(error, LogUnavailable):
                         return  # the rest would fail too, each after a wait
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something waits and it is time to send it; after a failure that takes a while."""
+        again = not self.error or time.monotonic() - self._tried_s > RETRY_S
+        return bool(self._waiting) and again
 
     def holds(self, prediction_id: UUID) -> bool:
         """Whether the prediction itself, or a rating of it, waits."""

@@ -284,8 +284,11 @@ def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
         ([], {"TRYOUT_MODEL__ID": "./nowhere"}, "'./nowhere' cannot be loaded"),
         ([], {"TRYOUT_LIMITS__MAX_CHARS": "many"}, "limits.max_chars is 'many'"),
         ([], {"TRYOUT_MODEL__RUNTIME": "onnx"}, "app.toml names an export already"),
-        (["--texts", "nowhere.txt"], {}, "nowhere.txt"),
+        (["--texts", "nowhere.txt"], {}, "nowhere.txt cannot be read: No such file"),
+        (["--texts", "model/bundled/model.safetensors"], {}, "model.safetensors is not UTF-8"),
         (["--texts", os.devnull], {}, "/dev/null has no text in it"),
+        (["--out", "model"], {}, "model is there and is no export"),
+        (["--out", "README.md/onnx"], {}, "README.md/onnx cannot be written: "),
     ],
 )
 def test_the_command_says_why_not_and_exits_with_1(

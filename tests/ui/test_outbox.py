@@ -9,7 +9,7 @@ import pytest
 
 from feedback import Entry, FeedbackLog, LogUnavailable, Rating
 from tests.making import entry
-from ui.outbox import Outbox
+from ui.outbox import RETRY_S, Outbox
 
 
 def unavailable() -> FeedbackLog:
@@ -145,3 +145,28 @@ def test_a_new_name_takes_the_ratings_of_the_session_along(sqlite_log: FeedbackL
     assert (counts.up, counts.down, counts.reviewers) == (1, 1, 1)
     (said,) = sqlite_log.ratings_of(second.prediction.id)
     assert (said.reviewer, said.comment) == ("Ada", "hm")
+
+
+def test_a_new_name_takes_over_what_another_tab_said_last(sqlite_log: FeedbackLog) -> None:
+    here, there, one = Outbox(), Outbox(), entry()
+    here.revise(one, "anonymous-1", lambda: sqlite_log, verdict="up")
+    there.revise(one, "anonymous-1", lambda: sqlite_log, verdict="down", correction="negative")
+    here.rename("anonymous-1", "Ada", lambda: sqlite_log)
+    (counts,) = sqlite_log.ratings_of(one.prediction.id)
+    assert (counts.reviewer, counts.verdict, counts.correction) == ("Ada", "down", "negative")
+
+
+def test_what_failed_is_due_again_after_a_while(
+    sqlite_log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox, now_s = Outbox(), 100.0
+    monkeypatch.setattr("ui.outbox.time.monotonic", lambda: now_s)
+    assert not outbox.is_due
+    outbox.put(entry())
+    assert outbox.is_due
+    outbox.send(unavailable)
+    assert not outbox.is_due
+    now_s += RETRY_S + 0.1
+    assert outbox.is_due
+    outbox.send(lambda: sqlite_log)
+    assert not outbox.is_due
