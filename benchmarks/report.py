@@ -89,11 +89,13 @@ def report(
 
 
 WHY_NOT = """
-The better Gradio is the one that predicts more; `batch=True` has it compute what has gathered
-together, as Tryout does, so its throughput is close. What it does not do per prediction is
-Streamlit's part: a script that runs, a dozen widgets that are sent, a row that is stored. In a
-browser most of a click is drawing, for every app; two frames of it are in each figure.
-A lone text costs what two threads take to hand it over and back, and the Prediction itself.
+The better Gradio is the one that
+predicts more; `batch=True` has it compute together what has gathered, as Tryout does, so its
+throughput is close. For each prediction Tryout also runs a script, sends a dozen widgets and
+stores a row, which is most of its time; the visitors themselves take a quarter of the two cores.
+In a browser most of a click is drawing, for every app, and two frames of it are in each figure.
+PyTorch keeps kernels for the shapes of its batches, which is the memory it takes more than plain
+Streamlit. int8 is no match for bfloat16 on a CPU with AMX, and is faster on others.
 """.strip()
 
 

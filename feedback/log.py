@@ -16,7 +16,7 @@ from feedback.errors import FeedbackError
 from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
 from feedback.tables import AnyText, labels, predictions, ratings, reviewers, tallies
 
-EXPORTED_AT_ONCE = 1000
+EXPORTED_AT_ONCE = 500
 Row = tuple[Entry, Rating | None]
 
 _RATING = [column for column in ratings.columns if column.name != "superseded"]
@@ -177,7 +177,7 @@ class FeedbackLog:
     def stored(
         self, of_predictions: Iterable[str], of_ratings: Iterable[str], *, unrated: bool
     ) -> Iterator[Sequence[Sequence[Any]]]:
-        """The rows of `history` by some columns, as the database has them, a thousand at a time.
+        """The rows of `history` by some columns, as the database has them, some hundreds at a time.
 
         What is stored while this goes on may be among them.
 
@@ -194,18 +194,20 @@ class FeedbackLog:
             # A connection for each piece: a reader who stalls must not keep one from the others.
             with self._database.connect() as connection:
                 some = sa.select(_id).where(_id > last, rated).order_by(_id).limit(EXPORTED_AT_ONCE)
-                ids = connection.execute(some).scalars().all()
-                if not ids:
+                until = connection.execute(
+                    sa.select(_id).where(_id.in_(some)).order_by(_id.desc()).limit(1)
+                ).scalar_one_or_none()
+                if until is None:
                     return
                 question = (
                     sa.select(*columns)
                     .select_from(predictions.join(ratings, isouter=unrated))
-                    .where(_id > last, _id <= ids[-1])
+                    .where(_id > last, _id <= until)
                     .order_by(_id, ratings.c.id)
                 )
                 rows = connection.execute(question).all()
             yield rows
-            last = ids[-1]
+            last = until
 
     def close(self) -> None:
         self._database.close()

@@ -200,4 +200,4 @@ def test_exports_that_nobody_reads_keep_no_connection(
     begun = [export_csv(shared.log(), unrated=True) for _ in range(30)]
     assert all(next(rows) for rows in begun)
     shared.log().record(entry("the pool has a connection for this"))
-    assert {sum(chunk.count(b"\r\n") for chunk in rows) for rows in begun} == {501}
+    assert {sum(chunk.count(b"\r\n") for chunk in rows) for rows in begun} == {1001}
