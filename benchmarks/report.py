@@ -95,7 +95,7 @@ throughput is close. For each prediction Tryout also runs a script, sends a doze
 stores a row, which is most of its time; the visitors themselves take a quarter of the two cores.
 In a browser most of a click is drawing, for every app, and two frames of it are in each figure.
 PyTorch keeps kernels for the shapes of its batches, which is the memory it takes more than plain
-Streamlit. int8 is no match for bfloat16 on a CPU with AMX, and is faster on others.
+Streamlit. int8 is no match for bfloat16 on a CPU with AMX; on others it was not measured.
 """.strip()
 
 
