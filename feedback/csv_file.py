@@ -18,6 +18,7 @@ from feedback.errors import CsvError
 from feedback.escape import guarded, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
 from feedback.records import Added, Rating, entry_from
+from feedback.tables import compact_json
 from model.prediction import output_from_json, output_to_json
 
 MAX_CELL_CHARS = 16 * 1024 * 1024
@@ -62,10 +63,6 @@ def _read_verdict(cell: str) -> str:
     return {"up": "up", "down": "down"}[cell]
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
 def _read_output(cell: str) -> Any:
     return output_to_json(output_from_json(json.loads(cell)))
 
@@ -95,7 +92,7 @@ def _write_instant(stored: str) -> str:
 
 def _write_json(stored: str) -> str:
     """JSON without the spaces that older logs have."""
-    return _dump(json.loads(stored)) if ", " in stored or ": " in stored else stored
+    return compact_json(json.loads(stored)) if ", " in stored or ": " in stored else stored
 
 
 TEXT = Cell(_write_text, lambda cell: unstorable(unguarded(cell)), "text")

@@ -1,6 +1,5 @@
 """Opens the database of the log: engine, pragmas, schema. Records nothing and answers nothing."""
 
-import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from sqlalchemy.exc import DataError, IntegrityError, NoSuchModuleError, SQLAlch
 
 from feedback.derived import rebuild
 from feedback.errors import FeedbackError, LogUnavailable
+from feedback.tables import compact_json
 
 logger = logging.getLogger("tryout")
 
@@ -128,24 +128,20 @@ def _parse(url: str) -> sa.URL:
     return parsed
 
 
-def _compact(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
 def _engine(url: sa.URL) -> sa.Engine:
     if url.get_backend_name() == "postgresql":
         return sa.create_engine(
             url,
-            json_serializer=_compact,
+            json_serializer=compact_json,
             pool_pre_ping=True,
             pool_timeout=CONNECT_TIMEOUT_S,
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
         )
     if url.get_backend_name() != "sqlite":
-        return sa.create_engine(url, json_serializer=_compact, pool_pre_ping=True)
+        return sa.create_engine(url, json_serializer=compact_json, pool_pre_ping=True)
     engine = sa.create_engine(
         url,
-        json_serializer=_compact,
+        json_serializer=compact_json,
         pool_timeout=CONNECT_TIMEOUT_S,
         connect_args={"timeout": BUSY_TIMEOUT_S},
     )

@@ -70,7 +70,7 @@ def recounted(connection: sa.Connection, prediction_ids: Iterable[UUID]) -> Iter
 def note_labels(connection: sa.Connection, names: Iterable[str]) -> None:
     """Remembers labels that were predicted; "" is none."""
     for name in sorted(set(names) - {""}):
-        _insert(connection, labels, {"id": _key(name), "label": name}, then={})
+        insert_or(connection, labels, {"id": _key(name), "label": name}, then={})
 
 
 def rebuild(connection: sa.Connection) -> None:
@@ -108,10 +108,10 @@ def _add(connection: sa.Connection, table: sa.Table, totals: Any) -> None:
     changes = [(_key(*key), key, count) for key, count in totals.items() if count]
     for row_id, key, count in sorted(changes):  # in one order, so that no two block each other
         values = {"id": row_id, **dict(zip(names, key, strict=True)), "ratings": count}
-        _insert(connection, table, values, then={"ratings": table.c.ratings + count})
+        insert_or(connection, table, values, then={"ratings": table.c.ratings + count})
 
 
-def _insert(
+def insert_or(
     connection: sa.Connection, table: sa.Table, values: dict[str, Any], *, then: dict[str, Any]
 ) -> None:
     """Inserts a row, or changes the one with its id as `then` says."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
-from feedback.derived import CHUNK, INSERT, chunks, counts, note_labels, recounted
+from feedback.derived import CHUNK, chunks, counts, insert_or, note_labels, recounted
 from feedback.errors import FeedbackError
 from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
 from feedback.tables import AnyText, labels, predictions, ratings, reviewers, tallies
@@ -37,12 +37,7 @@ class FeedbackLog:
     def record(self, entry: Entry) -> None:
         """Stores a prediction once, however often it is called with it."""
         with self._database.connect(write=True) as connection:
-            insert = INSERT.get(connection.dialect.name)
-            if insert is None:
-                _insert_new(connection, predictions, [entry_values(entry)])
-            else:
-                statement = insert(predictions).values(entry_values(entry))
-                connection.execute(statement.on_conflict_do_nothing())
+            insert_or(connection, predictions, entry_values(entry), then={})
             note_labels(connection, [entry.prediction.label])
 
     def rate(self, rating: Rating) -> bool:

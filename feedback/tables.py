@@ -5,12 +5,18 @@ What is recorded is in predictions and ratings; the rest follows from it (see fe
 The migrations in `feedback/migrations` make the same tables; a test compares the two.
 """
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from feedback.escape import storable, unstorable
+
+
+def compact_json(value: Any) -> str:
+    """JSON without spaces: as it is stored, and as it is exported."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 class AnyText(sa.TypeDecorator[str]):

@@ -320,9 +320,8 @@ class Model:
 
     @property
     def _queue(self) -> MicroBatcher[Work, Value, Prediction]:
-        if self._batcher is None:
-            raise ModelClosed(f"The model {self.model_id!r} is not loaded yet. Call load() first.")
-        return self._batcher
+        self.info  # noqa: B018 - raises before load
+        return cast(MicroBatcher[Work, Value, Prediction], self._batcher)
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters; raises InputError."""
