@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import isfinite
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 from uuid import UUID
 
 from feedback.errors import CsvError
 from feedback.escape import guarded, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
-from feedback.records import Added, Rating, entry_from
+from feedback.records import Added, Rating, Sampling, entry_from
 from feedback.tables import compact_json
 from model.prediction import output_from_json, output_to_json
 
@@ -61,6 +61,12 @@ def _read_number(cell: str) -> float:
 
 def _read_verdict(cell: str) -> str:
     return {"up": "up", "down": "down"}[cell]
+
+
+def _read_sampling(cell: str) -> str:
+    if cell not in get_args(Sampling):
+        raise ValueError("no way to choose a prediction")
+    return cell
 
 
 def _read_output(cell: str) -> Any:
@@ -134,13 +140,16 @@ RATING_CELLS = {
     "comment": TEXT,
     "blind": BOOL,
     "retracted": BOOL,
+    "sampling": Cell(str, _read_sampling, f"one of {', '.join(get_args(Sampling)[1:])} or nothing"),
+    "attribution": TEXT,
 }
 COLUMNS = (
     *(f"prediction_{n}" if n in ("id", "created_at") else n for n in PREDICTION_CELLS),
     *(f"rating_{n}" if n in ("id", "created_at") else n for n in RATING_CELLS),
 )
 
-COLUMNS_0_1 = tuple(name for name in COLUMNS if name != "runtime")  # as version 0.1.0 exported
+# What older versions did not export, and what a file without it means.
+LATER = {"runtime": "torch", "sampling": "", "attribution": ""}
 
 
 def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:
@@ -182,14 +191,11 @@ def _parse(file: BinaryIO) -> Iterator[Row]:
     number = 1
     try:
         header = next(reader, [])
-        older = tuple(header) == COLUMNS_0_1
-        if tuple(header) != COLUMNS and not older:
+        if header != [name for name in COLUMNS if name in header or name not in LATER]:
             raise CsvError(_wrong_header(header))
         for number, cells in enumerate(reader, start=2):
             if cells:  # an editor may add an empty line at the end
-                if older and len(cells) == len(COLUMNS_0_1):
-                    cells.insert(COLUMNS.index("runtime"), "torch")
-                yield _parse_row(number, cells)
+                yield _parse_row(number, header, cells)
     except UnicodeDecodeError as error:
         raise CsvError("The file is not UTF-8. Import a file that this page exported.") from error
     except csv.Error as error:
@@ -201,14 +207,17 @@ def _wrong_header(header: list[str]) -> str:
         return "The file is empty. Import a file that this page exported."
     if len(header) == 1 and header[0].count(";") == len(COLUMNS) - 1:
         return "The file is separated by semicolons. Save it as CSV with commas."
-    missing = [name for name in COLUMNS if name not in header]
+    missing = [name for name in COLUMNS if name not in header and name not in LATER]
     what = f"lacks the columns {', '.join(missing[:5])}" if missing else "has other columns"
     return f"The file {what}. Import a file that this page exported, with its header as it was."
 
 
-def _parse_row(number: int, cells: list[str]) -> Row:
-    if len(cells) != len(COLUMNS):
-        raise CsvError(f"Row {number} has {len(cells)} cells; it should have {len(COLUMNS)}.")
+def _parse_row(number: int, header: list[str], cells: list[str]) -> Row:
+    if len(cells) != len(header):
+        raise CsvError(f"Row {number} has {len(cells)} cells; it should have {len(header)}.")
+    if len(header) < len(COLUMNS):
+        known = LATER | dict(zip(header, cells, strict=True))
+        cells = [known[name] for name in COLUMNS]
     split = len(PREDICTION_CELLS)
     read = _read(number, PREDICTION_CELLS, COLUMNS[:split], cells[:split])
     entry = entry_from(read)

@@ -1,25 +1,38 @@
 """What pages count, kept beside the log so that no page reads all of it.
 
-Derived: ratings.superseded, predictions.rated and the tables tallies, reviewers and labels follow
+Derived: ratings.superseded, predictions.rated and .down and the tables of KEPT and labels follow
 from the predictions and ratings alone. They change in the transaction that changes what they
 follow from, and `rebuild` makes them anew after the schema has changed.
 """
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
+from operator import add, sub
 from typing import Any, TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from feedback.tables import labels, predictions, ratings, reviewers, tallies
+from feedback.tables import (
+    AnyText,
+    judgements,
+    labels,
+    pairs,
+    predictions,
+    ratings,
+    reviewers,
+    splits,
+    tallies,
+)
 
 CHUNK = 500
+SCORE_BINS = 10
+ONE_LABEL_TASKS = ("text-classification", "zero-shot-classification")
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 _newer = ratings.alias("newer")
@@ -30,20 +43,109 @@ _is_superseded = sa.exists().where(
 )
 # The ratings that count: the newest of each reviewer, unless it is retracted.
 counts = sa.and_(~ratings.c.superseded, ~ratings.c.retracted)
-_rated = (
-    sa.select(sa.func.count())
-    .where(ratings.c.prediction_id == predictions.c.id, counts)
-    .scalar_subquery()
+_of_prediction = (ratings.c.prediction_id == predictions.c.id, counts)
+_rated = sa.select(sa.func.count()).where(*_of_prediction).scalar_subquery()
+_down = (
+    sa.select(sa.func.count()).where(*_of_prediction, ratings.c.verdict == "down").scalar_subquery()
 )
-_of_tallies = (
-    sa.func.date(ratings.c.created_at, type_=sa.Date),
-    predictions.c.model_id,
-    predictions.c.model_revision,
-    predictions.c.label,
-    ratings.c.verdict,
+_all = sa.func.count()
+_a, _b = ratings.alias("a"), ratings.alias("b")
+
+
+def _truth() -> sa.ColumnElement[str]:
+    """The one label that is right by a rating; "" if there is none, or nobody said."""
+    one_label = predictions.c.task.in_(ONE_LABEL_TASKS) & sa.cast(
+        predictions.c.output, sa.Text
+    ).startswith("[")
+    said = sa.case(
+        (ratings.c.verdict == "up", sa.type_coerce(predictions.c.label, sa.Text)),
+        else_=sa.type_coerce(ratings.c.correction, sa.Text),
+    )
+    return sa.type_coerce(sa.case((one_label, said), else_=""), AnyText)
+
+
+def _score_bin() -> sa.ColumnElement[int]:
+    score = predictions.c.score
+    tenths = [(score < (tenth + 1) / SCORE_BINS, tenth) for tenth in range(SCORE_BINS - 1)]
+    return sa.case((score.is_(None), -1), *tenths, else_=SCORE_BINS - 1)
+
+
+def _score_millionths() -> sa.ColumnElement[int]:
+    millionths = sa.func.round(predictions.c.score * 1_000_000)
+    return sa.func.coalesce(sa.func.sum(sa.cast(millionths, sa.BigInteger)), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A table of totals, and the question that gives them for some predictions or for all."""
+
+    table: sa.Table
+    key: tuple[sa.ColumnElement[Any], ...]
+    measures: tuple[sa.ColumnElement[int], ...]
+    source: sa.FromClause
+    where: sa.ColumnElement[bool]
+    prediction_id: sa.ColumnElement[UUID]
+
+    def totals(self, connection: sa.Connection, ids: Sequence[UUID] | None) -> "Totals":
+        question = sa.select(*self.key, *self.measures).select_from(self.source).where(self.where)
+        if ids is not None:
+            question = question.where(self.prediction_id.in_(ids))
+        rows = connection.execute(question.group_by(*self.key))
+        size = len(self.key)
+        return {tuple(row[:size]): tuple(map(int, row[size:])) for row in rows}
+
+
+KEPT = (
+    _Kept(
+        tallies,
+        (
+            sa.func.date(ratings.c.created_at, type_=sa.Date),
+            predictions.c.model_id,
+            predictions.c.model_revision,
+            predictions.c.label,
+            ratings.c.verdict,
+        ),
+        (_all,),
+        ratings.join(predictions),
+        counts,
+        ratings.c.prediction_id,
+    ),
+    _Kept(
+        judgements,
+        (
+            predictions.c.model_id,
+            predictions.c.model_revision,
+            predictions.c.label,
+            _truth(),
+            ratings.c.verdict,
+            ratings.c.blind,
+            ratings.c.sampling,
+            _score_bin(),
+        ),
+        (_all, _score_millionths()),
+        ratings.join(predictions),
+        counts,
+        ratings.c.prediction_id,
+    ),
+    _Kept(
+        splits,
+        (predictions.c.rated - predictions.c.down, predictions.c.down),
+        (_all,),
+        predictions,
+        predictions.c.rated > 1,
+        predictions.c.id,
+    ),
+    _Kept(
+        pairs,
+        (_a.c.reviewer, _b.c.reviewer, _a.c.verdict, _b.c.verdict),
+        (_all,),
+        _a.join(_b, (_a.c.prediction_id == _b.c.prediction_id) & (_a.c.reviewer < _b.c.reviewer)),
+        ~_a.c.superseded & ~_a.c.retracted & ~_b.c.superseded & ~_b.c.retracted,
+        _a.c.prediction_id,
+    ),
+    _Kept(reviewers, (ratings.c.reviewer,), (_all,), ratings, counts, ratings.c.prediction_id),
 )
-_of_reviewers = (ratings.c.reviewer,)
-Totals = Counter[tuple[Any, ...]]
+Totals = dict[tuple[Any, ...], tuple[int, ...]]
 T = TypeVar("T")
 
 
@@ -62,9 +164,12 @@ def recounted(connection: sa.Connection, prediction_ids: Iterable[UUID]) -> Iter
     yield
     for chunk in chunks(ids):
         _refresh(connection, ratings.c.prediction_id.in_(chunk), predictions.c.id.in_(chunk))
-    after = _totals(connection, ids)
-    for table, new, old in zip((tallies, reviewers), after, before, strict=True):
-        _add(connection, table, {key: new[key] - old[key] for key in new.keys() | old.keys()})
+    for kept, new, old in zip(KEPT, _totals(connection, ids), before, strict=True):
+        none = (0,) * len(kept.measures)
+        changes = {
+            key: tuple(map(sub, new.get(key, none), old.get(key, none))) for key in new | old
+        }
+        _add(connection, kept.table, changes)
 
 
 def note_labels(connection: sa.Connection, names: Iterable[str]) -> None:
@@ -77,38 +182,38 @@ def rebuild(connection: sa.Connection) -> None:
     """Makes all that is derived from nothing; takes seconds for a million ratings."""
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE predictions, ratings IN SHARE ROW EXCLUSIVE MODE"))
-    for table in (tallies, reviewers, labels):
+    for table in (*(kept.table for kept in KEPT), labels):
         connection.execute(sa.delete(table))
     _refresh(connection, sa.true(), sa.true())
-    for table, totals in zip((tallies, reviewers), _totals(connection, None), strict=True):
-        _add(connection, table, totals)
+    for kept in KEPT:
+        _add(connection, kept.table, kept.totals(connection, None))
     note_labels(connection, connection.execute(sa.select(predictions.c.label).distinct()).scalars())
 
 
 def _refresh(connection: sa.Connection, some: Any, of: Any) -> None:
     connection.execute(sa.update(ratings).where(some).values(superseded=_is_superseded))
-    connection.execute(sa.update(predictions).where(of).values(rated=_rated))
+    connection.execute(sa.update(predictions).where(of).values(rated=_rated, down=_down))
 
 
-def _totals(connection: sa.Connection, ids: Sequence[UUID] | None) -> tuple[Totals, Totals]:
-    """How many ratings count, for tallies and for reviewers, of some predictions or of all."""
-    made = (Counter(), Counter())  # type: tuple[Totals, Totals]
-    for chunk in [None] if ids is None else chunks(ids):
-        where = counts if chunk is None else counts & ratings.c.prediction_id.in_(chunk)
-        for totals, columns in zip(made, (_of_tallies, _of_reviewers), strict=True):
-            question = sa.select(*columns, sa.func.count()).where(where).group_by(*columns)
-            source = ratings.join(predictions) if columns is _of_tallies else ratings
-            for *key, count in connection.execute(question.select_from(source)):
-                totals[tuple(key)] += count
+def _totals(connection: sa.Connection, ids: Sequence[UUID]) -> list[Totals]:
+    """The totals of each table, over the ratings of some predictions."""
+    made: list[Totals] = []
+    for kept in KEPT:
+        totals: Totals = {}
+        for chunk in chunks(ids):
+            for key, some in kept.totals(connection, chunk).items():
+                totals[key] = tuple(map(add, totals.get(key, (0,) * len(some)), some))
+        made.append(totals)
     return made
 
 
-def _add(connection: sa.Connection, table: sa.Table, totals: Any) -> None:
-    names = [column.name for column in table.columns][1:-1]
-    changes = [(_key(*key), key, count) for key, count in totals.items() if count]
-    for row_id, key, count in sorted(changes):  # in one order, so that no two block each other
-        values = {"id": row_id, **dict(zip(names, key, strict=True)), "ratings": count}
-        insert_or(connection, table, values, then={"ratings": table.c.ratings + count})
+def _add(connection: sa.Connection, table: sa.Table, changes: Totals) -> None:
+    names = [column.name for column in table.columns][1:]
+    rows = [(_key(*key), key, change) for key, change in changes.items() if any(change)]
+    for row_id, key, change in sorted(rows):  # in one order, so that no two block each other
+        values = dict(zip(names, (*key, *change), strict=True))
+        more = {name: table.c[name] + n for name, n in zip(names[len(key) :], change, strict=True)}
+        insert_or(connection, table, {"id": row_id, **values}, then=more)
 
 
 def insert_or(
@@ -131,7 +236,7 @@ def insert_or(
     connection.execute(statement)
 
 
-def _key(*parts: date | str) -> UUID:
+def _key(*parts: date | str | int) -> UUID:
     """An id made of the values themselves: an index over texts of any length has limits."""
     text = json.dumps([str(part) for part in parts])
     return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])

@@ -32,11 +32,11 @@ class FeedbackLog:
 
     def __init__(self, url: str) -> None:
         """Opens the database and brings its schema up to date; see Database for what it raises."""
-        self._database = Database(url)
+        self.database = Database(url)
 
     def record(self, entry: Entry) -> None:
         """Stores a prediction once, however often it is called with it."""
-        with self._database.connect(write=True) as connection:
+        with self.database.connect(write=True) as connection:
             insert_or(connection, predictions, entry_values(entry), then={})
             note_labels(connection, [entry.prediction.label])
 
@@ -45,7 +45,7 @@ class FeedbackLog:
 
         Returns whether it was stored. Raises FeedbackError if its prediction is not in the log.
         """
-        with self._database.connect(write=True) as connection:
+        with self.database.connect(write=True) as connection:
             # The lock makes two clicks at once wait for each other (SQLite locks the file).
             rated = sa.select(predictions.c.id).where(predictions.c.id == rating.prediction_id)
             if connection.execute(rated.with_for_update()).first() is None:
@@ -72,7 +72,7 @@ class FeedbackLog:
     def add(self, entries: Iterable[Entry], revisions: Iterable[Rating]) -> Added:
         """Stores what is not there yet, all or nothing; what is there stays as it is."""
         stored, rows = list(entries), [_rating_values(rating) for rating in revisions]
-        with self._database.connect(write=True) as connection:
+        with self.database.connect(write=True) as connection:
             made = _insert_new(connection, predictions, [entry_values(entry) for entry in stored])
             note_labels(connection, {entry.prediction.label for entry in stored})
             with recounted(connection, {row["prediction_id"] for row in rows}):
@@ -81,7 +81,7 @@ class FeedbackLog:
 
     def find(self, prediction_id: UUID) -> Entry | None:
         """The entry of a prediction, or None if the log has none."""
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             row = connection.execute(
                 sa.select(predictions).where(predictions.c.id == prediction_id)
             ).first()
@@ -90,7 +90,7 @@ class FeedbackLog:
     def ratings_of(self, prediction_id: UUID) -> list[Rating]:
         """The ratings of a prediction that count, oldest first."""
         question = sa.select(current).where(current.c.prediction_id == prediction_id)
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             rows = connection.execute(question.order_by(current.c.id)).all()
         return [Rating(**row._mapping) for row in rows]
 
@@ -107,13 +107,13 @@ class FeedbackLog:
             _down,
             number(reviewers, reviewers.c.ratings > 0),
         )
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             every, unrated, up, down, reviewing = connection.execute(question).one()
         return Counts(every, every - unrated, up, down, reviewing)
 
     def labels(self) -> list[str]:
         """The labels that were predicted, in alphabetical order; "" is none."""
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             return sorted(connection.execute(sa.select(labels.c.label)).scalars())
 
     def tally_by_day(self) -> list[Tally]:
@@ -133,13 +133,13 @@ class FeedbackLog:
         self, key: sa.Column[Any], ordered: Callable[[sa.Select[Any]], sa.Select[Any]]
     ) -> list[Tally]:
         question = sa.select(key, _up, _down).where(tallies.c.ratings > 0).group_by(key)
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             return [Tally(*row) for row in connection.execute(ordered(question))]
 
     def count(self, chosen: Filter, *, limit: int) -> int:
         """How many rows `page` has in all, or `limit` if there are more: a count reads them."""
         question = _filtered(sa.select(sa.literal(1)), chosen).limit(limit).subquery()
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             return int(
                 connection.execute(sa.select(sa.func.count()).select_from(question)).scalar_one()
             )
@@ -154,7 +154,7 @@ class FeedbackLog:
             .offset(offset)
             .limit(limit)
         )
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             return [_row(row) for row in connection.execute(question)]
 
     def history(self, *, unrated: bool) -> Iterator[Row]:
@@ -164,7 +164,7 @@ class FeedbackLog:
             .select_from(predictions.join(ratings, isouter=unrated))
             .order_by(predictions.c.id, ratings.c.id)
         )
-        with self._database.connect() as connection:
+        with self.database.connect() as connection:
             rows = connection.execution_options(yield_per=CHUNK).execute(question)
             for row in rows:
                 yield _row(row)
@@ -187,7 +187,7 @@ class FeedbackLog:
         last = UUID(int=0)
         while True:
             # A connection for each piece: a reader who stalls must not keep one from the others.
-            with self._database.connect() as connection:
+            with self.database.connect() as connection:
                 some = sa.select(_id).where(_id > last, rated).order_by(_id).limit(EXPORTED_AT_ONCE)
                 until = connection.execute(
                     sa.select(_id).where(_id.in_(some)).order_by(_id.desc()).limit(1)
@@ -205,7 +205,7 @@ class FeedbackLog:
             last = until
 
     def close(self) -> None:
-        self._database.close()
+        self.database.close()
 
 
 def _as_stored(column: sa.Column[Any]) -> sa.ColumnElement[Any]:

@@ -9,6 +9,12 @@ from uuid import UUID
 from model.prediction import Prediction, output_from_json, output_to_json
 
 Verdict = Literal["up", "down"]
+# How a prediction came to its reviewer: their own choice, least margin first, by chance, because
+# others disagree on it, or because somebody else has rated it too.
+Sampling = Literal["", "margin", "random", "disagreement", "agreement"]
+
+
+DRAWS = 2**31
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +29,11 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
-    """One revision of one reviewer's judgement; "" where there is no correction or comment."""
+    """One revision of one reviewer's judgement; "" where there is no correction or comment.
+
+    `blind` is said before the output was seen. `sampling` is how a queue chose the prediction, ""
+    if its reviewer did. `attribution` is, as JSON, what the reviewer saw of why the output is so.
+    """
 
     id: UUID
     prediction_id: UUID
@@ -34,11 +44,14 @@ class Rating:
     comment: str = ""
     blind: bool = False
     retracted: bool = False
+    sampling: Sampling = ""
+    attribution: str = ""
 
     @property
-    def content(self) -> tuple[str, str, str, bool, bool]:
+    def content(self) -> tuple[str | bool, ...]:
         """What the reviewer said, whenever it was said."""
-        return (self.verdict, self.correction, self.comment, self.blind, self.retracted)
+        said = (self.verdict, self.correction, self.comment, self.blind, self.retracted)
+        return (*said, self.sampling, self.attribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +114,16 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "truncated": prediction.truncated,
         "queue_ms": prediction.queue_ms,
         "inference_ms": prediction.inference_ms,
+        "draw": drawn(prediction.id),
     }
+
+
+def drawn(prediction_id: UUID) -> int:
+    """A number from 0 to DRAWS - 1 by which predictions are in random order, always the same.
+
+    The last bits of a UUIDv7 are random (RFC 9562).
+    """
+    return prediction_id.int % DRAWS
 
 
 def entry_from(values: Mapping[str, Any]) -> Entry:

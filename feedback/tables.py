@@ -75,14 +75,26 @@ predictions = sa.Table(
     sa.Column("truncated", sa.Boolean, nullable=False),
     sa.Column("queue_ms", sa.Double, nullable=False),
     sa.Column("inference_ms", sa.Double, nullable=False),
+    sa.Column("draw", sa.Integer, nullable=False, server_default="0"),  # a random order, fixed
     sa.Column("rated", sa.Integer, nullable=False, server_default="0"),  # ratings that count
+    sa.Column("down", sa.Integer, nullable=False, server_default="0"),  # of those, thumbs down
 )
-sa.Index(
-    "ix_predictions_unrated",
-    predictions.c.id,
-    sqlite_where=sa.text("rated = 0"),
-    postgresql_where=sa.text("rated = 0"),
-)
+_PARTIAL = {  # the queries must spell these conditions as they stand here
+    "unrated": (predictions.c.id, "rated = 0"),
+    "unrated_margin": (predictions.c.margin, "rated = 0"),
+    "rated_margin": (predictions.c.margin, "rated > 0"),
+    "disputed": (predictions.c.id, "down > 0 AND down < rated"),
+    "mistaken": (predictions.c.score, "down > 0"),
+    "batch": (predictions.c.batch_id, "batch_id IS NOT NULL"),
+}
+for _name, (_column, _where) in _PARTIAL.items():
+    sa.Index(
+        f"ix_predictions_{_name}",
+        _column,
+        sqlite_where=sa.text(_where),
+        postgresql_where=sa.text(_where),
+    )
+sa.Index(None, predictions.c.draw)
 
 ratings = sa.Table(
     "ratings",
@@ -96,6 +108,8 @@ ratings = sa.Table(
     sa.Column("comment", AnyText, nullable=False),
     sa.Column("blind", sa.Boolean, nullable=False),
     sa.Column("retracted", sa.Boolean, nullable=False),
+    sa.Column("sampling", AnyText, nullable=False, server_default=""),
+    sa.Column("attribution", AnyText, nullable=False, server_default=""),
     # there is a newer revision by the same reviewer
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "prediction_id", "reviewer", "id"),
@@ -122,6 +136,45 @@ tallies = sa.Table(
     sa.Column("ratings", sa.Integer, nullable=False),
 )
 
+# The same ratings by what they say of the scores and of what would have been right.
+judgements = sa.Table(
+    "judgements",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("model_id", AnyText, nullable=False),
+    sa.Column("model_revision", AnyText, nullable=False),
+    sa.Column("label", AnyText, nullable=False),  # predicted
+    sa.Column("truth", AnyText, nullable=False),  # the one right label, "" if nobody said
+    sa.Column("verdict", sa.String(4), nullable=False),
+    sa.Column("blind", sa.Boolean, nullable=False),
+    sa.Column("sampling", AnyText, nullable=False),
+    sa.Column("score_bin", sa.Integer, nullable=False),  # tenths, -1 without a score
+    sa.Column("ratings", sa.Integer, nullable=False),
+    sa.Column("score_millionths", sa.BigInteger, nullable=False),  # their sum: whole, so exact
+)
+
+# How many predictions have so many ratings of each verdict; from two on, they can agree or not.
+splits = sa.Table(
+    "splits",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("up", sa.Integer, nullable=False),
+    sa.Column("down", sa.Integer, nullable=False),
+    sa.Column("predictions", sa.Integer, nullable=False),
+)
+
+# How many predictions two reviewers have both rated, by what each said.
+pairs = sa.Table(
+    "pairs",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("first", AnyText, nullable=False),
+    sa.Column("second", AnyText, nullable=False),
+    sa.Column("first_verdict", sa.String(4), nullable=False),
+    sa.Column("second_verdict", sa.String(4), nullable=False),
+    sa.Column("predictions", sa.Integer, nullable=False),
+)
+
 reviewers = sa.Table(
     "reviewers",
     metadata,
@@ -135,4 +188,41 @@ labels = sa.Table(
     metadata,
     sa.Column("id", sa.Uuid, primary_key=True),
     sa.Column("label", AnyText, nullable=False),
+)
+
+# Many inputs under one name. What was uploaded is kept row by row, so that the file of results has
+# its columns, and a batch that a restart broke off can go on.
+batches = sa.Table(
+    "batches",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("session_id", AnyText, nullable=False),
+    sa.Column("name", AnyText, nullable=False),
+    sa.Column("columns", AnyText, nullable=False),  # JSON list
+    sa.Column("text_column", sa.Integer, nullable=False),
+    sa.Column("params", AnyText, nullable=False),  # JSON object
+    sa.Column("rows", sa.Integer, nullable=False),
+)
+
+batch_rows = sa.Table(
+    "batch_rows",
+    metadata,
+    sa.Column("batch_id", sa.ForeignKey("batches.id"), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),  # the line of the file
+    sa.Column("cells", AnyText, nullable=False),  # JSON list
+    sa.Column("prediction_id", sa.ForeignKey("predictions.id"), nullable=True, index=True),
+    sa.Column("problem", AnyText, nullable=False),  # why there is no prediction, or ""
+)
+
+# Which of two predictions for one input a reviewer found better, in the order they were shown.
+preferences = sa.Table(
+    "preferences",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("reviewer", AnyText, nullable=False),
+    sa.Column("first_id", sa.ForeignKey("predictions.id"), nullable=False),
+    sa.Column("second_id", sa.ForeignKey("predictions.id"), nullable=False),
+    sa.Column("better", sa.String(7), nullable=False),  # first, second or neither
 )

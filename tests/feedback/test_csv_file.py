@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import sqlalchemy as sa
@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feedback import CsvError, Entry, FeedbackLog, Rating, export_csv, import_csv
-from feedback.csv_file import COLUMNS, Imported
-from feedback.records import Added
+from feedback.csv_file import COLUMNS, LATER, Imported
+from feedback.records import Added, Sampling
 from model.prediction import GeneratedText, Prediction, ScoredLabel, ScoredLabels, Span, Spans
 from tests.making import entry, rating
 
@@ -82,6 +82,8 @@ def logs(draw: Any) -> tuple[list[Entry], list[Rating]]:
         correction=any_text,
         comment=any_text,
         blind=st.booleans(),
+        sampling=st.sampled_from(get_args(Sampling)),
+        attribution=any_text,
         retracted=st.booleans(),
     )
     return made, draw(st.lists(one_rating, max_size=6 if ids else 0, unique_by=lambda r: r.id))
@@ -253,13 +255,16 @@ def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(sqlite_log: Feedbac
         assert import_csv(log, io.BytesIO(exported(sqlite_log))).added.predictions == 1
 
 
-def test_a_file_of_the_first_version_is_imported(sqlite_log: FeedbackLog) -> None:
+@pytest.mark.parametrize("lacking", [list(LATER), ["sampling", "attribution"]])
+def test_a_file_of_an_older_version_is_imported(
+    sqlite_log: FeedbackLog, lacking: list[str]
+) -> None:
     stored = [entry("a, b"), entry(runtime="torch")]
     sqlite_log.add(stored, [rating(stored[0])])
     rows = list(csv.reader(io.StringIO(exported(sqlite_log).decode("utf-8-sig"))))
-    at = rows[0].index("runtime")
+    kept = [at for at, name in enumerate(rows[0]) if name not in lacking]
     older = io.StringIO()
-    csv.writer(older).writerows([*row[:at], *row[at + 1 :]] for row in rows)
+    csv.writer(older).writerows([row[at] for at in kept] for row in rows)
     with empty_log() as log:
         assert import_csv(log, io.BytesIO(older.getvalue().encode())).rows == 2
         assert exported(log) == exported(sqlite_log)

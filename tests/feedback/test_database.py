@@ -3,15 +3,16 @@
 import dataclasses
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from feedback import FeedbackError, FeedbackLog, LogUnavailable
+from feedback import FeedbackError, FeedbackLog, LogUnavailable, Rating
 from feedback.database import Database
-from feedback.records import Counts, entry_values
+from feedback.records import Counts, drawn, entry_values
 from feedback.tables import metadata, predictions, ratings
 from model.prediction import GeneratedText
 from tests.making import entry, rating
@@ -36,19 +37,27 @@ def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
         with database.connect(write=True) as connection:
             for stored in (one, another):
                 values = entry_values(stored)
-                del values["runtime"]
+                del values["runtime"], values["draw"]
                 connection.execute(sa.insert(predictions).values(values))
-            connection.execute(sa.insert(ratings), [dataclasses.asdict(one) for one in said])
+            connection.execute(sa.insert(ratings), [_as_first(one) for one in said])
         database.close()
     log = FeedbackLog(log_url)
     assert log.find(one.prediction.id) == one
     assert log.counts() == Counts(predictions=2, rated=1, up=1, down=0, reviewers=1)
     assert log.labels() == ["positive"]
+    with Database(log_url).connect() as connection:
+        order = dict(connection.execute(sa.select(predictions.c.id, predictions.c.draw)).all())
+    assert order == {stored.prediction.id: drawn(stored.prediction.id) for stored in (one, another)}
     generated = entry(output=GeneratedText("more", 1, "end"))
     log.add([generated], [rating(another), rating(generated)])
     assert log.find(generated.prediction.id) == generated
     assert log.counts().rated == 3
     log.close()
+
+
+def _as_first(said: Rating) -> dict[str, Any]:
+    values = dataclasses.asdict(said)
+    return {n: v for n, v in values.items() if n not in ("sampling", "attribution")}
 
 
 def test_opening_again_keeps_what_is_there(log_url: str) -> None:

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from feedback import Entry, FeedbackLog, Rating
 from feedback.database import Database
-from feedback.derived import rebuild
+from feedback.derived import KEPT, rebuild
 from feedback.records import Counts, Filter
-from feedback.tables import labels, predictions, ratings, reviewers, tallies
+from feedback.tables import labels, predictions, ratings
 from tests.making import entry, rating
 from tests.making import labels as scored
 
@@ -79,6 +79,9 @@ def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: in
             draw.choice(("up", "down")),
             created_at=START + timedelta(minutes=draw.randrange(3000)),
             retracted=draw.random() < 0.2,
+            blind=draw.random() < 0.3,
+            sampling=draw.choice(("", "random", "margin")),
+            correction=draw.choice(("", "x")),
         )
 
     for _ in range(60):
@@ -101,15 +104,15 @@ def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: in
         check(log, entries, said)
 
     database = Database(log_url)
-    derived = (predictions.c.rated, ratings.c.superseded)
+    derived = (predictions.c.rated, predictions.c.down, ratings.c.superseded)
     with database.connect(write=True) as connection:
 
         def everything() -> list[Any]:
-            tables = [
-                sorted(connection.execute(sa.select(table)).all())
-                for table in (tallies, reviewers, labels)
+            totals = [(kept.table, len(kept.measures)) for kept in KEPT]
+            used = [
+                [row for row in sorted(connection.execute(sa.select(table))) if any(row[-size:])]
+                for table, size in (*totals, (labels, 1))
             ]
-            used = [[row for row in rows if row[-1] != 0] for rows in tables]
             columns = [
                 connection.execute(sa.select(column).order_by(column.table.c.id)).all()
                 for column in derived
@@ -117,7 +120,7 @@ def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: in
             return [*used, *columns]
 
         kept = everything()
-        connection.execute(sa.update(predictions).values(rated=77))
+        connection.execute(sa.update(predictions).values(rated=77, down=5))
         connection.execute(sa.update(ratings).values(superseded=~ratings.c.superseded))
         rebuild(connection)
         assert everything() == kept
