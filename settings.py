@@ -43,6 +43,13 @@ class ModelSettings(Section):
 
 class Limits(Section):
     max_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    max_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    max_upload_mb: Annotated[int, Field(ge=1, le=200)] = 20
+
+
+class Review(Section):
+    # Of the predictions, this share is handed out by chance and not for being close calls.
+    random_share: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
 class FeedbackSettings(Section):
@@ -64,6 +71,7 @@ class Settings(BaseSettings):
     model: ModelSettings = ModelSettings()
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
+    review: Review = Review()
     feedback: FeedbackSettings = FeedbackSettings()
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None
 

@@ -52,6 +52,8 @@ def show_page() -> None:
     page = st.navigation(
         [
             st.Page("app_pages/try.py", title="Try", icon=":material/edit_note:", default=True),
+            st.Page("app_pages/batch.py", title="Batch", icon=":material/table_rows:"),
+            st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:"),
             st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
             st.Page("app_pages/about.py", title="About", icon=":material/info:"),
         ],
@@ -73,6 +75,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
         os.environ.setdefault(name, value)
     shared.loading()
     yield
+    shared.batches().close()
     shared.loader().close()
 
 

@@ -73,10 +73,10 @@ class FeedbackLog:
         """Stores what is not there yet, all or nothing; what is there stays as it is."""
         stored, rows = list(entries), [_rating_values(rating) for rating in revisions]
         with self.database.connect(write=True) as connection:
-            made = _insert_new(connection, predictions, [entry_values(entry) for entry in stored])
+            made = insert_new(connection, predictions, [entry_values(entry) for entry in stored])
             note_labels(connection, {entry.prediction.label for entry in stored})
             with recounted(connection, {row["prediction_id"] for row in rows}):
-                rated = _insert_new(connection, ratings, rows)
+                rated = insert_new(connection, ratings, rows)
         return Added(made[0], rated[0], made[1] + rated[1])
 
     def find(self, prediction_id: UUID) -> Entry | None:
@@ -220,7 +220,7 @@ def _rating_values(rating: Rating) -> dict[str, Any]:
     return {column.name: getattr(rating, column.name) for column in _RATING}
 
 
-def _insert_new(
+def insert_new(
     connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]
 ) -> tuple[int, int]:
     """How many rows were inserted, and how many are there with other content."""

@@ -28,6 +28,8 @@ Value = TypeVar("Value")
 Result = TypeVar("Result")
 
 MAX_BATCH_TOKENS = 1024
+BULK_TOKENS = 128  # of a batch with bulk items while somebody is there to wait for it
+PRESENT_S = 30.0  # so long after an interactive item somebody is there
 LOOK_AHEAD_ITEMS = 256
 BULK_EVERY = 4  # while both wait, one batch in so many is led by a bulk item
 MAX_ITEMS = 4096
@@ -115,6 +117,7 @@ class MicroBatcher(Generic[Work, Value, Result]):
         self._lines: tuple[deque[_Item[Work, Result]], ...] = (deque(), deque())
         self._tokens = 0
         self._led_since_bulk = 0
+        self._interactive_s = float("-inf")
         self._tokens_per_s = 0.0
         self._closed = False
         self._changed = threading.Condition()
@@ -141,6 +144,8 @@ class MicroBatcher(Generic[Work, Value, Result]):
                 self.counters.rejected += 1
                 raise ModelBusy(self._wait_s(self._tokens))
             self._lines[bulk].append(item)
+            if not bulk:
+                self._interactive_s = now_s
             self._tokens += size.tokens
             self._changed.notify()
         return item.future
@@ -194,12 +199,16 @@ class MicroBatcher(Generic[Work, Value, Result]):
     def _take(self) -> list[_Item[Work, Result]]:
         """The next batch, out of the queue: the oldest item and those whose length is like its.
 
-        Of interactive items first; of bulk ones every fourth time, and in what room is left.
+        Of interactive items first; of bulk ones every fourth time, and in what room is left: little
+        after somebody came who waits, since a large batch takes many times as long as a lone item.
         """
         interactive, bulk = self._lines
         leads_bulk = bool(bulk) and (not interactive or self._led_since_bulk >= BULK_EVERY - 1)
         self._led_since_bulk = 0 if leads_bulk or not bulk else self._led_since_bulk + 1
         first, second = (bulk, interactive) if leads_bulk else (interactive, bulk)
+        present = self._clock() - self._interactive_s < PRESENT_S
+        of_bulk = min(self._max_batch_tokens, BULK_TOKENS if present else self._max_batch_tokens)
+        bounds = (self._max_batch_tokens, of_bulk)
         batch = [first[0]]
         rows, longest = first[0].size.rows, first[0].size.longest
         for line in (first, second):
@@ -208,7 +217,7 @@ class MicroBatcher(Generic[Work, Value, Result]):
             window.sort(key=lambda item: abs(item.size.longest - lead))
             for item in window:
                 tallest = max(longest, item.size.longest)
-                if item is batch[0] or (rows + item.size.rows) * tallest > self._max_batch_tokens:
+                if item is batch[0] or (rows + item.size.rows) * tallest > bounds[line is bulk]:
                     continue
                 batch.append(item)
                 rows, longest = rows + item.size.rows, tallest

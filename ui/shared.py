@@ -10,6 +10,7 @@ import streamlit as st
 
 from feedback import FeedbackLog
 from model import Model, Prediction
+from serving.batches import BatchRuns
 from settings import Settings, load_settings
 from ui.loader import ModelLoader
 from ui.names import NameOf
@@ -35,6 +36,12 @@ def names_for(prediction: Prediction) -> NameOf:
 def log() -> FeedbackLog:
     """The feedback log; raises FeedbackError, and tries again when it is called again."""
     return FeedbackLog(settings().log_url)
+
+
+@st.cache_resource(show_spinner=False)
+def batches() -> BatchRuns:
+    """The batches that are under way."""
+    return BatchRuns(log)
 
 
 @st.cache_resource(show_spinner=False)

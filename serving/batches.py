@@ -1,0 +1,161 @@
+"""Predicts the rows of batches in the background, a few batches at a time, and stores them.
+
+Knows no page: whoever opens one finds its batch here by id, from any session.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
+from uuid import UUID
+
+from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable
+from feedback.batches import Batch, store, waiting
+from model import Model, ModelError, Prediction
+from model.bulk import predict_each
+
+logger = logging.getLogger("tryout")
+
+AT_ONCE = 4  # others wait: the queue must have room for those who paste one text
+STORED_EVERY_ROWS = 200
+STORED_EVERY_S = 1.0
+RETRY_S = 2.0  # a log that is away is tried again until it is back, or the batch is stopped
+RATE_OVER_S = 10.0
+
+OpenLog = Callable[[], FeedbackLog]
+T = TypeVar("T")
+
+
+class BatchRun:
+    """One batch on its way: how far it is, how fast, and a way to stop it."""
+
+    def __init__(self, batch: Batch, left: int) -> None:
+        self.batch = batch
+        self.left = left
+        self.error = ""
+        self._stop = threading.Event()
+        self._stored: list[tuple[float, int]] = []  # when, and how many were left then
+
+    def stop(self) -> None:
+        """Ends it soon; what is predicted by then is stored."""
+        self._stop.set()
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    @property
+    def begun(self) -> bool:
+        return bool(self._stored)
+
+    @property
+    def rate(self) -> float:
+        """Rows a second over the last ten seconds; 0 if that is not known yet."""
+        marks = self._stored
+        if len(marks) < 2:
+            return 0.0
+        (then_s, then_left), (now_s, now_left) = marks[0], marks[-1]
+        return (then_left - now_left) / max(now_s - then_s, 1e-6)
+
+    def run(self, model: Model, log: OpenLog) -> None:
+        """Predicts and stores what is left; notes in `error` why it had to end early."""
+        self._mark()
+        try:
+            self._predict(model, log)
+        except (FeedbackError, ModelError) as error:
+            self.error = str(error)
+        except Exception:
+            logger.exception("The batch %s failed", self.batch.id)
+            self.error = "The batch failed; the owner finds the details in the app's log."
+
+    def _predict(self, model: Model, log: OpenLog) -> None:
+        done: list[tuple[int, Entry | str]] = []
+        stored_s = time.monotonic()
+        asked = self._asked(log)
+        for number, made in predict_each(model, asked, goes_on=lambda: not self.stopped):
+            done.append((number, self._outcome(made)))
+            if len(done) >= STORED_EVERY_ROWS or time.monotonic() - stored_s > STORED_EVERY_S:
+                self._store(log, done)
+                done, stored_s = [], time.monotonic()
+        self._store(log, done)
+
+    def _asked(self, log: OpenLog) -> Iterator[tuple[int, str, Any]]:
+        batch, last = self.batch, -1
+        while rows := self._patiently(lambda: waiting(log(), batch, after=last)):  # noqa: B023
+            for row in rows:
+                yield row.number, row.cells[batch.text_column], batch.params
+            last = rows[-1].number
+
+    def _outcome(self, made: Prediction | ModelError) -> Entry | str:
+        if isinstance(made, ModelError):
+            return str(made)
+        batch = self.batch
+        return Entry(
+            prediction=made, source="batch", session_id=batch.session_id, batch_id=batch.id
+        )
+
+    def _store(self, log: OpenLog, done: list[tuple[int, Entry | str]]) -> None:
+        self._patiently(lambda: store(log(), self.batch, done))
+        self.left -= len(done)
+        self._mark()
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """What the log answers, once it does; raises LogUnavailable if the batch is stopped."""
+        while True:
+            try:
+                answer = ask()
+            except LogUnavailable as error:
+                self.error = str(error)
+                if self._stop.wait(RETRY_S):
+                    raise
+            else:
+                self.error = ""
+                return answer
+
+    def _mark(self) -> None:
+        now_s = time.monotonic()
+        recent = [mark for mark in self._stored if now_s - mark[0] < RATE_OVER_S]
+        self._stored = [*recent, (now_s, self.left)]
+
+
+class BatchRuns:
+    """The batches that are under way in this process."""
+
+    def __init__(self, log: OpenLog) -> None:
+        self._log = log
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batch")
+        self._runs: dict[UUID, tuple[BatchRun, Future[None]]] = {}
+
+    def start(self, batch: Batch, model: Model, *, left: int) -> None:
+        """Puts a batch under way unless it is; `left` is how many of its rows wait."""
+        with self._lock:
+            if self._current(batch.id):
+                return
+            run = BatchRun(batch, left)
+            self._runs[batch.id] = (run, self._pool.submit(run.run, model, self._log))
+
+    def current(self, batch_id: UUID) -> BatchRun | None:
+        """The run of a batch that is under way, or waits for others to end."""
+        with self._lock:
+            return self._current(batch_id)
+
+    def last_error(self, batch_id: UUID) -> str:
+        """Why the last run of a batch ended early, or ""."""
+        with self._lock:
+            run, _ = self._runs.get(batch_id, (None, None))
+            return run.error if run else ""
+
+    def close(self) -> None:
+        """Stops all; what is predicted by then is stored."""
+        with self._lock:
+            for run, future in self._runs.values():
+                run.stop()
+                future.cancel()
+        self._pool.shutdown()
+
+    def _current(self, batch_id: UUID) -> BatchRun | None:
+        run, future = self._runs.get(batch_id, (None, None))
+        return run if run and future and not future.done() else None

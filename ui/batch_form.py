@@ -1,0 +1,220 @@
+"""What a new batch is made of: a file or pasted texts, read, shown, and one column chosen.
+
+Nothing is stored until the visitor says so. A batch has its id from when its table was read, so
+that a double click makes one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from feedback import batches
+from feedback.batches import Batch, BatchRow
+from model import InputError, ModelInfo
+from model.prediction import new_id, now
+from model.tasks import check_text
+from serving.reading import Limits, ReadingError, Table, read_file, read_pasted
+from ui import param_form, shared, visits
+from ui.text import as_markdown, printable, shortened
+
+TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
+WAYS = ("Upload a file", "Paste")
+TEXT_NAMES = ("text", "input", "sentence", "review", "comment", "content", "message", "body")
+PREVIEW_ROWS = 5
+PREVIEW_CHARS = 300
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What was given, read once: `source` tells it from another."""
+
+    id: UUID
+    source: str
+    name: str
+    table: Table | None
+    error: str = ""
+
+
+def show(info: ModelInfo) -> Batch | None:
+    """Asks for inputs and shows how they are read; the batch, once it is wanted and stored."""
+    limits = shared.settings().limits
+    st.markdown("Predict many texts at once, then look at the least sure ones first.")
+    way = st.segmented_control("Input", WAYS, default=WAYS[0], key="batch-way", required=True)
+    upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
+    st.caption(
+        f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, each text up to "
+        f"{limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel (XLSX) or one text a line."
+    )
+    if upload is None:
+        return None
+    if upload.table is None:
+        st.error(as_markdown(upload.error))
+        return None
+    return _choose(upload, upload.table, info)
+
+
+def _uploaded(max_mb: int) -> Upload | None:
+    file = st.file_uploader(
+        "File", type=TYPES, max_upload_size=max_mb, key="batch-file", label_visibility="collapsed"
+    )
+    return _read(file.file_id, file.name, file.getvalue()) if file else None
+
+
+def _pasted() -> Upload | None:
+    text = st.text_area(
+        "Texts",
+        key="batch-text",
+        height=180,
+        placeholder="One text a line, or cells copied from a spreadsheet",
+        label_visibility="collapsed",
+    )
+    st.button("Read")  # leaving the field reads it; the button is a place to go to
+    return _read(text, "Pasted texts", None) if text.strip() else None
+
+
+def _read(source: str, name: str, data: bytes | None) -> Upload:
+    """The upload that this session has read, or reads it now; pasted texts are their own source."""
+    known: Upload | None = st.session_state.get("upload")
+    if known and known.source == source:
+        return known
+    limits = shared.settings().limits
+    bounds = Limits(max_bytes=limits.max_upload_mb * 1_000_000, max_rows=limits.max_batch_rows)
+    table, error = None, ""
+    with st.spinner("Reading…"):
+        try:
+            is_file = data is not None
+            table = (
+                read_file(name, data, limits=bounds)
+                if is_file
+                else read_pasted(source, limits=bounds)
+            )
+        except ReadingError as failed:
+            error = str(failed)
+    made = Upload(new_id(), source, name, table, error)
+    st.session_state["upload"] = made
+    return made
+
+
+def _choose(upload: Upload, table: Table, info: ModelInfo) -> Batch | None:
+    st.markdown(as_markdown(described(table)))
+    if not table.rows:
+        st.error("There is no row to predict in it.")
+        return None
+    column = 0
+    if len(table.columns) > 1:
+        column = st.selectbox(
+            "Text column",
+            range(len(table.columns)),
+            index=text_column(table),
+            format_func=lambda at: shortened(printable(table.columns[at]), max_chars=60),
+            key=f"column-{upload.id}",
+        )
+    _preview(table)
+    rows = checked(table, column, max_chars=shared.settings().limits.max_chars)
+    texts = sum(not row.problem for row in rows)
+    if left_out := left_out_in_words(rows, table.empty_rows):
+        st.caption(as_markdown(left_out))
+    param_form.show(info.params)
+    label = f"Predict {texts:,} {'text' if texts == 1 else 'texts'}"
+    if not st.button(label, type="primary", disabled=not texts):
+        return None
+    return _stored(upload, table, column, rows, param_form.values(info.params))
+
+
+def described(table: Table) -> str:
+    """How a table was read, in a sentence."""
+    parts = [table.kind]
+    if table.sheet:
+        parts.append(f"sheet {table.sheet}")
+    if table.encoding:
+        parts.append(table.encoding)
+    if table.delimiter:
+        parts.append(f"separated by {DELIMITERS[table.delimiter]}")
+        parts.append("first row is a header" if table.header else "no header")
+    rows = f"{len(table.rows):,} {'row' if len(table.rows) == 1 else 'rows'}"
+    return ", ".join([*parts, rows]) + "."
+
+
+def text_column(table: Table) -> int:
+    """Which column is likely the text: by its name, else the one with the longest cells."""
+    names = [name.strip().lower() for name in table.columns]
+    for name in TEXT_NAMES:
+        if name in names:
+            return names.index(name)
+    some = table.rows[:100]
+    return max(range(len(names)), key=lambda at: sum(len(row[at]) for row in some))
+
+
+def _preview(table: Table) -> None:
+    some = table.rows[:PREVIEW_ROWS]
+    st.dataframe(
+        {
+            printable(name): [
+                shortened(printable(row[at]), max_chars=PREVIEW_CHARS) for row in some
+            ]
+            for at, name in enumerate(table.columns)
+        },
+        hide_index=True,
+        height="content",
+    )
+    if len(table.rows) > PREVIEW_ROWS:
+        st.caption(f"The first {PREVIEW_ROWS} rows, as they were read.")
+
+
+def checked(table: Table, column: int, *, max_chars: int) -> list[BatchRow]:
+    """The rows of a batch, in the order of the file; those that cannot be predicted say why."""
+    rows = [BatchRow(bad.number, bad.content, bad.reason) for bad in table.bad]
+    for number, cells in zip(table.numbers, table.rows, strict=True):
+        rows.append(BatchRow(number, cells, _problem(cells[column], max_chars)))
+    return sorted(rows, key=lambda row: row.number)
+
+
+def _problem(text: str, max_chars: int) -> str:
+    if not text.strip():
+        return "There is no text in this row."
+    try:
+        check_text(text, max_chars=max_chars)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def left_out_in_words(rows: list[BatchRow], empty_rows: int) -> str:
+    """What is not predicted, with the first row that has a problem; "" if nothing is left out."""
+    parts = []
+    if empty_rows:
+        parts.append(
+            f"{empty_rows:,} empty {'row is' if empty_rows == 1 else 'rows are'} left out."
+        )
+    problems = [row for row in rows if row.problem]
+    if problems:
+        first = problems[0]
+        parts.append(
+            f"{len(problems):,} {'row' if len(problems) == 1 else 'rows'} cannot be predicted and "
+            f"will be listed for download; the first is row {first.number:,}: {first.problem}"
+        )
+    return " ".join(parts)
+
+
+def _stored(
+    upload: Upload, table: Table, column: int, rows: list[BatchRow], params: Mapping[str, Any]
+) -> Batch:
+    log = shared.log()
+    batch = Batch(
+        id=upload.id,
+        created_at=now(),
+        session_id=visits.current().id,
+        name=upload.name,
+        columns=table.columns,
+        text_column=column,
+        params=params,
+        rows=len(rows),
+    )
+    with st.spinner("Storing the rows…"):
+        if batches.find(log, batch.id) is None:
+            batches.create(log, batch, rows)
+    return batch
