@@ -76,6 +76,7 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     shared.loading()
     yield
     shared.batches().close()
+    shared.explaining().shutdown(wait=False, cancel_futures=True)
     shared.loader().close()
 
 

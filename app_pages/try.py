@@ -32,6 +32,6 @@ if model:
 
 if entry:
     st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))
-    rating_form.show(entry)
+    rating_form.show(entry, linked=True)
 else:
     desk.store()

@@ -16,7 +16,8 @@ from feedback.batches import Batch, BatchRow
 from model import InputError, ModelInfo
 from model.prediction import new_id, now
 from model.tasks import check_text
-from serving.reading import Limits, ReadingError, Table, read_file, read_pasted
+from serving.errors import ReadingError
+from serving.reading import Limits, Table, read_file, read_pasted
 from ui import param_form, shared, visits
 from ui.text import as_markdown, printable, shortened
 
@@ -86,12 +87,10 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
     table, error = None, ""
     with st.spinner("Reading…"):
         try:
-            is_file = data is not None
-            table = (
-                read_file(name, data, limits=bounds)
-                if is_file
-                else read_pasted(source, limits=bounds)
-            )
+            if data is None:
+                table = read_pasted(source, limits=bounds)
+            else:
+                table = read_file(name, data, limits=bounds)
         except ReadingError as failed:
             error = str(failed)
     made = Upload(new_id(), source, name, table, error)

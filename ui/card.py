@@ -42,6 +42,11 @@ def card_html(prediction: Prediction, name_of: NameOf) -> str:
     )
 
 
+def input_html(prediction: Prediction) -> str:
+    """The card of a prediction whose output is not to be seen yet."""
+    return _card(_input(prediction.input))
+
+
 def growing_html(text: str, so_far: str | None) -> str:
     """The card of a text that is being generated, or with None of one whose turn has not come."""
     if so_far is None:
@@ -70,7 +75,7 @@ def _cut_note(prediction: Prediction) -> str:
 
 def _labels_html(text: str, output: ScoredLabels, name_of: NameOf, notes: list[str]) -> str:
     chosen = ", ".join(_shown(label, name_of) for label in output.chosen) or "No label"
-    share = "" if output.multi_label else f" <small>{_percent(output.score)}</small>"
+    share = "" if output.multi_label else f" <small>{percent(output.score)}</small>"
     return f"""{_input(text)}
   <p class="card-top"><span dir="auto">{as_html(chosen)}</span>{share}</p>
   {_notes(notes)}
@@ -83,9 +88,9 @@ def _close_call(output: ScoredLabels, name_of: NameOf) -> str:
         side = "just applies" if near.score >= 0.5 else "just does not apply"
         return f"<b>Close call</b>: {as_html(_shown(near.label, name_of))} {side}."
     if len(output.items) < 2:
-        return f"<b>Not sure</b>: only {_percent(output.score)}."
+        return f"<b>Not sure</b>: only {percent(output.score)}."
     second = as_html(_shown(output.items[1].label, name_of))
-    return f"<b>Close call</b>: {second} is only {_percent(output.margin)} behind."
+    return f"<b>Close call</b>: {second} is only {percent(output.margin)} behind."
 
 
 def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> str:
@@ -130,14 +135,20 @@ def _bars(items: Sequence[ScoredLabel], name_of: NameOf, *, chosen: int) -> str:
 
 
 def _bar(item: ScoredLabel, name_of: NameOf, is_chosen: bool) -> str:
-    name = as_html(_shown(item.label, name_of))
+    name = _shown(item.label, name_of)
+    return bar_html(name, item.score, percent(item.score), is_chosen=is_chosen)
+
+
+def bar_html(name: str, share: float, shown: str, *, is_chosen: bool) -> str:
+    """A labelled bar on an axis from 0 to 1; `shown` is its length in words, as HTML."""
+    name = as_html(name)
     return f"""
     <div class="bar{" chosen" if is_chosen else ""}" role="meter" aria-valuemin="0"
-         aria-valuemax="1" aria-valuenow="{item.score:.3f}" aria-label="{name}">
+         aria-valuemax="1" aria-valuenow="{share:.3f}" aria-label="{name}">
       <span class="bar-label" dir="auto">{name}</span>
-      <span class="bar-track"><span class="bar-fill" style="width:{item.score * 100:.1f}%"></span>
+      <span class="bar-track"><span class="bar-fill" style="width:{share * 100:.1f}%"></span>
       </span>
-      <span class="bar-score">{_percent(item.score)}</span>
+      <span class="bar-score">{shown}</span>
     </div>"""
 
 
@@ -146,7 +157,7 @@ def _shown(label: str, name_of: NameOf) -> str:
     return name_of(label) if label.strip() else repr(label)
 
 
-def _percent(score: float) -> str:
+def percent(score: float) -> str:
     """A share in percent; never 0 % or 100 % for what is not quite."""
     if 0 < score < 0.01:
         return "&lt; 1 %"

@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable, Rating
+from feedback.records import Sampling
 from model.prediction import new_id, now
 
 RETRY_S = 5.0  # a database that is locked costs a visitor seconds for each attempt
@@ -40,6 +41,7 @@ class Outbox:
         self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
         self._new: UUID | None = None
         self._tried_s = 0.0
+        self.samplings: dict[UUID, Sampling] = {}  # how a queue chose what is rated first
         self.error = ""
 
     def put(self, entry: Entry) -> None:
@@ -60,6 +62,7 @@ class Outbox:
                 created_at=now(),
                 reviewer=reviewer,
                 verdict="down",  # corrections and comments are asked for on thumbs down only
+                sampling=self.samplings.get(entry.prediction.id, ""),
             )
             self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
             self.send(log)

@@ -12,7 +12,7 @@ from feedback import Entry, FeedbackError, Rating
 from model import GeneratedText, ModelError, Prediction, ScoredLabels, Spans
 from model.tasks import correction_for
 from settings import SettingsError
-from ui import desk, shared, visits
+from ui import desk, shared, visits, why
 from ui.corrections import labels_from_text, labels_to_text, spans_to_text
 from ui.names import correction_in_words, distinct
 from ui.spans import corrected, edited, span_rows
@@ -24,20 +24,45 @@ THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 
 
 @st.fragment
-def show(entry: Entry) -> None:
+def show(entry: Entry, *, linked: bool = False) -> None:
     """The form for the visit's own rating, and what others said; stores what waits before that.
 
     A fragment: a click in here runs this again and not the page. In one container, so that a
     prediction that takes long replaces all of it: a click on what is about to go would be lost.
+    `linked` puts the prediction into the URL.
     """
     with st.container():
         try:
             desk.store()
-            desk.link(entry)
+            if linked:
+                desk.link(entry)
             _take_name()
             _form(entry)
         except (FeedbackError, ModelError, SettingsError) as error:  # not seen outside a fragment
             st.error(as_markdown(str(error)))
+
+
+@st.fragment
+def show_row(entry: Entry, html: str) -> None:
+    """One of many predictions as `html`, with thumbs beside it and the correction below."""
+    with st.container(key=f"row-{entry.prediction.id}"):
+        try:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.html(html, width="stretch")
+                mine = desk.outbox().newest(entry, visits.current().reviewer, shared.log)
+                _thumbs(entry, mine)
+            if mine and mine.verdict == "down":
+                _correct(entry, mine)
+            if desk.outbox().holds(entry.prediction.id):
+                st.caption("Not stored yet.")
+        except (FeedbackError, ModelError, SettingsError) as error:  # not seen outside a fragment
+            st.error(as_markdown(str(error)))
+
+
+def _thumbs(entry: Entry, mine: Rating | None) -> None:
+    key = f"thumbs-{entry.prediction.id}"
+    st.session_state[key] = THUMBS[mine.verdict] if mine else None
+    st.feedback("thumbs", key=key, on_change=_thumbs_changed, args=(entry,))
 
 
 def _form(entry: Entry) -> None:
@@ -46,9 +71,7 @@ def _form(entry: Entry) -> None:
     mine = said.mine
     with st.container(horizontal=True, vertical_alignment="center", key="thumbs"):
         st.markdown("**Is this right?**", width="content")
-        thumbs_key = f"thumbs-{prediction.id}"
-        st.session_state[thumbs_key] = THUMBS[mine.verdict] if mine else None
-        st.feedback("thumbs", key=thumbs_key, on_change=_thumbs_changed, args=(entry,))
+        _thumbs(entry, mine)
         if mine:
             kept = desk.outbox().holds(prediction.id)
             st.caption("Not stored yet" if kept else "Saved", width="content")
@@ -63,6 +86,7 @@ def _form(entry: Entry) -> None:
         _correct(entry, mine)
     if mine and (mine.verdict == "down" or mine.comment):
         _comment(entry, mine)
+    why.show(entry)
     _name()
     for rating in said.others:
         st.text(_sentence(entry, rating))
@@ -190,11 +214,15 @@ def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
 
 def _model_labels(prediction: Prediction) -> Sequence[str]:
     """The labels that the model has, if it is the one that is loaded."""
-    loading = shared.loading()
-    if not loading.done() or loading.exception():
-        return ()
-    info = loading.result().info
-    return info.labels if info.revision == prediction.model_revision else ()
+    model = shared.loaded()
+    is_its = model is not None and model.info.revision == prediction.model_revision
+    return model.info.labels if model and is_its else ()
+
+
+def name() -> None:
+    """Asks for the reviewer's name, and takes it."""
+    _take_name()
+    _name()
 
 
 def _name() -> None:
@@ -253,7 +281,12 @@ def _save(entry: Entry, **changes: Any) -> None:
     if correction_for(entry.prediction) == "text":
         typed["correction"] = _typed(f"correction-{entry.prediction.id}")
     taken = {n: t for n, t in typed.items() if t is not None and len(t) <= MAX_TEXT_CHARS}
-    box.revise(entry, reviewer, shared.log, **{n: t.strip() for n, t in taken.items()} | changes)
+    changes = {n: t.strip() for n, t in taken.items()} | changes
+    if "verdict" in changes or "correction" in changes:
+        changes["blind"] = False  # the output is in sight here
+    if seen := why.in_sight(entry.prediction.id):
+        changes["attribution"] = seen
+    box.revise(entry, reviewer, shared.log, **changes)
     for name, text in taken.items():
         st.session_state[f"{name}-{entry.prediction.id}-taken"] = text
 

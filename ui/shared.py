@@ -4,7 +4,7 @@ Cached in an imported module, so that pages, routes and the server's lifespan ge
 objects. Each is called without arguments everywhere: Streamlit makes arguments part of the key.
 """
 
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import streamlit as st
 
@@ -12,8 +12,11 @@ from feedback import FeedbackLog
 from model import Model, Prediction
 from serving.batches import BatchRuns
 from settings import Settings, load_settings
+from ui.hand_outs import HandOuts
 from ui.loader import ModelLoader
 from ui.names import NameOf
+
+EXPLAINED_AT_ONCE = 2
 
 
 @st.cache_resource(show_spinner=False)
@@ -45,6 +48,12 @@ def batches() -> BatchRuns:
 
 
 @st.cache_resource(show_spinner=False)
+def hand_outs() -> HandOuts:
+    """Which reviewer has which prediction before them."""
+    return HandOuts()
+
+
+@st.cache_resource(show_spinner=False)
 def loader() -> ModelLoader:
     """What loads the model."""
     return ModelLoader(_model)
@@ -53,6 +62,18 @@ def loader() -> ModelLoader:
 def loading() -> Future[Model]:
     """The model, as a future; see `class ModelLoader`."""
     return loader().current()
+
+
+def loaded() -> Model | None:
+    """The model, if it is there."""
+    future = loading()
+    return future.result() if future.done() and not future.exception() else None
+
+
+@st.cache_resource(show_spinner=False)
+def explaining() -> ThreadPoolExecutor:
+    """The threads that compute explanations, which take a page's time many times over."""
+    return ThreadPoolExecutor(EXPLAINED_AT_ONCE, thread_name_prefix="explain")
 
 
 def _model() -> Model:

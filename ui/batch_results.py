@@ -1,0 +1,176 @@
+"""What became of a batch: how far it is, its labels, its predictions row by row.
+
+A row is rated where it stands; the least sure ones come first, since there a look is worth most.
+"""
+
+from datetime import date
+from functools import partial
+from math import ceil
+
+import streamlit as st
+
+from feedback import batches
+from feedback.batches import Batch, Order, Progress
+from feedback.records import Entry
+from serving.batches import BatchRun
+from serving.reading import BadRow, bad_rows_csv
+from ui import rating_form, shared
+from ui.card import bar_html, percent
+from ui.names import distinct, summary
+from ui.text import as_html, as_markdown, printable, shortened
+
+PAGE_ROWS = 20
+LABELS = 12
+ORDERS: dict[Order, str] = {
+    "unsure": "Least sure first",
+    "sure": "Surest first",
+    "file": "As in the file",
+}
+REFRESH_S = 1.0
+
+
+@st.fragment(run_every=REFRESH_S)
+def under_way(batch: Batch) -> None:
+    """Progress, rate and time left of a batch, and a button that stops it."""
+    run = shared.batches().current(batch.id)
+    if run is None:
+        st.rerun()
+    done = batch.rows - run.left
+    st.progress(done / max(1, batch.rows), text=as_markdown(in_words(run, done)))
+    if run.error:
+        st.warning(f"Waiting, nothing is lost: {as_markdown(run.error)}")
+    st.button(
+        "Stopping…" if run.stopped else "Stop",
+        icon=":material/stop_circle:",
+        on_click=run.stop,
+        disabled=run.stopped,
+    )
+
+
+def in_words(run: BatchRun, done: int) -> str:
+    """How far a run is, how fast it goes and how long it takes."""
+    if not run.begun:
+        return "Waiting for other batches to end"
+    parts = [f"{done:,} of {run.batch.rows:,}"]
+    if run.rate and not run.stopped:
+        parts += [f"{run.rate:,.0f} a second", f"about {_duration(run.left / run.rate)} left"]
+    return " · ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def outcome(batch: Batch, progress: Progress) -> None:
+    """How a batch ended, and the files to take away."""
+    if progress.left:
+        st.warning(
+            f"Stopped: {progress.predicted:,} of {progress.rows:,} rows are predicted, "
+            f"{progress.left:,} are left."
+        )
+    elif progress.problems:
+        st.info(
+            f"{progress.predicted:,} of {progress.rows:,} rows are predicted. "
+            f"{progress.problems:,} could not be; the file of them says why."
+        )
+    with st.container(horizontal=True):
+        if progress.predicted:
+            st.download_button(
+                "Download results",
+                data=partial(_results, batch),
+                file_name=_file_name(batch, "predictions"),
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                type="primary",
+            )
+        if progress.problems:
+            st.download_button(
+                f"Download the {progress.problems:,} not predicted",
+                data=partial(_problems, batch),
+                file_name=_file_name(batch, "not-predicted"),
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+
+
+def _results(batch: Batch) -> bytes:
+    return b"".join(batches.results_csv(shared.log(), batch))
+
+
+def _problems(batch: Batch) -> bytes:
+    rows = batches.problems(shared.log(), batch)
+    text = batch.text_column
+    return bad_rows_csv(
+        [
+            BadRow(
+                row.number,
+                row.problem,
+                row.cells if isinstance(row.cells, str) else row.cells[text][:1000],
+            )
+            for row in rows
+        ]
+    )
+
+
+def _file_name(batch: Batch, what: str) -> str:
+    stem = "".join(c if c.isalnum() else "-" for c in batch.name.rsplit(".", 1)[0])[:60]
+    return f"{stem.strip('-') or 'batch'}-{what}-{date.today()}.csv"
+
+
+def labels_html(counted: list[tuple[str, int]]) -> str:
+    """The labels of a batch with a bar each, the most frequent first; "" if there are none."""
+    every = sum(count for _, count in counted)
+    bars = "".join(
+        bar_html(
+            shared.name_of(label) or "none",
+            count / every,
+            f"{count:,}",
+            is_chosen=True,
+        )
+        for label, count in counted[:LABELS]
+    )
+    more = len(counted) - LABELS
+    note = f'<p class="card-note">and {more:,} more labels</p>' if more > 0 else ""
+    return f'<section class="card"><div class="bars">{bars}</div>{note}</section>'
+
+
+def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
+    """The predictions, some at a time, each with its thumbs."""
+    with st.container(horizontal=True):
+        order = st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, width=200)
+        names = distinct(
+            ["", *(label for label, _ in counted if label)],
+            lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
+        )
+        label = st.selectbox("Label", list(names), format_func=names.__getitem__, width=200)
+    found = sum(count for name, count in counted if label in ("", name))
+    pages = ceil(found / PAGE_ROWS)
+    number = min(st.session_state.get("batch-page", 1), pages) if pages > 1 else 1
+    rows = batches.results(
+        shared.log(),
+        batch,
+        order=order,
+        label=label or None,
+        offset=(number - 1) * PAGE_ROWS,
+        limit=PAGE_ROWS,
+    )
+    for line, entry in rows:
+        rating_form.show_row(entry, row_html(line, entry))
+    if pages > 1:
+        st.pagination(pages, key="batch-page")
+
+
+def row_html(line: int, entry: Entry) -> str:
+    """A prediction in a row: its line, text and output, with a bar for the score."""
+    prediction = entry.prediction
+    said, score = summary(prediction, shared.names_for(prediction)), prediction.score
+    output = f'<p class="row-output" dir="auto">{as_html(said)}</p>'
+    if score is not None:
+        output = f'<div class="bars">{bar_html(said, score, percent(score), is_chosen=True)}</div>'
+    text = as_html(shortened(prediction.input, max_chars=400))
+    return f"""<section class="card row">
+  <p class="row-text" dir="auto">
+    <a href="/?p={prediction.id}" target="_self">{line:,}</a>{text}</p>
+  {output}</section>"""

@@ -1,0 +1,45 @@
+"""Who has which prediction before them, so that no two reviewers get the same one at once.
+
+Knows no Streamlit and no log. Within one process: two processes with one database do not see each
+other's hand-outs, and then two reviewers may get the same prediction, which does no harm.
+"""
+
+import threading
+import time
+from collections.abc import Iterable
+from uuid import UUID
+
+HELD_S = 300.0  # then a reviewer who went away holds nothing
+
+
+class HandOuts:
+    """Predictions by who holds them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: dict[UUID, tuple[str, float]] = {}
+
+    def take(self, prediction_ids: Iterable[UUID], holder: str) -> UUID | None:
+        """Gives `holder` the first that nobody else holds, and takes back what they held."""
+        with self._lock:
+            self._drop(holder)
+            for prediction_id in prediction_ids:
+                if prediction_id not in self._held:
+                    self._held[prediction_id] = (holder, time.monotonic())
+                    return prediction_id
+        return None
+
+    def keep(self, prediction_id: UUID, holder: str) -> None:
+        """Holds it on for somebody who is still there, unless another has it by now."""
+        with self._lock:
+            by, _ = self._held.get(prediction_id, (holder, 0.0))
+            if by == holder:
+                self._held[prediction_id] = (holder, time.monotonic())
+
+    def _drop(self, holder: str) -> None:
+        now_s = time.monotonic()
+        self._held = {
+            one: (by, since_s)
+            for one, (by, since_s) in self._held.items()
+            if by != holder and now_s - since_s < HELD_S
+        }

@@ -1,0 +1,171 @@
+"""What one reviewer is to look at: an item at a time from the queue, skipped, rated, undone.
+
+Kept in the session's state. What is read from there is read before anything is stored: a reading
+can end a run that the visitor has overtaken.
+"""
+
+import random
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+from uuid import UUID
+
+import streamlit as st
+
+from feedback import Entry
+from feedback.queue import to_review
+from feedback.records import Sampling
+from model.prediction import ScoredLabels
+from model.tasks import correction_for
+from ui import desk, shared, visits, why
+from ui.corrections import labels_to_text
+
+CANDIDATES = 20  # as many reviewers may hold what comes first
+QUEUES = {
+    "new": "New to you",
+    "agreement": "Second opinion",
+    "disagreement": "Disputed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A prediction to look at; `shown` says that the reviewer has seen the output."""
+
+    entry: Entry
+    sampling: Sampling
+    shown: bool = False
+
+    @property
+    def id(self) -> UUID:
+        return self.entry.prediction.id
+
+
+@dataclass(slots=True)
+class Desk:
+    """One session's review: the item before the reviewer, and those that were."""
+
+    holder: str = field(default_factory=lambda: secrets.token_hex(8))
+    queue: str = ""
+    item: Item | None = None
+    rated: list[Item] = field(default_factory=list)
+    skipped: list[UUID] = field(default_factory=list)
+    said: str = ""  # about the item before
+
+
+def current() -> Desk:
+    if "review" not in st.session_state:
+        st.session_state["review"] = Desk()
+    review: Desk = st.session_state["review"]
+    return review
+
+
+def item(queue: str) -> Item | None:
+    """What to look at now; None if the queue has nothing that this reviewer has not seen."""
+    review = current()
+    if review.item is None or review.queue != queue:
+        review.item, review.queue = _next(review, queue), queue
+    elif queue == "new":
+        shared.hand_outs().keep(review.item.id, review.holder)
+    return review.item
+
+
+def _next(review: Desk, queue: str) -> Item | None:
+    share = shared.settings().review.random_share
+    orders: Sequence[Sampling] = ("agreement",) if queue == "agreement" else ("disagreement",)
+    if queue == "new":
+        orders = ("random", "margin") if random.random() < share else ("margin", "random")  # noqa: S311
+    done = {one.id for one in review.rated} | set(review.skipped)
+    for sampling in orders:
+        found = to_review(
+            shared.log(),
+            visits.current().reviewer,
+            sampling,
+            random_share=share,
+            limit=CANDIDATES,
+            without=done,
+        )
+        by_id = {entry.prediction.id: entry for entry in found}
+        taken = next(iter(by_id), None)
+        if queue == "new":  # else several are wanted to look at the same
+            taken = shared.hand_outs().take(by_id, review.holder)
+        if taken:
+            desk.outbox().samplings[taken] = sampling
+            return Item(by_id[taken], sampling)
+    return None
+
+
+def nothing_left(queue: str) -> str:
+    """What to do when a queue is empty."""
+    if queue == "new":
+        if not shared.log().counts().predictions:
+            return "Nothing to review yet. Predict some texts first, one by one or as a batch."
+        return "You have seen all there is. Predict more texts, or look at what others have rated."
+    if queue == "agreement":
+        return "There is nothing that others have rated and you have not."
+    return "Reviewers agree on all that two or more of them have rated."
+
+
+def labels_of(entry: Entry) -> list[str]:
+    """The labels that may apply, in alphabetical order; none where an output is something else."""
+    output = entry.prediction.output
+    if correction_for(entry.prediction) not in ("label", "labels"):
+        return []
+    return sorted(one.label for one in cast(ScoredLabels, output).items)
+
+
+# --- callbacks -----------------------------------------------------------------------------------
+
+
+def rate(one: Item, labels: Sequence[str], *, blind: bool = False) -> None:
+    """Stores that these labels are right, and goes on."""
+    output = cast(ScoredLabels, one.entry.prediction.output)
+    right = set(labels) == set(output.chosen)
+    correction = labels_to_text(sorted(labels)) if output.multi_label else labels[0]
+    name_of = shared.names_for(one.entry.prediction)
+    said, outcome = (", ".join(map(name_of, some)) or "none" for some in (labels, output.chosen))
+    _rate(
+        one,
+        f"You said {said}; the model said {outcome}." if blind else "",
+        verdict="up" if right else "down",
+        correction="" if right else correction,
+        blind=blind,
+    )
+
+
+def rate_wrong(one: Item) -> None:
+    """Stores that the output is wrong and not what would be right, and goes on."""
+    _rate(one, "", verdict="down")
+
+
+def go_on(one: Item) -> None:
+    """Goes on; what was not rated is skipped, and comes again when it is asked for."""
+    review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
+    rated = box.newest(one.entry, reviewer, shared.log) is not None
+    if rated:
+        review.rated.append(one)
+    else:
+        review.skipped.append(one.id)
+    review.item, review.said = None, ""
+
+
+def show_skipped() -> None:
+    current().skipped.clear()
+
+
+def undo() -> None:
+    """Takes back the last rating, and has its prediction looked at again, output and all."""
+    review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
+    one = review.rated.pop()
+    review.item, review.said = Item(one.entry, one.sampling, shown=True), ""
+    box.revise(one.entry, reviewer, shared.log, retracted=True)
+
+
+def _rate(one: Item, said: str, **changes: Any) -> None:
+    review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
+    if seen := why.in_sight(one.id):
+        changes["attribution"] = seen
+    review.rated.append(one)
+    review.item, review.said = None, said
+    box.revise(one.entry, reviewer, shared.log, **changes)
