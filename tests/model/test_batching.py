@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import ModelBusy, ModelClosed, ModelError
-from model.batching import LOOK_AHEAD_ITEMS, MicroBatcher, Size, Timing
+from model.batching import BULK_TOKENS, LOOK_AHEAD_ITEMS, PRESENT_S, MicroBatcher, Size, Timing
 
 WAIT_S = 20
 
@@ -159,6 +159,30 @@ def test_the_visitor_goes_before_bulk_which_still_moves(
     results([*bulk, *quick])
     order = [batch[0].split()[0] for batch in gate.batches[1:]]
     assert order == [*["quick"] * 3, "bulk", *["quick"] * 3, "bulk", "quick", "bulk"]
+
+
+def test_batches_with_bulk_are_small_while_somebody_is_there(gate: Gate) -> None:
+    """Else who clicks next waits for a batch that is many times as long as a click's own."""
+    now = [0.0]
+    batcher: MicroBatcher[Any, Any, Any] = MicroBatcher(
+        gate.run, finish, max_batch_tokens=4 * BULK_TOKENS, clock=lambda: now[0]
+    )
+    texts = Size(1, BULK_TOKENS // 2)
+    sizes = []
+    for clicks in (0, 1, 0, 0):
+        gate.shut = True
+        first = batcher.submit("first", texts, bulk=not clicks)
+        gate.wait()
+        more = [batcher.submit("bulk", texts, bulk=True) for _ in range(8)]
+        gate.shut = False
+        gate.open.release()
+        results([first, *more])
+        sizes.append([len(batch) for batch in gate.batches])
+        gate.batches.clear()
+        now[0] += PRESENT_S / 2 + 0.1
+    nobody, somebody = [1, 8], [1, 2, 2, 2, 2]
+    assert sizes == [nobody, somebody, somebody, nobody]
+    batcher.close()
 
 
 def test_bulk_fills_the_room_that_is_left(batcher: MicroBatcher[Any, Any, Any], gate: Gate) -> None:
