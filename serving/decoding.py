@@ -1,0 +1,129 @@
+"""From the bytes of a file to its text; knows nothing of tables.
+
+A file is UTF-8 unless a byte order mark or the bytes themselves say otherwise. A byte that does not
+fit becomes a lone surrogate (https://peps.python.org/pep-0383), so that its row can be named later.
+"""
+
+import codecs
+import re
+from dataclasses import dataclass
+
+from charset_normalizer import from_bytes
+
+from serving.errors import ReadingError
+
+_MARKS = {  # UTF-32's begins like UTF-16's, so it is looked for first
+    codecs.BOM_UTF8: "UTF-8",
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+_BINARY = {
+    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls) or one with a password",
+    b"PK\x03\x04": "a zip archive or a damaged workbook",
+    b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
+    b"GIF8": "a picture",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"PAR1": "a Parquet file",
+    b"SQLite format 3\0": "an SQLite database",
+    b"{\\rtf": "an RTF document",
+}
+_WESTERN = "cp1252"
+_UNLIKELY = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
+_NULS_WITHIN = 8000  # a NUL there makes a file binary, as for git
+_SAMPLE_BYTES = 64 * 1024
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x00-\x7f]{0,200}")  # with some of what comes after
+_NO_ENCODING = "The file is neither UTF-8 nor in an encoding that can be guessed. Save it as UTF-8."
+_UNDECODED = re.compile("[\udc80-\udcff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A file's text and its encoding; `undecoded` if it holds bytes that do not fit."""
+
+    text: str
+    encoding: str
+    undecoded: bool = False
+
+
+def decode(data: bytes) -> Decoded:
+    """The text of `data`, without a byte order mark; raises ReadingError if it is none."""
+    mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
+    if mark and _MARKS[mark] != "UTF-8":
+        return _decode_marked(data, _MARKS[mark])
+    _refuse_binary(data)
+    data = data.removeprefix(mark)
+    text = data.decode("utf-8", "surrogateescape")
+    bad_bytes = 0 if _encodable(text) else len(_UNDECODED.findall(text))
+    # In another encoding, what is valid UTF-8 by chance is rarer than what is not.
+    if not bad_bytes or mark or _multibyte(data, text, bad_bytes) > bad_bytes:
+        return Decoded(text, "UTF-8", undecoded=bool(bad_bytes))
+    encoding = _guess(data)
+    try:
+        text = data.decode(encoding, "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise ReadingError(_NO_ENCODING) from error
+    return Decoded(text, encoding, undecoded=not _encodable(text))
+
+
+def undecoded_byte(text: str) -> str:
+    """The first byte of `text` that was not decoded, as 0xE9, or ""."""
+    found = _UNDECODED.search(text)
+    return f"0x{ord(found[0]) - 0xDC00:02X}" if found else ""
+
+
+def _refuse_binary(data: bytes) -> None:
+    """Raises ReadingError if `data` is no text, saying what it seems to be."""
+    what = next((what for magic, what in _BINARY.items() if data.startswith(magic)), "")
+    if what or b"\0" in data[:_NULS_WITHIN]:
+        raise ReadingError(
+            f"The file seems to be {what or 'binary'}, not a table or a text. "
+            "Save it as CSV, or as XLSX without a password, and upload that."
+        )
+
+
+def _decode_marked(data: bytes, encoding: str) -> Decoded:
+    try:
+        return Decoded(data.decode(encoding), encoding)
+    except UnicodeDecodeError as error:
+        raise ReadingError(
+            f"The file begins as {encoding}, but byte {error.start + 1:,} is not. Save it as UTF-8."
+        ) from error
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _multibyte(data: bytes, text: str, bad_bytes: int) -> int:
+    """How many characters of two bytes and more there are."""
+    ascii_bytes = len(data.translate(None, bytes(range(128, 256))))
+    return len(text) - ascii_bytes - bad_bytes
+
+
+def _guess(data: bytes) -> str:
+    """The encoding that fits the first pieces that are not ASCII."""
+    sample = bytearray()
+    for found in _NOT_ASCII.finditer(data):
+        sample += found[0]
+        if len(sample) > _SAMPLE_BYTES:
+            break
+    matches = from_bytes(bytes(sample), cp_exclusion=_UNLIKELY)
+    best = matches.best()
+    if best is None:
+        raise ReadingError(_NO_ENCODING)
+    # Few accents fit many code pages. Of those only the ones of Windows are still met, and of
+    # these the western one the most.
+    for match in matches:
+        if _WESTERN in match.could_be_from_charset:
+            other = best.encoding.startswith("cp125") and best.coherence > match.coherence
+            return best.encoding if other else _WESTERN
+    return best.encoding

@@ -1,0 +1,140 @@
+"""CSV and its kin: from a text to records of cells, and which delimiter that text has.
+
+RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180), and what real files do: a quote in the middle of
+a cell is a quote, and one that is never closed costs its own line only.
+"""
+
+import io
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+DELIMITERS = (",", ";", "\t", "|")
+SAMPLE_RECORDS = 100
+SAMPLE_LINES = 2000
+MAX_RECORD_LINES = 1000  # a quote that is not closed by then is not meant to be
+
+
+class Record(NamedTuple):
+    """The cells that begin in line `number`, or the `reason` why there are none; `raw` is both."""
+
+    number: int
+    cells: list[str]
+    raw: str = ""
+    reason: str = ""
+
+
+class _NotClosed(Exception):
+    """A quote is not closed where a cell can end."""
+
+
+def lines_of(text: str) -> list[str]:
+    """The lines with their ends: CRLF, LF or CR and, unlike str.splitlines, nothing else."""
+    return list(io.StringIO(text, newline=""))
+
+
+def records(
+    lines: list[str], delimiter: str, *, as_copied: bool = False, first: int = 1
+) -> Iterator[Record]:
+    """The records of a table; with the delimiter "" each has one cell.
+
+    `as_copied` is for what spreadsheets put on the clipboard: they quote a cell only for what is
+    in it, so a quote around an ordinary text, or one that is never closed, is part of the text.
+    """
+    index = first - 1
+    while index < len(lines):
+        line = lines[index]
+        if '"' not in line:
+            body = line.rstrip("\r\n")
+            yield Record(index + 1, body.split(delimiter) if delimiter else [body], line)
+            index += 1
+            continue
+        try:
+            cells, after = _quoted(lines, index, delimiter or "\n", as_copied)
+            yield Record(index + 1, cells, "".join(lines[index:after]))
+            index = after
+        except _NotClosed:
+            if as_copied:
+                body = line.rstrip("\r\n")
+                yield Record(index + 1, body.split(delimiter) if delimiter else [body], line)
+            else:
+                yield Record(index + 1, [], line, "a quote is opened and never closed")
+            index += 1
+
+
+def find_delimiter(lines: list[str]) -> str:
+    """The delimiter by which most of the first records have as many cells as the very first.
+
+    "" if there is none: then the table has one column.
+    """
+    scores = {}
+    for delimiter in DELIMITERS:
+        widths = sample_widths(lines, delimiter)
+        alike = widths.count(widths[0]) / len(widths) if widths else 0
+        if alike > 0.5 and widths[0] > 1:
+            scores[delimiter] = (alike, widths[0])
+    return max(scores, key=lambda delimiter: scores[delimiter], default="")
+
+
+def sample_widths(lines: list[str], delimiter: str, *, as_copied: bool = False) -> list[int]:
+    """How many cells each of the first records has, without empty lines."""
+    filled = islice((line for line in lines if not line.isspace()), SAMPLE_LINES)
+    found = records(list(filled), delimiter, as_copied=as_copied)
+    widths = (len(record.cells) for record in found if not record.reason)
+    return list(islice(widths, SAMPLE_RECORDS))
+
+
+def _quoted(lines: list[str], start: int, delimiter: str, as_copied: bool) -> tuple[list[str], int]:
+    """The cells of the record that begins in lines[start], and the index of the line after it."""
+    cells: list[str] = []
+    index, at = start, 0
+    while True:
+        line = lines[index]
+        body_end = len(line.rstrip("\r\n"))
+        closed = _close(lines, index, at, start, delimiter) if line.startswith('"', at) else None
+        if closed:
+            end_index, end = closed
+            content = _between(lines, index, at + 1, end_index, end)
+            if as_copied and not any(needs in content for needs in '\t\r\n"'):
+                content = f'"{content}"'
+            cells.append(content.replace('""', '"'))
+            index, at = end_index, end + 1
+            line = lines[index]
+            body_end = len(line.rstrip("\r\n"))
+        else:
+            end = line.find(delimiter, at, body_end)
+            end = body_end if end < 0 else end
+            cells.append(line[at:end])
+            at = end
+        if at >= body_end:
+            return cells, index + 1
+        at += 1
+
+
+def _close(
+    lines: list[str], index: int, at: int, start: int, delimiter: str
+) -> tuple[int, int] | None:
+    """Where the quote at `at` is closed, as line and place in it.
+
+    None if more text follows the closing one in the same line: then the cell is not a quoted one.
+    Raises _NotClosed if that is in a later line, or if there is none.
+    """
+    place = at + 1
+    for later in range(index, min(len(lines), start + MAX_RECORD_LINES)):
+        line = lines[later]
+        while (place := line.find('"', place)) >= 0 and line.startswith('"', place + 1):
+            place += 2
+        if place >= 0:
+            if line.startswith((delimiter, "\r", "\n"), place + 1) or place + 1 == len(line):
+                return later, place
+            if later == index:
+                return None
+            break
+        place = 0
+    raise _NotClosed
+
+
+def _between(lines: list[str], index: int, at: int, end_index: int, end: int) -> str:
+    if index == end_index:
+        return lines[index][at:end]
+    return "".join((lines[index][at:], *lines[index + 1 : end_index], lines[end_index][:end]))
