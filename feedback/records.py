@@ -14,7 +14,7 @@ Verdict = Literal["up", "down"]
 Sampling = Literal["", "margin", "random", "disagreement", "agreement"]
 
 
-DRAWS = 2**31
+DRAWS = 2**31 - 1  # the share of all of them is still an integer of the database
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +121,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
 def drawn(prediction_id: UUID) -> int:
     """A number from 0 to DRAWS - 1 by which predictions are in random order, always the same.
 
-    The last bits of a UUIDv7 are random (RFC 9562).
+    Most bits of a UUIDv7 are random (RFC 9562), and a prime number of draws uses them all.
     """
     return prediction_id.int % DRAWS
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from feedback.escape import guarded
+from feedback.escape import guarded, storable
 from serving.decoding import Decoded, decode, undecoded_byte
 from serving.delimited import (
     SAMPLE_RECORDS,
@@ -122,7 +122,10 @@ def bad_rows_csv(bad: Iterable[BadRow]) -> bytes:
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerow(["row", "reason", "content"])
-    writer.writerows([row.number, guarded(row.reason), guarded(row.content)] for row in bad)
+    writer.writerows(
+        [row.number, *(guarded(storable(text)) for text in (row.reason, row.content))]
+        for row in bad
+    )
     return buffer.getvalue().encode("utf-8-sig")
 
 

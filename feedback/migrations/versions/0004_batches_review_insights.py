@@ -13,7 +13,7 @@ down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-DRAWS = 2**31
+DRAWS = 2**31 - 1
 PARTIAL = {
     "unrated_margin": ("margin", "rated = 0"),
     "rated_margin": ("margin", "rated > 0"),

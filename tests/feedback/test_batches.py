@@ -1,0 +1,122 @@
+"""Batches in the log, on each kind of database."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+
+from feedback import Entry, FeedbackLog, batches
+from feedback.batches import Batch, BatchRow, Progress
+from model.prediction import new_id, now
+from tests.making import entry, labels
+
+ODD = 'a "quoted", =1+1\n\0\ud800 cell'
+
+
+def make(log: FeedbackLog, rows: list[BatchRow], **changes: Any) -> Batch:
+    values: dict[str, Any] = {
+        "id": new_id(),
+        "created_at": now(),
+        "session_id": "s1",
+        "name": "reviews \ud800.csv",
+        "columns": ("id", "=text"),
+        "text_column": 1,
+        "params": {"top_k": 3},
+        "rows": len(rows),
+    }
+    batch = Batch(**(values | changes))
+    batches.create(log, batch, rows)
+    return batch
+
+
+def made(batch: Batch, text: str, score: float) -> Entry:
+    scores = sorted((("x", score), ("y", 1 - score)), key=lambda pair: -pair[1])
+    of = entry(text, output=labels(*scores))
+    return Entry(prediction=of.prediction, source="batch", session_id="s1", batch_id=batch.id)
+
+
+@pytest.fixture
+def batch(log: FeedbackLog) -> Batch:
+    rows = [BatchRow(n, (str(n), f"text {n}")) for n in range(2, 1300)]
+    return make(log, [*rows, BatchRow(1300, "no,csv", "a quote is opened and never closed")])
+
+
+def test_a_batch_is_found_as_it_was_made(log: FeedbackLog, batch: Batch) -> None:
+    assert batches.find(log, batch.id) == batch
+    assert batches.find(log, new_id()) is None
+    other = make(log, [], session_id="s2")
+    newer = make(log, [])
+    assert batches.of_session(log, "s1", limit=9) == [newer, batch]
+    assert batches.of_session(log, "s2", limit=9) == [other]
+
+
+def test_rows_wait_until_something_has_become_of_them(log: FeedbackLog, batch: Batch) -> None:
+    first = batches.waiting(log, batch, after=-1)
+    assert first[0] == BatchRow(2, ("2", "text 2"))
+    assert len(first) < 1298
+    second = batches.waiting(log, batch, after=first[-1].number)
+    assert second[0].number == first[-1].number + 1
+
+    done: list[tuple[int, Entry | str]] = [(2, made(batch, "text 2", 0.9)), (3, "too long")]
+    batches.store(log, batch, done)
+    batches.store(log, batch, done)
+    assert batches.waiting(log, batch, after=-1)[0].number == 4
+    assert batches.progress(log, batch) == Progress(rows=1299, predicted=1, problems=2)
+    assert batches.progress(log, batch).left == 1296
+    assert log.counts().predictions == 1
+    assert log.labels() == ["x"]
+    assert [row.problem for row in batches.problems(log, batch)] == [
+        "too long",
+        "a quote is opened and never closed",
+    ]
+
+
+def test_results_come_in_the_order_that_is_asked_for(log: FeedbackLog, batch: Batch) -> None:
+    scores = {2: 0.9, 3: 0.55, 4: 0.2, 5: 0.7}
+    batches.store(log, batch, [(n, made(batch, f"text {n}", s)) for n, s in scores.items()])
+    other = make(log, [BatchRow(1, ("1", "text"))])
+    batches.store(log, other, [(1, made(other, "text", 0.99))])
+
+    def lines(**asked: Any) -> list[int]:
+        chosen = {"order": "unsure", "label": None, "offset": 0, "limit": 99} | asked
+        return [line for line, _ in batches.results(log, batch, **chosen)]
+
+    assert lines() == [3, 5, 4, 2]
+    assert lines(order="sure") == [2, 4, 5, 3]
+    assert lines(order="file") == [2, 3, 4, 5]
+    assert lines(order="file", offset=1, limit=2) == [3, 4]
+    assert lines(order="file", label="x") == [2, 3, 5]
+    assert lines(label="none") == []
+    assert batches.labels_of(log, batch) == [("x", 3), ("y", 1)]
+    ((_, stored),) = batches.results(log, batch, order="sure", label="y", offset=0, limit=9)
+    assert stored.batch_id == batch.id
+    assert stored.prediction.score == pytest.approx(0.8)
+
+
+def test_the_file_of_results_has_the_columns_of_the_file_first(log: FeedbackLog) -> None:
+    rows = [
+        BatchRow(2, ("1", ODD)),
+        BatchRow(3, ("2", ""), "There is no text in this row."),
+        BatchRow(4, "half a row", "a quote is opened and never closed"),
+        BatchRow(5, ("4", "not yet")),
+    ]
+    batch = make(log, rows)
+    one = made(batch, ODD, 0.75)
+    batches.store(log, batch, [(2, one)])
+    text = b"".join(batches.results_csv(log, batch)).decode("utf-8-sig")
+    header, *found = csv.reader(io.StringIO(text))
+    assert header == ["id", "'=text", *batches.MADE, "problem"]
+    assert [row[:2] for row in found] == [
+        ["1", 'a "quoted", =1+1\n\x100000\x10d800 cell'],
+        ["2", ""],
+        ["4", "not yet"],
+    ]
+    by_name = [dict(zip(header, row, strict=True)) for row in found]
+    assert by_name[0]["predicted_label"] == "x"
+    assert float(by_name[0]["predicted_score"]) == 0.75
+    assert json.loads(by_name[0]["output"])[0] == {"label": "x", "score": 0.75}
+    assert by_name[0]["prediction_id"] == str(one.prediction.id)
+    assert by_name[1]["problem"] == "There is no text in this row."
+    assert by_name[2]["predicted_label"] == by_name[2]["problem"] == ""
