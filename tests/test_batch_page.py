@@ -1,0 +1,173 @@
+"""The Batch page as a session runs it, with the real model and a real log."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from feedback import FeedbackLog, batches
+from feedback.batches import Batch
+from settings import ROOT
+from tests.serving.test_batch_runs import until
+from ui import shared
+
+SCRIPT = ROOT / "streamlit_app.py"
+CSV = 'id,review,stars\n1,I love this film,5\n2,,1\n3,I hate it,1\n3,I hate it,1\n\n,,\n4,"open,2\n'
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeedbackLog:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    monkeypatch.setattr("ui.visits._cookie", lambda: "")
+    for cached in (shared.settings, shared.log, shared.batches):
+        cached.clear()
+    return shared.log()
+
+
+def open_page(**query: str) -> AppTest:
+    page = AppTest.from_file(SCRIPT, default_timeout=60)
+    page.run()
+    page.switch_page("app_pages/batch.py")
+    for key, value in query.items():
+        page.query_params[key] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def upload(page: AppTest, content: str = CSV, name: str = "reviews.csv") -> AppTest:
+    page.file_uploader[0].upload(name, content.encode()).run()
+    assert not page.exception
+    return page
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    found = (b for b in page.button if b.label.replace("\\", "").startswith(label))
+    next(found).click().run()
+    assert not page.exception
+    return page
+
+
+def finished(page: AppTest) -> Batch:
+    """The batch that is open, once it is over; the page shows it then."""
+    batch = batches.of_session(shared.log(), _session(shared.log()), limit=1)[0]
+    until(lambda: shared.batches().current(batch.id) is None)
+    page.run()
+    assert not page.exception
+    return batch
+
+
+def _session(log: FeedbackLog) -> str:
+    with log.database.connect() as connection:
+        return str(connection.exec_driver_sql("SELECT session_id FROM batches").scalars().first())
+
+
+def words(page: AppTest) -> str:
+    shown = [*page.markdown, *page.caption, *page.info, *page.warning, *page.error]
+    return "\n".join(str(element.value) for element in shown).translate(
+        {ord(c): None for c in "\\\u2060"}
+    )
+
+
+def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -> None:
+    page = upload(open_page())
+    said = words(page)
+    assert "CSV, UTF-8, separated by commas, first row is a header, 4 rows." in said
+    assert "2 empty rows are left out." in said
+    assert "2 rows cannot be predicted" in said
+    assert "the first is row 3: There is no text in this row." in said
+    assert page.selectbox[0].value == 1
+    assert log.counts().predictions == 0, "nothing is stored before it is wanted"
+
+    click(page, "Predict 3 texts")
+    batch = finished(page)
+    assert page.query_params["b"] == str(batch.id)
+    assert "3 of 5 rows are predicted. 2 could not be" in words(page)
+    assert log.counts().predictions == 3
+    assert len(page.feedback) == 3
+
+    page.feedback[0].set_value(0).run()
+    page.pills[0].set_value("neutral").run()
+    (_, first) = batches.results(log, batch, order="unsure", label=None, offset=0, limit=1)[0]
+    (said_so,) = log.ratings_of(first.prediction.id)
+    assert (said_so.verdict, said_so.correction, said_so.sampling) == ("down", "neutral", "")
+
+    text = b"".join(batches.results_csv(log, batch)).decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in rows] == ["1", "2", "3", "3"]
+    assert [row["predicted_label"] for row in rows] == ["positive", "", "negative", "negative"]
+    assert [problem.number for problem in batches.problems(log, batch)] == [3, 8]
+
+
+def test_a_batch_is_found_by_its_address_and_by_who_comes_back(log: FeedbackLog) -> None:
+    page = click(upload(open_page()), "Predict 3 texts")
+    batch = finished(page)
+    other = open_page(b=str(batch.id))
+    assert "reviews.csv" in words(other)
+    assert len(other.feedback) == 3
+    page.switch_page("app_pages/about.py").run()
+    page.switch_page("app_pages/batch.py").run()
+    assert len(page.feedback) == 3
+    click(page, "New batch")
+    assert not page.feedback
+    assert page.file_uploader
+    click(page, "reviews.csv")
+    assert len(page.feedback) == 3
+
+
+@pytest.mark.parametrize("wanted", ["nonsense", "01a20bb4-23ac-7736-a46c-0f4d75f5c086"])
+def test_an_address_of_no_batch_says_so(log: FeedbackLog, wanted: str) -> None:
+    page = open_page(b=wanted)
+    assert f"There is no batch {wanted}" in words(page)
+    assert page.file_uploader
+
+
+def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:
+    page = open_page()
+    page.segmented_control[0].set_value("Paste").run()
+    page.text_area(key="batch-text").set_value("I love it\n\n<b>I hate it</b>").run()
+    assert "text, 2 rows." in words(page)
+    click(page, "Predict 2 texts")
+    batch = finished(page)
+    found = batches.results(log, batch, order="file", label=None, offset=0, limit=9)
+    assert [entry.prediction.input for _, entry in found] == ["I love it", "<b>I hate it</b>"]
+    rows = "\n".join(element.proto.body for element in page.get("html"))
+    assert "&lt;b&gt;I hate it" in rows
+    assert "<b>I hate" not in rows
+
+
+def test_a_batch_that_was_stopped_goes_on(log: FeedbackLog) -> None:
+    page = upload(open_page(), "text\n" + "\n".join(f"number {n} it is" for n in range(3000)))
+    click(page, "Predict 3,000 texts")
+    click(page, "Stop")
+    batch = finished(page)
+    assert batches.progress(log, batch).left > 0
+    assert "Stopped: " in words(page)
+    click(page, "Go on")
+    finished(page)
+    assert batches.progress(log, batch).predicted == 3000
+    assert "Stopped" not in words(page)
+
+
+def test_what_cannot_be_read_is_said_in_a_sentence(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_LIMITS__MAX_BATCH_ROWS", "2")
+    shared.settings.clear()
+    page = upload(open_page())
+    assert "This has 5 rows; at most 2 are read." in words(page)
+    upload(page, "%PDF-1.4 \0\0\0", "report.csv")
+    assert "PDF" in words(page)
+    assert not [b for b in page.button if b.label.startswith("Predict")]
