@@ -41,7 +41,7 @@ def main(url: str) -> dict[str, float]:
             start(page, url, file)
             started_s = time.perf_counter()
             beside_ms = click_ms(visitor, every)
-            page.get_by_role("button", name="Stop").wait_for()  # it goes on: the clicks were beside it
+            page.get_by_role("button", name="Stop").wait_for()  # the clicks were beside it
             expect(page.get_by_text("Download results")).to_be_visible(timeout=LONGEST_MS)
             took_s = time.perf_counter() - started_s
             browser.close()
