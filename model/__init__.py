@@ -4,10 +4,12 @@ Knows nothing of pages, routes or the feedback log, and imports torch and transf
 a model is loaded.
 """
 
+from model.attribution import attribute, can_attribute
 from model.errors import InputError, ModelBusy, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
 from model.model import Model
 from model.prediction import (
+    Attribution,
     Example,
     GeneratedText,
     ModelInfo,
@@ -17,9 +19,11 @@ from model.prediction import (
     ScoredLabels,
     Span,
     Spans,
+    Weight,
 )
 
 __all__ = [
+    "Attribution",
     "Example",
     "GeneratedText",
     "Generation",
@@ -36,4 +40,7 @@ __all__ = [
     "ScoredLabels",
     "Span",
     "Spans",
+    "Weight",
+    "attribute",
+    "can_attribute",
 ]

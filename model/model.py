@@ -78,6 +78,10 @@ class Work:
             return Size(1, MAX_BATCH_TOKENS)
         return Size(len(self.rows), max(map(len, self.rows)))
 
+    @property
+    def truncated(self) -> bool:
+        return any(row.truncated for row in self.rows)
+
 
 Value = Sequence[NDArray[np.float32]] | list[int]  # logits of each row, or new token ids
 
@@ -260,6 +264,14 @@ class Model:
         (work,) = self._works(Request((text,), params or {}), readers_stay=True)
         return self._submit(work, bulk=bulk, timeout_s=timeout_s)
 
+    def reads_all(self, text: str, params: Mapping[str, Any] | None = None) -> bool:
+        """Whether the text is within the model's limit; only tokenizes it.
+
+        Raises InputError for a text or parameter that the task cannot take.
+        """
+        (work,) = self._works(Request((text,), params or {}), readers_stay=True)
+        return not work.truncated
+
     def place(self, future: Future[Prediction]) -> Place | None:
         """Where a text waits for its turn; None once that has come."""
         return self._queue.place(future)
@@ -415,7 +427,7 @@ class Model:
             params=work.params,
             input=work.text,
             output=output,
-            truncated=any(row.truncated for row in work.rows),
+            truncated=work.truncated,
             queue_ms=timing.queue_ms,
             inference_ms=timing.inference_ms,
         )

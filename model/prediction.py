@@ -7,6 +7,7 @@ kinds: scored labels, spans of the input, or generated text.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Literal, get_args
 from uuid import UUID
@@ -210,6 +211,59 @@ class Prediction:
     def margin(self) -> float | None:
         """How sure the output is, 0 to 1; each kind of output says what that means."""
         return self.output.margin
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How far the label's probability falls without these characters of the input, -1 to 1.
+
+    From `start` up to and without `end`. Below 0 they speak against the label.
+    """
+
+    start: int
+    end: int
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Which words of an input speak for a label, in the order of the text.
+
+    A weight is of `words_each` neighbouring words (the last one perhaps of fewer): of one, unless
+    the text has too many.
+    """
+
+    label: str
+    words_each: int
+    weights: tuple[Weight, ...]
+
+
+def attribution_to_json(attribution: Attribution) -> Any:
+    """The attribution as a value that JSON can hold; a weight is [start, end, weight]."""
+    return {
+        "label": attribution.label,
+        "words_each": attribution.words_each,
+        "weights": [[one.start, one.end, one.weight] for one in attribution.weights],
+    }
+
+
+def attribution_from_json(value: Any) -> Attribution:
+    """What `attribution_to_json` was given; raises ValueError, KeyError or TypeError otherwise."""
+    words_each = value["words_each"]
+    if type(words_each) is not int or words_each < 1:
+        raise ValueError("not a number of words")
+    weights = tuple(_weight(*item) for item in value["weights"])
+    if not weights or any(left.end > right.start for left, right in pairwise(weights)):
+        raise ValueError("no weights, or not in the order of the text")
+    return Attribution(_text(value["label"]), words_each, weights)
+
+
+def _weight(start: Any, end: Any, weight: Any) -> Weight:
+    if type(start) is not int or type(end) is not int or not 0 <= start < end:
+        raise ValueError("not characters of the input")
+    if not isinstance(weight, float) or not -1 <= weight <= 1:
+        raise ValueError("not a difference of probabilities")
+    return Weight(start, end, weight)
 
 
 @dataclass(frozen=True, slots=True)
