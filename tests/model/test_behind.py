@@ -39,7 +39,7 @@ class Watched:
             self.at_once -= 1
             return forward(rows)
 
-        model.loaded.runtime.forward = watched  # type: ignore[method-assign,assignment]
+        model.loaded.runtime.forward = watched  # type: ignore[method-assign]
 
     def hold(self, model: Model) -> Any:
         """Has the worker compute a text until the gate is opened, so that a queue can gather."""
