@@ -53,6 +53,7 @@ def show_page() -> None:
         [
             st.Page("app_pages/try.py", title="Try", icon=":material/edit_note:", default=True),
             st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
+            st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("app_pages/about.py", title="About", icon=":material/info:"),
         ],
         position="top",

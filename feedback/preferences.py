@@ -65,6 +65,15 @@ class Standing:
     ties: int
 
     @property
+    def decided(self) -> int:
+        """How many choices were for one of them."""
+        return self.wins + self.losses
+
+    @property
+    def total(self) -> int:
+        return self.decided + self.ties
+
+    @property
     def p(self) -> float:
         """The sign test's p: how likely a split this uneven is if neither is better."""
         return sign_test(self.wins, self.losses)

@@ -105,6 +105,11 @@ def line(one: Replayed) -> str:
     return json.dumps(values)
 
 
+def lines(every: Iterable[Replayed]) -> Iterator[str]:
+    """A JSONL file of them."""
+    return (line(one) + "\n" for one in every)
+
+
 def _side(prediction: Prediction, said: str) -> dict[str, Any]:
     return {
         "model_id": prediction.model_id,
@@ -224,13 +229,11 @@ def _some(labels: Sequence[str]) -> str:
     return ", ".join(_printed(label, ANSWER_CHARS) for label in labels[:5])
 
 
-def table(score: Score) -> list[tuple[str, ...]]:
-    """Rows of how many predictions have which outcome, by the label they had, "" for all."""
+def table(score: Score) -> list[tuple[str, list[int]]]:
+    """How many predictions have which outcome: of all, and then by the label they had."""
     by_label = sorted(score.by_label.items(), key=lambda item: (-item[1].total(), item[0]))
-    return [
-        (label, *(f"{counts[name]:,}" for name in OUTCOMES))
-        for label, counts in [("", score.counts), *by_label]
-    ]
+    every = [("", score.counts), *by_label]
+    return [(label, [counts[name] for name in OUTCOMES]) for label, counts in every]
 
 
 def _printed(text: str, max_chars: int) -> str:
@@ -255,10 +258,10 @@ def report(
     score: Score, listed: dict[Outcome, list[Replayed]], divided: int, info: ModelInfo
 ) -> str:
     """What the command prints: the counts, the p value, and the texts, broken ones first."""
-    rows = [("", *OUTCOMES)] + [
-        (_printed(row[0], ANSWER_CHARS) if n else "all", *row[1:])
-        for n, row in enumerate(table(score))
-    ]
+    rows: list[Sequence[str]] = [("", *OUTCOMES)]
+    for n, (label, counts) in enumerate(table(score)):
+        name = (_printed(label, ANSWER_CHARS) or "none") if n else "all"
+        rows.append([name, *(f"{count:,}" for count in counts)])
     parts = [_in_columns(rows), verdict(score)]
     if foreign := foreign_labels(score, info):
         parts.append(foreign)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from feedback import FeedbackLog
 from model import Model, Prediction
+from serving.challenger import Challenger
 from settings import Settings, load_settings
 from ui.loader import ModelLoader
 from ui.names import NameOf
@@ -46,6 +47,12 @@ def loader() -> ModelLoader:
 def loading() -> Future[Model]:
     """The model, as a future; see `class ModelLoader`."""
     return loader().current()
+
+
+@st.cache_resource(show_spinner=False)
+def challenger() -> Challenger:
+    """The model that the Compare page sets beside the one that is live."""
+    return Challenger()
 
 
 def _model() -> Model:
