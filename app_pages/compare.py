@@ -50,16 +50,19 @@ if challenger.loading:
         st.error(as_markdown(str(error)))
 if other:
     info = other.info
+    same = "; it is the one that is live" if info.revision == live.info.revision else ""
+    st.markdown(
+        f"**{as_markdown(info.id)}**, revision {as_markdown(info.revision)}, "
+        f"{info.memory_bytes / 1e6:,.0f} MB as {info.dtype}{same}."
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="loaded"):
-        st.markdown(
-            f"**{as_markdown(info.id)}**, revision {as_markdown(info.revision)}, "
-            f"{info.memory_bytes / 1e6:,.0f} MB as {info.dtype}. Loaded by "
-            f"{as_markdown(challenger.chosen_by)}; whoever loads another one replaces it.",
-            width="stretch",
+        st.caption(
+            f"Loaded by {as_markdown(challenger.chosen_by)}. Who loads another replaces it.",
+            width="content",
         )
-        st.button("Unload", on_click=challenger.unload, disabled=challenger.replays)
-    if info.revision == live.info.revision:
-        st.caption("This is the revision that is live.")
+        st.button(
+            "Unload", type="tertiary", on_click=challenger.unload, disabled=challenger.replays
+        )
 
 part = st.segmented_control(
     "Compare by",

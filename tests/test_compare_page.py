@@ -123,7 +123,7 @@ def test_the_live_model_against_itself(log: FeedbackLog) -> None:  # noqa: F811
     rate_all(log)
     page = load(open_page("compare"), "model/bundled")
     assert "model/bundled" in words(page)
-    assert "This is the revision that is live" in words(page)
+    assert "it is the one that is live" in words(page)
     numbers = replayed(page)
     assert numbers == {"Fixed": "0", "Broken": "0", "Still right": "3", "Still wrong": "0"}
     assert "Nothing was fixed and nothing broken" in words(page)

@@ -14,6 +14,7 @@ from ui.text import as_markdown, printable, shortened
 
 EVERY_S = 0.5
 MAX_LISTED = 200
+FEW_ROWS, HEIGHT_PX = 12, 460
 SHOWN: tuple[Outcome, ...] = ("fixed", "broken", "still right", "still wrong")
 
 
@@ -55,7 +56,10 @@ def show(replay: Replay) -> None:
     st.subheader("Texts")
     listed = sorted(replay.results, key=lambda one: OUTCOMES.index(one.outcome))
     st.dataframe(
-        _frame(listed[:MAX_LISTED]), column_config=COLUMNS, hide_index=True, height="content"
+        _frame(listed[:MAX_LISTED]),
+        column_config=COLUMNS,
+        hide_index=True,
+        height="content" if len(listed) <= FEW_ROWS else HEIGHT_PX,
     )
     if len(listed) > MAX_LISTED:
         st.caption(

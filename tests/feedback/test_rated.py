@@ -5,7 +5,7 @@ import io
 import json
 from pathlib import Path
 
-import huggingface_hub  # noqa: F401 - datasets imports it in an order that it does not like
+import datasets
 import pytest
 
 from feedback import FeedbackLog
@@ -101,7 +101,6 @@ def test_an_empty_log_gives_a_header_and_no_line(sqlite_log: FeedbackLog) -> Non
 def test_datasets_loads_it(
     sqlite_log: FeedbackLog, tmp_path: Path, kind: str, make: object
 ) -> None:
-    datasets = pytest.importorskip("datasets")
     fill(sqlite_log)
     file = tmp_path / f"rated.{kind}"
     file.write_bytes(b"".join(make(sqlite_log)))  # type: ignore[operator]
