@@ -55,6 +55,7 @@ def show_page() -> None:
             st.Page("app_pages/batch.py", title="Batch", icon=":material/table_rows:"),
             st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:"),
             st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
+            st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
             st.Page("app_pages/about.py", title="About", icon=":material/info:"),
         ],
         position="top",

@@ -19,7 +19,7 @@ DRAWS = 2**31 - 1  # the share of all of them is still an integer of the databas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A prediction and where it came from: `source` is page, batch, api or job."""
+    """A prediction and where it came from: `source` is page, batch, compare, api or job."""
 
     prediction: Prediction
     source: str

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -85,6 +85,7 @@ class Counters:
 class _Item(Generic[Work, Result]):
     work: Work
     size: Size
+    group: Hashable
     submitted_s: float
     deadline_s: float
     future: Future[Result] = field(default_factory=Future)
@@ -120,22 +121,29 @@ class MicroBatcher(Generic[Work, Value, Result]):
         self._interactive_s = float("-inf")
         self._tokens_per_s = 0.0
         self._closed = False
+        self._computed: Hashable = None  # the group of the batch that the worker is at
         self._changed = threading.Condition()
         self.counters = Counters()
         self._worker = threading.Thread(target=self._work, name="model", daemon=True)
         self._worker.start()
 
     def submit(
-        self, work: Work, size: Size, *, bulk: bool = False, timeout_s: float = float("inf")
+        self,
+        work: Work,
+        size: Size,
+        *,
+        group: Hashable = None,
+        bulk: bool = False,
+        timeout_s: float = float("inf"),
     ) -> Future[Result]:
         """Queues an item; its future can be cancelled until its batch begins.
 
-        A `bulk` item lets others go before it. After `timeout_s` in the queue it fails with
-        ModelBusy. Raises ModelBusy, with an estimate in `wait_s`, if the queue is full, and
-        ModelClosed after `close`.
+        A batch holds items of one `group` only. A `bulk` item lets others go before it. After
+        `timeout_s` in the queue it fails with ModelBusy. Raises ModelBusy, with an estimate in
+        `wait_s`, if the queue is full, and ModelClosed after `close`.
         """
         now_s = self._clock()
-        item: _Item[Work, Result] = _Item(work, size, now_s, now_s + timeout_s)
+        item: _Item[Work, Result] = _Item(work, size, group, now_s, now_s + timeout_s)
         with self._changed:
             if self._closed:
                 raise ModelClosed("The model was closed.")
@@ -171,16 +179,39 @@ class MicroBatcher(Generic[Work, Value, Result]):
         """Finishes the batch that is computed, and fails all that waits with ModelClosed."""
         with self._changed:
             self._closed = True
-            waiting = [item for line in self._lines for item in line]
-            for line in self._lines:
-                line.clear()
-            self._tokens = 0
+            waiting = self._drop(lambda item: True)
             self._changed.notify_all()
+        self._fail(waiting)
+        if threading.current_thread() is not self._worker:
+            self._worker.join()
+
+    def close_group(self, group: Hashable) -> None:
+        """Finishes the batch that is computed if it is of `group`, and fails what waits of it.
+
+        The rest goes on. Nothing of the group may be submitted any more.
+        """
+        with self._changed:
+            waiting = self._drop(lambda item: item.group == group)
+        self._fail(waiting)
+        with self._changed:
+            while self._computed == group and threading.current_thread() is not self._worker:
+                self._changed.wait()
+
+    def _drop(self, unwanted: Callable[[_Item[Work, Result]], bool]) -> list[_Item[Work, Result]]:
+        """Takes items out of the queue."""
+        dropped = [item for line in self._lines for item in line if unwanted(item)]
+        for line in self._lines:
+            kept = [item for item in line if not unwanted(item)]
+            line.clear()
+            line.extend(kept)
+        self._tokens -= sum(item.size.tokens for item in dropped)
+        return dropped
+
+    @staticmethod
+    def _fail(waiting: Iterable[_Item[Work, Result]]) -> None:
         for item in waiting:
             if item.future.set_running_or_notify_cancel():
                 item.future.set_exception(ModelClosed("The model was closed."))
-        if threading.current_thread() is not self._worker:
-            self._worker.join()
 
     # --- the worker -------------------------------------------------------------------------------
 
@@ -192,9 +223,14 @@ class MicroBatcher(Generic[Work, Value, Result]):
                 if self._closed:
                     return
                 batch = self._take()
+                self._computed = batch[0].group
             live = [item for item in batch if self._begins(item)]
             if live:
                 self._compute(live)
+            with self._changed:
+                self._computed = None
+                self._changed.notify_all()
+            del batch, live  # while it waits for the next, nothing holds what these held
 
     def _take(self) -> list[_Item[Work, Result]]:
         """The next batch, out of the queue: the oldest item and those whose length is like its.
@@ -213,11 +249,12 @@ class MicroBatcher(Generic[Work, Value, Result]):
         rows, longest = first[0].size.rows, first[0].size.longest
         for line in (first, second):
             window = [line[i] for i in range(min(len(line), LOOK_AHEAD_ITEMS))]
-            lead = batch[0].size.longest
+            lead, group = batch[0].size.longest, batch[0].group
             window.sort(key=lambda item: abs(item.size.longest - lead))
             for item in window:
                 tallest = max(longest, item.size.longest)
-                if item is batch[0] or (rows + item.size.rows) * tallest > bounds[line is bulk]:
+                fits = (rows + item.size.rows) * tallest <= bounds[line is bulk]
+                if item is batch[0] or item.group != group or not fits:
                     continue
                 batch.append(item)
                 rows, longest = rows + item.size.rows, tallest

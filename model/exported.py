@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model.errors import ModelLoadError
+from model.sources import HOME
 from model.tokenizer import Traits
 
 FILE = "exported.json"
@@ -68,3 +69,9 @@ class Exported:
             raise ModelLoadError(
                 f"Its {FILE} cannot be read ({error!r}). Export the model anew with make onnx."
             ) from error
+
+
+def is_export(model_id: str) -> bool:
+    """Whether it is a folder that `model.export` wrote, which only the runtime onnx reads."""
+    folders = (Path(model_id).expanduser(), HOME / model_id)
+    return any((folder / FILE).is_file() for folder in folders)

@@ -57,6 +57,7 @@ class Choice:
     device: str
     dtype: str
     params: Mapping[str, Any]
+    is_second: bool = False  # beside another one in this process
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -112,9 +113,10 @@ def _load_torch(choice: Choice, listing: Listing, card: Card, kind: type[Task]) 
     _make(choice, config, kind, tokenizer)  # refuses what it can before any weights are fetched
     device = pick_device(choice.device)
     dtype = _first_dtype(device) if choice.dtype == "auto" else choice.dtype
-    check_memory(listing, dtype=dtype, free_bytes=free_bytes(device))
+    check = functools.partial(check_memory, listing, dtype=dtype, is_second=choice.is_second)
+    check(free_bytes=free_bytes(device))
     revision = fetch(choice.source, listing)
-    check_memory(listing, dtype=dtype, free_bytes=free_bytes(device))
+    check(free_bytes=free_bytes(device))
     trial = None
     with _reading("weights"):
         read = functools.partial(
@@ -179,7 +181,8 @@ def _load_export(choice: Choice, listing: Listing, card: Card, kind: type[Task])
     with _reading("tokenizer"):
         tokenizer = Tokenizer.from_file(listing.folder / "tokenizer.json", export.tokenizer)
     task, params = _make(choice, listing.config, kind, tokenizer)
-    check_memory(listing, dtype=export.dtype, free_bytes=free_memory_bytes())
+    free = free_memory_bytes()
+    check_memory(listing, dtype=export.dtype, free_bytes=free, is_second=choice.is_second)
     revision = fetch(choice.source, listing)
     with _reading("weights"):
         runtime = OnnxRuntime(
@@ -257,7 +260,7 @@ def _reading(what: str) -> Iterator[None]:
             ) from error
         raise ModelLoadError(
             f"Its {what} cannot be read: {first_line(error)} "
-            "Check its files, or name another model in app.toml."
+            "Check its files, or name another model."
         ) from error
 
 

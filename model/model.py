@@ -66,6 +66,7 @@ class Request:
 class Work:
     """A text on its way to the worker: tokenized, in the caller's thread."""
 
+    owner: "Model"
     text: str
     rows: Sequence[Row]
     params: Mapping[str, Any]
@@ -100,6 +101,7 @@ class Model:
         params: Mapping[str, Any] | None = None,
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
+        behind: "Model | None" = None,
     ) -> None:
         """Notes what to load and loads nothing.
 
@@ -110,7 +112,9 @@ class Model:
         one of DTYPES, float32 if left out, or "auto" for half precision where that is faster and
         says the same. `params` are defaults for predictions. `allow_pickle` takes pickled weights
         where there are no safetensors; `trust_remote_code` runs code that comes with the model. A
-        private model needs HF_TOKEN in the environment. Raises ModelLoadError for what is not
+        private model needs HF_TOKEN in the environment. With `behind`, a model that is loaded,
+        its worker computes for this one too: one batch at a time, of one of the two, and this
+        one's texts let the others go first, always. Raises ModelLoadError for what is not
         supported.
         """
         self.model_id = model_id
@@ -127,7 +131,9 @@ class Model:
             device=device,
             dtype=dtype or ("auto" if runtime == OnnxRuntime.name else "float32"),
             params=dict(params or {}),
+            is_second=behind is not None,
         )
+        self._behind = behind
         self.loaded: Loaded
         self._info: ModelInfo | None = None
         self._batcher: MicroBatcher[Work, Value, Prediction] | None = None
@@ -149,11 +155,14 @@ class Model:
         except Exception as error:
             raise ModelLoadError(
                 f"The model {self.model_id!r} cannot be loaded: {first_line(error)} "
-                "Check its files, or name another model in app.toml."
+                "Check its files, or name another model."
             ) from error
-        self._batcher = MicroBatcher(
-            self._run, self._predicted, max_batch_tokens=self._max_batch_tokens()
-        )
+        if self._behind:
+            self._batcher = self._behind._queue
+        else:
+            self._batcher = MicroBatcher(
+                _run_batch, _predicted_of, max_batch_tokens=self._max_batch_tokens()
+            )
         self._info = self._describe(self.loaded)
 
     def _describe(self, loaded: Loaded) -> ModelInfo:
@@ -303,7 +312,7 @@ class Model:
             reason = first_line(error.__cause__ if error.__cause__ else error)
             raise ModelLoadError(
                 f"The model {self.model_id!r} is loaded and fails at its first prediction: "
-                f"{reason} Check its files, or name another model in app.toml."
+                f"{reason} Check its files, or name another model."
             ) from error
 
     def postprocess(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
@@ -320,15 +329,29 @@ class Model:
         ]
 
     def close(self) -> None:
-        """Finishes what runs, stops a text that grows, fails what waits, refuses what comes."""
+        """Finishes what runs, stops a text that grows, fails what waits, refuses what comes.
+
+        A model `behind` another does so for its own texts, and frees its weights.
+        """
         self._closing.set()
-        if self._batcher:
+        if self._batcher and self._behind:
+            self._batcher.close_group(self)
+            vars(self).pop("loaded", None)
+        elif self._batcher:
             self._batcher.close()
 
     def _submit(
         self, work: Work, *, bulk: bool = False, timeout_s: float = float("inf")
     ) -> Future[Prediction]:
-        return self._queue.submit(work, work.size, bulk=bulk, timeout_s=timeout_s)
+        if self._is_gone:
+            raise ModelClosed("The model was closed.")
+        bulk = bulk or self._behind is not None
+        return self._queue.submit(work, work.size, group=self, bulk=bulk, timeout_s=timeout_s)
+
+    @property
+    def _is_gone(self) -> bool:
+        """Whether it was closed, and its worker goes on for another."""
+        return self._behind is not None and self._closing.is_set()
 
     @property
     def _queue(self) -> MicroBatcher[Work, Value, Prediction]:
@@ -352,7 +375,7 @@ class Model:
             for start in range(0, len(request.texts), TOKENIZED_AT_ONCE):
                 texts = request.texts[start : start + TOKENIZED_AT_ONCE]
                 rows = self.loaded.task.rows(texts, values)
-                every += [Work(t, r, values) for t, r in zip(texts, rows, strict=True)]
+                every += [Work(self, t, r, values) for t, r in zip(texts, rows, strict=True)]
         except InputError:
             raise
         except Exception as error:
@@ -363,7 +386,7 @@ class Model:
         task, values = cast(TextGeneration, self.loaded.task), self._values(params)
         row = task.prompt(text, values, max_tokens=self.loaded.tokenizer.max_tokens)
         decode = functools.partial(self.loaded.tokenizer.decode, special=False)
-        return Work(text, (row,), values, Generation(decode, readers_stay=readers_stay))
+        return Work(self, text, (row,), values, Generation(decode, readers_stay=readers_stay))
 
     def _max_batch_tokens(self) -> int:
         """How many padded tokens a batch may have; 0 where rows cannot be padded."""
@@ -438,6 +461,8 @@ class Model:
         )
 
     def _failure(self, error: Exception, texts: int) -> ModelError:
+        if self._is_gone:  # while this went on
+            return ModelClosed("The model was closed.")
         logger.exception("The model %s failed on %d texts", self.model_id, texts)
         reason = (
             "there is not enough memory for it. Shorten the text."
@@ -445,6 +470,15 @@ class Model:
             else f"{first_line(error)} Try another text; the owner finds the details in the log."
         )
         return ModelError(f"The model {self.model_id!r} failed on this input: {reason}")
+
+
+def _run_batch(works: Sequence[Work]) -> Sequence[Value]:
+    """A batch, which is of one model only."""
+    return works[0].owner._run(works)
+
+
+def _predicted_of(work: Work, value: Value, timing: Timing) -> Prediction:
+    return work.owner._predicted(work, value, timing)
 
 
 def batches(lengths: Sequence[int], *, max_tokens: int) -> list[list[int]]:

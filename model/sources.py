@@ -90,8 +90,7 @@ def find(source: Source) -> Listing:
         return _find_on_hub(source)
     if source.revision:
         raise ModelLoadError(
-            f"It is a folder, which has no revision {source.revision!r}. "
-            "Take model.revision out of app.toml."
+            f"It is a folder, which has no revision {source.revision!r}. Leave the revision out."
         )
     return _listing(folder, "", _sizes(folder), source)
 
@@ -112,7 +111,7 @@ def _local(model_id: str) -> Path | None:
         if folder.is_dir():
             return folder
     if model_id.startswith((".", "/", "~", "model/")):
-        raise ModelLoadError("There is no such folder. Check model.id in app.toml.")
+        raise ModelLoadError("There is no such folder. Check its name.")
     return None
 
 
@@ -176,7 +175,7 @@ def _download(
         ) from error
     except RevisionNotFoundError as error:
         raise ModelLoadError(
-            f"The Hub has no revision {revision!r} of it. Check model.revision in app.toml."
+            f"The Hub has no revision {revision!r} of it. Check its name."
         ) from error
     except RepositoryNotFoundError as error:
         raise ModelLoadError(
@@ -236,16 +235,20 @@ def _hash(folder: Path, patterns: Iterable[str]) -> str:
 # --- preflight ------------------------------------------------------------------------------------
 
 
-def check_memory(listing: Listing, *, dtype: str, free_bytes: int) -> None:
-    """Raises ModelLoadError if the weights as `dtype` do not fit into `free_bytes` of memory."""
+def check_memory(listing: Listing, *, dtype: str, free_bytes: int, is_second: bool = False) -> None:
+    """Raises ModelLoadError if the weights as `dtype` do not fit into `free_bytes` of memory.
+
+    `is_second` says that another model is loaded already, which what is free is left by.
+    """
     needed = needed_bytes(listing, dtype=dtype)
     if needed > free_bytes:
         as_stored = ONNX in listing.weights or dtype == "bfloat16"
         halves = "" if as_stored else ', or set dtype = "bfloat16"'
+        beside = " beside the model that is loaded" if is_second else ""
         raise ModelLoadError(
             f"It needs about {_gigabytes(needed)} of memory as {dtype} and "
-            f"{_gigabytes(free_bytes)} is free. Name a smaller model, or take a machine with more "
-            f"memory{halves}."
+            f"{_gigabytes(free_bytes)} is free{beside}. Name a smaller model, or take a "
+            f"machine with more memory{halves}."
         )
 
 

@@ -5,6 +5,7 @@ Takes what it serves as functions and knows neither pages nor settings.
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from itertools import chain
 
 from starlette.concurrency import run_in_threadpool
@@ -13,10 +14,18 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from feedback import FeedbackLog, export_csv
+from feedback.preferences import preferences_csv
+from feedback.rated import rated_jsonl, training_csv
 from model import Model
 from serving.metrics import CONTENT_TYPE, metrics_text
 
-EXPORTS = {"ratings": False, "predictions": True}  # with predictions that have no rating?
+EXPORTS: dict[str, Callable[[FeedbackLog], Iterator[bytes]]] = {
+    "ratings.csv": partial(export_csv, unrated=False),
+    "predictions.csv": partial(export_csv, unrated=True),
+    "rated.csv": training_csv,
+    "rated.jsonl": rated_jsonl,
+    "preferences.csv": preferences_csv,
+}
 ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -59,23 +68,23 @@ def routes(
         return Response(metrics_text(model, sessions=sessions()), media_type=CONTENT_TYPE)
 
     async def exported(request: Request) -> Response:
-        """The log as CSV, in bounded memory however long it is."""
+        """The log as a file, in bounded memory however long it is."""
         name = request.path_params["name"]
         if name not in EXPORTS:
             return await unknown(request)
         rows = export_rows(name)
         try:
-            first = await run_in_threadpool(next, rows)
+            first = await run_in_threadpool(next, rows, b"")
         except Exception as no_log:  # noqa: BLE001 - a client wants a sentence, whatever it is
             return JSONResponse({"error": str(no_log)}, 503)
         return StreamingResponse(
             chain([first], rows),
-            media_type="text/csv",
-            headers={"content-disposition": f'attachment; filename="{name}.csv"'},
+            media_type="text/csv" if name.endswith("csv") else "application/jsonl",
+            headers={"content-disposition": f'attachment; filename="{name}"'},
         )
 
     def export_rows(name: str) -> Iterator[bytes]:
-        yield from export_csv(log(), unrated=EXPORTS[name])
+        yield from EXPORTS[name](log())
 
     async def unknown(request: Request) -> JSONResponse:
         return JSONResponse(
@@ -85,7 +94,7 @@ def routes(
     return [
         Route("/api/live", live),
         Route("/api/ready", ready),
-        Route("/api/export/{name}.csv", exported),
+        Route("/api/export/{name}", exported),
         Route("/metrics", metrics),
         # Streamlit answers any other path with its page; below /api that would mislead a client.
         Route("/api", unknown, methods=ANY_METHOD),

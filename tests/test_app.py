@@ -201,3 +201,27 @@ def test_exports_that_nobody_reads_keep_no_connection(
     assert all(next(rows) for rows in begun)
     shared.log().record(entry("the pool has a connection for this"))
     assert {sum(chunk.count(b"\r\n") for chunk in rows) for rows in begun} == {1001}
+
+
+@pytest.mark.parametrize(
+    ("name", "start"),
+    [
+        ("rated.csv", "text,label,"),
+        ("rated.jsonl", '{"text": "good"'),
+        ("preferences.csv", "\ufeff"),
+    ],
+)
+def test_the_rated_set_and_the_choices_are_files_too(
+    client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, start: str
+) -> None:
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    shared.settings.clear()
+    shared.log.clear()
+    empty = client.get(f"/api/export/{name}")
+    assert empty.status_code == 200
+    stored = entry("good")
+    shared.log().record(stored)
+    shared.log().rate(rating(stored))
+    answer = client.get(f"/api/export/{name}")
+    assert answer.text.startswith(start)
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'

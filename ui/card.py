@@ -22,8 +22,8 @@ CLOSE_CALL_MARGIN = 0.2
 MAX_BARS = 12
 
 
-def card_html(prediction: Prediction, name_of: NameOf) -> str:
-    """The card as HTML; classes are those of ui/style.css."""
+def card_html(prediction: Prediction, name_of: NameOf, *, foot: bool = True) -> str:
+    """The card as HTML; classes are those of ui/style.css. The `foot` names the model."""
     output, text = prediction.output, prediction.input
     notes = [] if not prediction.truncated else [_cut_note(prediction)]
     match output:
@@ -35,11 +35,7 @@ def card_html(prediction: Prediction, name_of: NameOf) -> str:
             body = _spans_html(text, output, name_of, notes)
         case GeneratedText():
             body = _text_html(text, output, notes)
-    return _card(
-        f"""{body}
-  <p class="card-foot">{as_html(prediction.model_id)} · {as_html(prediction.model_revision)}
-    · {_duration(prediction.queue_ms + prediction.inference_ms)}</p>"""
-    )
+    return _card(body + (_foot(prediction) if foot else ""))
 
 
 def input_html(prediction: Prediction) -> str:
@@ -54,6 +50,12 @@ def growing_html(text: str, so_far: str | None) -> str:
     else:
         body = f'<div class="card-text growing" dir="auto" aria-live="off">{as_html(so_far)}</div>'
     return _card(_input(text) + body)
+
+
+def _foot(prediction: Prediction) -> str:
+    return f"""
+  <p class="card-foot">{as_html(prediction.model_id)} · {as_html(prediction.model_revision)}
+    · {_duration(prediction.queue_ms + prediction.inference_ms)}</p>"""
 
 
 def _card(body: str) -> str:

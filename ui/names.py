@@ -6,9 +6,9 @@ Stored is always what the model says; a page passes `name_of`, which gives the o
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
+from feedback.corrections import labels_from_text, spans_from_text
 from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Span, Spans
 from model.tasks import correction_for
-from ui.corrections import labels_from_text, spans_from_text
 from ui.text import shortened
 
 NameOf = Callable[[str], str]

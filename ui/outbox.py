@@ -1,7 +1,7 @@
 """What a session has to store and has not stored yet. Knows no Streamlit.
 
-Every prediction and rating goes through an outbox, so that a database that is away for a moment
-loses nothing: it stays here, for as long as the tab is open, until it is stored.
+Every prediction, rating and preference goes through an outbox, so that a database that is away
+for a moment loses nothing: it stays here, for as long as the tab is open, until it is stored.
 
 Streamlit starts a session's next run before the last one has stopped, so two runs can be in here
 at once: whatever reads and then stores does both under one lock.
@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable, Rating
+from feedback.preferences import Preference, record_preference
 from feedback.records import Sampling
 from model.prediction import new_id, now
 
@@ -32,11 +33,11 @@ class Said:
 
 
 class Outbox:
-    """Entries and ratings in the order in which they are to be stored."""
+    """Entries, ratings and preferences in the order in which they are to be stored."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._waiting: list[tuple[Entry, Rating | None]] = []
+        self._waiting: list[tuple[Entry, Rating | Preference | None]] = []
         # The session's own newest ratings by prediction and reviewer, for when the log is away.
         self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
         self._new: UUID | None = None
@@ -67,6 +68,12 @@ class Outbox:
             self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
             self.send(log)
 
+    def prefer(self, entry: Entry, preference: Preference, log: OpenLog) -> None:
+        """Stores which of two predictions is better; `entry` is one, and both were put here."""
+        with self._lock:
+            self._waiting.append((entry, preference))
+            self.send(log)
+
     def rename(self, old: str, new: str, log: OpenLog) -> None:
         """Moves what this session rated as `old` to `new`: they are one reviewer, not two."""
         with self._lock:
@@ -95,7 +102,10 @@ class Outbox:
             except FeedbackError as failed:
                 error = str(failed)  # then what this session knows has to do
             else:
-                if not any(r and (r.prediction_id, r.reviewer) == key for _, r in self._waiting):
+                if not any(
+                    isinstance(r, Rating) and (r.prediction_id, r.reviewer) == key
+                    for _, r in self._waiting
+                ):
                     self._own.pop(key, None)
                     if reviewer in stored:
                         self._own[key] = (entry, stored[reviewer])
@@ -112,11 +122,13 @@ class Outbox:
         with self._lock:
             self.error, self._tried_s = "", time.monotonic()
             for item in list(self._waiting):
-                entry, rating = item
+                entry, said = item
                 try:
                     log().record(entry)
-                    if rating:
-                        log().rate(rating)
+                    if isinstance(said, Rating):
+                        log().rate(said)
+                    elif said:
+                        record_preference(log(), said)
                     self._waiting.remove(item)
                 except FeedbackError as error:
                     self.error = str(error)

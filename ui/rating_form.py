@@ -9,11 +9,11 @@ from typing import Any, Literal, cast
 import streamlit as st
 
 from feedback import Entry, FeedbackError, Rating
+from feedback.corrections import labels_from_text, labels_to_text, spans_to_text
 from model import GeneratedText, ModelError, Prediction, ScoredLabels, Spans
 from model.tasks import correction_for
 from settings import SettingsError
 from ui import desk, shared, visits, why
-from ui.corrections import labels_from_text, labels_to_text, spans_to_text
 from ui.names import correction_in_words, distinct
 from ui.spans import corrected, edited, span_rows
 from ui.text import as_markdown, printable

@@ -14,12 +14,12 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry
+from feedback.corrections import labels_to_text
 from feedback.queue import to_review
 from feedback.records import Sampling
 from model.prediction import ScoredLabels
 from model.tasks import correction_for
 from ui import desk, shared, visits, why
-from ui.corrections import labels_to_text
 
 CANDIDATES = 20  # as many reviewers may hold what comes first
 QUEUES = {

@@ -11,6 +11,7 @@ import streamlit as st
 from feedback import FeedbackLog
 from model import Model, Prediction
 from serving.batches import BatchRuns
+from serving.challenger import Challenger
 from settings import Settings, load_settings
 from ui.hand_outs import HandOuts
 from ui.loader import ModelLoader
@@ -74,6 +75,12 @@ def loaded() -> Model | None:
 def explaining() -> ThreadPoolExecutor:
     """The threads that compute explanations, which take a page's time many times over."""
     return ThreadPoolExecutor(EXPLAINED_AT_ONCE, thread_name_prefix="explain")
+
+
+@st.cache_resource(show_spinner=False)
+def challenger() -> Challenger:
+    """The model that the Compare page sets beside the one that is live."""
+    return Challenger()
 
 
 def _model() -> Model:

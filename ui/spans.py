@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from feedback.corrections import spans_from_text
 from model.prediction import Span, Spans
-from ui.corrections import spans_from_text
 from ui.text import as_html, shortened
 
 HUES = (172, 28, 262, 330, 205, 95, 50, 0)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feedback.corrections import spans_to_text
 from model.prediction import Span, Spans
-from ui.corrections import spans_to_text
 from ui.spans import HUES, corrected, edited, hues, marked_html, span_rows
 from ui.text import printable
 

@@ -1,0 +1,131 @@
+"""The second model of a process: loaded behind the live one, unloaded again, and its replay.
+
+One at a time, shared by all visitors: whoever comes sees the one that is there and may replace it.
+Knows no page.
+"""
+
+import gc
+import logging
+import threading
+from concurrent.futures import Future
+
+from feedback import FeedbackLog
+from model import Model, ModelError
+from model.exported import is_export
+from model.runtimes import DTYPES
+from serving.replay import Replay
+
+logger = logging.getLogger("tryout")
+
+
+def behind(live: Model, model_id: str, revision: str) -> Model:
+    """A model for the task of `live` that shares its worker, not loaded yet; "" is no revision.
+
+    It computes in the dtype that `live` does, so that no difference is one of rounding. Pickles
+    and code that comes with it are never allowed: any visitor may name a model.
+    """
+    info, from_export = live.info, is_export(model_id)
+    return Model(
+        model_id,
+        revision=revision or None,
+        task=info.task,
+        runtime="onnx" if from_export else "torch",
+        device="auto" if from_export else info.device,
+        dtype=info.dtype if info.dtype in DTYPES and not from_export else None,
+        behind=live,
+    )
+
+
+class Challenger:
+    """What loads the second model, keeps it and lets it go."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loading: Future[Model] | None = None
+        self.chosen_by = ""
+        self.replay: Replay | None = None
+
+    @property
+    def loading(self) -> Future[Model] | None:
+        """The model as a future; None if there is none. Its error says why it failed."""
+        return self._loading
+
+    @property
+    def model(self) -> Model | None:
+        """The model, once it is loaded."""
+        future = self._loading
+        loaded = future is not None and future.done() and future.exception() is None
+        return future.result() if future and loaded else None
+
+    @property
+    def replays(self) -> bool:
+        """Whether a replay runs, which must be stopped before another model is loaded."""
+        return self.replay is not None and self.replay.runs
+
+    def load(self, live: Model, model_id: str, revision: str, *, by: str) -> bool:
+        """Starts to load another model in place of the one that is there.
+
+        Returns False, and does nothing, while one is being loaded or a replay runs.
+        """
+        with self._lock:
+            if self.replays or (self._loading and not self._loading.done()):
+                return False
+            former, self.replay, self.chosen_by = self.model, None, by
+            future: Future[Model] = Future()
+            future.set_running_or_notify_cancel()  # a visitor who leaves cancels it for nobody
+            self._loading = future
+            threading.Thread(
+                target=self._load,
+                args=(future, former, live, model_id, revision),
+                name="load-challenger",
+                daemon=True,
+            ).start()
+            return True
+
+    def unload(self) -> None:
+        """Lets the model go, and its memory, unless a replay runs; what was compared stays."""
+        with self._lock:
+            if self.replays or (self._loading and not self._loading.done()):
+                return
+            former, self._loading = self.model, None
+        _let_go(former)
+
+    def start_replay(self, log: FeedbackLog, *, limit: int) -> None:
+        """Starts a replay over the newest `limit` rated predictions, unless one runs."""
+        with self._lock:
+            model = self.model
+            if model and not self.replays:
+                self.replay = Replay(model, log, limit=limit)
+
+    def _load(
+        self, future: Future[Model], former: Model | None, live: Model, model_id: str, revision: str
+    ) -> None:
+        _let_go(former)  # first, as its memory may be what the next one needs
+        outcome = _attempt(live, model_id, revision)
+        if isinstance(outcome, ModelError):
+            gc.collect()
+            future.set_exception(outcome)
+        else:
+            logger.info("%s is loaded to compare with", outcome.info.id)
+            future.set_result(outcome)
+
+
+def _attempt(live: Model, model_id: str, revision: str) -> Model | ModelError:
+    """The model, or why there is none, as an error that holds nothing of the attempt."""
+    model = None
+    try:
+        model = behind(live, model_id, revision)
+        model.load()
+        model.warm_up()
+    except Exception as error:  # whatever it is, who waits must be told
+        logger.warning("%s", error, exc_info=error.__cause__)
+        if model:
+            model.close()
+        return ModelError(str(error) if isinstance(error, ModelError) else f"It failed: {error!r}.")
+    return model
+
+
+def _let_go(model: Model | None) -> None:
+    if model:
+        model.close()
+        gc.collect()

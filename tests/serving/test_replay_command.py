@@ -1,0 +1,175 @@
+"""python -m serving.replay for real: a process of its own, on a log that is on the disk."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from feedback import Entry, FeedbackLog
+from model import Model
+from settings import ROOT
+from tests.making import entry, rating
+
+# What the bundled model says of them, and it is right, but for the last: nobody said what is.
+TEXTS = {
+    "I love this film, it is wonderful.": "positive",
+    "What a great and happy day!": "positive",
+    "I hate this, it is terrible.": "negative",
+    "An awful, boring book.\x1b[31m It goes on and on and on, and then there is more of it.": (
+        "negative"
+    ),
+    "The meeting moved to Tuesday at ten.": "neutral",
+}
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+
+def run(database: Path, *arguments: str, **environment: str) -> Ran:
+    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
+    done = subprocess.run(
+        [sys.executable, "-m", "serving.replay", *arguments],
+        cwd=ROOT,
+        env=clean
+        | {"TRYOUT_FEEDBACK__DATABASE": str(database), "TRYOUT_MODEL__DTYPE": "float32"}
+        | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "Traceback" not in done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def lines(file: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory, model: Model) -> Path:
+    """A log with the bundled model's predictions, each rated up; one more was wrong."""
+    path = tmp_path_factory.mktemp("log") / "log.db"
+    log = FeedbackLog(f"sqlite:///{path}")
+    for prediction in model.predict(list(TEXTS)):
+        assert prediction.label == TEXTS[prediction.input]
+        stored = Entry(prediction=prediction, source="page", session_id="s")
+        log.record(stored)
+        log.rate(rating(stored))
+    (mistaken,) = model.predict(["A mistake, sadly."])
+    wrong = Entry(prediction=mistaken, source="page", session_id="s")
+    divided = entry("Who knows.")
+    for stored in (wrong, divided):
+        log.record(stored)
+    log.rate(rating(wrong, verdict="down", correction="neutral"))
+    log.rate(rating(divided, "Ada"))
+    log.rate(rating(divided, "Bob", "down"))
+    log.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the bundled model that says positive for negative and the other way round."""
+    folder = tmp_path_factory.mktemp("models") / "damaged"
+    shutil.copytree(ROOT / "model" / "bundled", folder)
+    weights: Mapping[str, np.ndarray] = load_file(folder / "model.safetensors")
+    swapped = dict(weights)
+    for name in ("classifier.weight", "classifier.bias"):
+        swapped[name] = np.ascontiguousarray(weights[name][[2, 1, 0]])
+    save_file(swapped, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def itself(database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
+    out = tmp_path_factory.mktemp("out") / "itself.jsonl"
+    return run(database, "--model", "model/bundled", "--out", str(out)), out
+
+
+def test_the_model_itself_fixes_and_breaks_nothing(itself: tuple[Ran, Path]) -> None:
+    ran, out = itself
+    assert ran.code == 0
+    assert "Nothing was fixed and nothing broken" in ran.out
+    header, total, *_ = [line.split() for line in ran.out.split("\n\n")[1].splitlines()]
+    assert " ".join(header) == "broken fixed still wrong still right unknown"
+    assert (total[:3], total[4]) == (["all", "0", "0"], "5")
+    assert "reviewers are divided on them: 1." in ran.out
+    written = lines(out)
+    assert len(written) == 6
+    assert [line["outcome"] for line in written] == ["still wrong", *["still right"] * 5]
+
+
+def test_a_damaged_copy_is_refused_with_the_right_texts(
+    database: Path, damaged: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "damaged.jsonl"
+    ran = run(database, "--model", str(damaged), "--out", str(out))
+    assert ran.code == 1
+    assert "Failed: 4 broken, and 0 may be." in ran.out
+    broken = {str(line["input"]) for line in lines(out) if line["outcome"] == "broken"}
+    assert broken == {text for text, label in TEXTS.items() if label != "neutral"}
+    listed = ran.out.split("Broken:")[1].split("Failed")[0]
+    for text in broken:
+        assert text.split("\x1b")[0][:40] in listed
+    assert "was positive, now negative" in listed
+    assert "\x1b" not in ran.out, "a text must not talk to the terminal"
+    assert max(map(len, ran.out.splitlines())) < 250
+    first = lines(out)[-1]
+    assert first["old"]["says"] == "positive"  # type: ignore[index]
+    assert first["new"]["model_id"] == str(damaged)  # type: ignore[index]
+    assert first["truth"] == "positive"
+
+
+def test_as_many_as_allowed_may_break(database: Path, damaged: Path) -> None:
+    assert run(database, "--model", str(damaged), "--allow-broken", "4").code == 0
+    ran = run(database, "--model", str(damaged), "--allow-broken", "3")
+    assert (ran.code, "4 broken, and 3 may be" in ran.out) == (1, True)
+
+
+def test_only_the_newest(database: Path) -> None:
+    ran = run(database, "--model", "model/bundled", "--newest", "3")
+    assert ran.code == 0
+    assert "over 2 rated predictions" in ran.out, "one of the three is divided"
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    return tmp_path / "empty.db"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "message"),
+    [
+        (["--model", "model/bundled"], {}, "no rated predictions of the task text-classification"),
+        (["--model", "./nowhere"], {}, "There is no such folder"),
+        (["--model", "model/bundled", "--revision", "x"], {}, "has no revision 'x'"),
+        (["--model", "model/bundled", "--allow-broken", "-1"], {}, "invalid whole_number value"),
+        ([], {}, "required: --model"),
+        (["--model", "model/bundled"], {"TRYOUT_LIMITS__MAX_CHARS": "0"}, "limits.max_chars is"),
+        (["--model", "model/bundled"], {"DATABASE_URL": "nothing://x"}, "nothing"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    empty: Path, arguments: list[str], environment: dict[str, str], message: str
+) -> None:
+    ran = run(empty, *arguments, **environment)
+    assert (ran.code, ran.out) == (2, "")
+    assert message in ran.err
+
+
+def test_a_file_that_cannot_be_written(database: Path, tmp_path: Path) -> None:
+    ran = run(database, "--model", "model/bundled", "--out", str(tmp_path / "no" / "x.jsonl"))
+    assert ran.code == 2
+    assert "cannot be written: No such file or directory. Name another --out." in ran.err

@@ -1,0 +1,32 @@
+"""What a replay says in words."""
+
+import pytest
+
+from feedback.replay import Score
+from serving.replay import by_chance, verdict
+
+
+@pytest.mark.parametrize(
+    ("p", "share"),
+    [
+        (1.0, "100 of 100"),
+        (0.031, "3 of 100"),
+        (0.0095, "1 of 100"),
+        (0.009, "9 of 1,000"),
+        (0.001, "1 of 1,000"),
+        (0.0009, "fewer than 1 of 1,000"),
+        (0.0, "fewer than 1 of 1,000"),
+    ],
+)
+def test_a_p_value_is_told_as_a_number_of_cases(p: float, share: str) -> None:
+    assert f"by chance in {share} comparisons" in by_chance(p, "a split", 100)
+
+
+def test_too_few_are_told() -> None:
+    score = Score()
+    assert "neither is better" in verdict(score)
+    score.counts.update({"fixed": 4, "broken": 1, "still right": 9000})
+    assert "4 fixed and 1 broken" in verdict(score)
+    assert "5 is too few to tell more." in verdict(score)
+    score.counts.update({"fixed": 40})
+    assert "too few" not in verdict(score)

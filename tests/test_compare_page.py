@@ -1,0 +1,331 @@
+"""The Compare page as a session runs it: real models, a real log."""
+
+import csv
+import io
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from safetensors.numpy import load_file, save_file
+from streamlit.testing.v1 import AppTest
+
+from feedback import Entry, FeedbackLog, LogUnavailable
+from feedback.preferences import preferences_csv
+from feedback.records import Filter
+from settings import ROOT
+from tests.making import entry, rating
+from tests.model import tiny
+from tests.test_pages import database, html, log, open_page  # noqa: F401 - fixtures
+from ui import shared
+
+WAIT_S = 60
+TEXTS = ("I love this film.", "What a wonderful day!", "I hate this, it is terrible.")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """The live model is loaded once for the module."""
+    st.cache_resource.clear()
+    yield
+    shared.loader().close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_loaded() -> Iterator[None]:
+    yield
+    replay = shared.challenger().replay
+    if replay:
+        replay.stop()
+        replay.join()
+    shared.challenger().unload()
+    shared.challenger.clear()
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the bundled model that says positive for negative and the other way round."""
+    folder = tmp_path_factory.mktemp("models") / "damaged"
+    shutil.copytree(ROOT / "model" / "bundled", folder)
+    weights = dict(load_file(folder / "model.safetensors"))
+    for name in ("classifier.weight", "classifier.bias"):
+        weights[name] = np.ascontiguousarray(weights[name][[2, 1, 0]])
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
+def load(page: AppTest, model_id: str, revision: str = "") -> AppTest:
+    page.text_input(key="challenger-id").set_value(model_id)
+    page.text_input(key="challenger-revision").set_value(revision)
+    return click(page, "Load")
+
+
+def click(page: AppTest, label: str) -> AppTest:
+    next(button for button in page.button if button.label == label).click().run()
+    assert not page.exception
+    return page
+
+
+def labels(page: AppTest) -> list[str]:
+    return [button.label for button in page.button]
+
+
+def words(page: AppTest) -> str:
+    shown = [*page.markdown, *page.caption, *page.info, *page.error, *page.warning]
+    return "\n".join(element.value for element in shown).replace("\\", "").replace("\u2060", "")
+
+
+def rate_all(log: FeedbackLog) -> None:  # noqa: F811
+    """Predictions of the live model, rated up; a last one is wrong, and nobody says what is right.
+
+    And one on which reviewers are divided.
+    """
+    open_page("compare")  # the model is loaded
+    for prediction in shared.loading().result(WAIT_S).predict(list(TEXTS)):
+        stored = Entry(prediction=prediction, source="page", session_id="s")
+        log.record(stored)
+        log.rate(rating(stored))
+    divided = entry("who knows")
+    log.record(divided)
+    log.rate(rating(divided, "Ada"))
+    log.rate(rating(divided, "Bob", "down"))
+
+
+def replayed(page: AppTest) -> dict[str, str]:
+    """The numbers of a replay, which is started and waited for."""
+    click(page, "Start the replay")
+    replay = shared.challenger().replay
+    assert replay
+    replay.join()
+    page.run()
+    assert not page.exception
+    return {metric.label: metric.value for metric in page.metric}
+
+
+def test_nothing_is_rated_and_nothing_loaded(log: FeedbackLog) -> None:  # noqa: F811
+    page = open_page("compare")
+    assert "Nothing is rated yet" in words(page)
+    assert page.get("page_link")
+    page.segmented_control(key="part").set_value("pair").run()
+    assert "Load another model above" in words(page)
+    assert "Name a model" in words(click(page, "Load"))
+    log.record(stored := entry("x"))
+    log.rate(rating(stored))
+    page = open_page("compare")
+    assert "Load another model above" in words(page)
+    assert "Start the replay" not in labels(page)
+
+
+def test_the_live_model_against_itself(log: FeedbackLog) -> None:  # noqa: F811
+    rate_all(log)
+    page = load(open_page("compare"), "model/bundled")
+    assert "model/bundled" in words(page)
+    assert "it is the one that is live" in words(page)
+    numbers = replayed(page)
+    assert numbers == {"Fixed": "0", "Broken": "0", "Still right": "3", "Still wrong": "0"}
+    assert "Nothing was fixed and nothing broken" in words(page)
+    assert "1 are left out" in words(page)
+    page.segmented_control(key="part").set_value("pair").run()
+    assert "Both are the same revision" in words(page)
+
+
+def test_a_damaged_model_lists_what_it_broke_first(
+    log: FeedbackLog,  # noqa: F811
+    damaged: Path,
+) -> None:
+    rate_all(log)
+    page = load(open_page("compare"), str(damaged))
+    numbers = replayed(page)
+    assert (numbers["Broken"], numbers["Fixed"]) == ("3", "0")
+    assert "p = 0.25" in words(page)
+    assert "3 is too few to tell more" in words(page)
+    by_label, texts = (frame.value for frame in page.dataframe)
+    assert dict(zip(by_label["Label"], by_label["Broken"], strict=True)) == {
+        "positive": 2,
+        "negative": 1,
+    }
+    assert set(texts["outcome"]) == {"broken"}
+    assert set(texts["input"]) == set(TEXTS)
+    row = texts[texts["input"] == TEXTS[0]].iloc[0]
+    assert (row["old"], row["truth"], row["new"]) == ("positive", "positive", "negative")
+    assert row["open"].startswith("/?p=")
+
+    click(page, "Unload")
+    assert shared.challenger().model is None
+    assert "Load another model above" in words(page)
+    assert page.metric, "the result stays"
+
+
+def test_a_replay_can_be_stopped_and_keeps_others_away(
+    log: FeedbackLog,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("model.bulk.UNDER_WAY", 1)
+    rate_all(log)
+    for number in range(300):
+        log.record(stored := entry(f"text {number}"))
+        log.rate(rating(stored))
+    page = load(open_page("compare"), "model/bundled")
+    click(page, "Start the replay")
+    visitor = open_page("compare")
+    assert "Stop" in labels(visitor), "whoever comes sees it"
+    assert next(b for b in visitor.button if b.label == "Unload").disabled
+    load(visitor, "model/bundled")
+    assert "a replay runs" in words(visitor)
+    click(visitor, "Stop")
+    replay = shared.challenger().replay
+    assert replay
+    replay.join()
+    assert 0 <= replay.done < 304
+    page.run()
+    assert "it was stopped" in words(page)
+    assert "Start the replay" in labels(page)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "revision", "message"),
+    [
+        ("./nowhere", "", "There is no such folder. Check its name."),
+        ("model/bundled", "v2", "has no revision 'v2'. Leave the revision out."),
+        ("<b>*x*</b>", "", "neither a folder nor a Hub id"),
+    ],
+)
+def test_what_cannot_be_loaded_is_one_sentence(
+    log: FeedbackLog,  # noqa: F811
+    model_id: str,
+    revision: str,
+    message: str,
+) -> None:
+    page = load(open_page("compare"), model_id, revision)
+    (error,) = page.error
+    assert message in words(page)
+    page.run()
+    assert page.error[0].value == error.value, "and it is not tried again by itself"
+    assert load(page, "model/bundled").error == []
+
+
+def test_a_model_that_does_not_fit_beside_the_live_one(
+    log: FeedbackLog,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    open_page("compare")
+    monkeypatch.setattr("model.runtimes.free_memory_bytes", lambda: 50_000_000)
+    page = load(open_page("compare"), "model/bundled")
+    assert "50.0 MB is free beside the model that is loaded." in words(page)
+    assert shared.loading().result().predict(["still here"])
+
+
+def test_a_model_for_another_task(log: FeedbackLog, tmp_path: Path) -> None:  # noqa: F811
+    page = load(open_page("compare"), str(tiny.bert_tagger(tmp_path / "tagger")))
+    assert len(page.error) == 1
+
+
+def test_other_labels_are_told(log: FeedbackLog, tmp_path: Path) -> None:  # noqa: F811
+    rate_all(log)
+    page = load(open_page("compare"), str(tiny.one_label_classifier(tmp_path / "other")))
+    assert replayed(page)["Broken"] == "3"
+    assert "cannot be compared" in words(page)
+
+
+# --- side by side ---------------------------------------------------------------------------------
+
+
+def side_by_side(damaged: Path, text: str = "I love this film.") -> AppTest:
+    page = load(open_page("compare"), str(damaged))
+    page.segmented_control(key="part").set_value("pair").run()
+    page.text_area(key="pair-text").set_value(text)
+    return click(page, "Predict with both")
+
+
+def stored(log: FeedbackLog) -> list[dict[str, str]]:  # noqa: F811
+    text = b"".join(preferences_csv(log)).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_two_models_on_one_text(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+    page = side_by_side(damaged)
+    assert html(page).count('class="card"') == 2
+    assert 'class="card-foot"' not in html(page), "nobody knows which is which"
+    kept = [row.prediction for row, _ in log.page(Filter(), offset=0, limit=9)]
+    assert {p.model_id for p in kept} == {"model/bundled", str(damaged)}
+    assert {e.source for e, _ in log.page(Filter(), offset=0, limit=9)} == {"compare"}
+
+    click(page, "First is better")
+    (choice,) = stored(log)
+    assert choice["better"] == "first"
+    assert html(page).count('class="card-foot"') == 2
+    first = choice["first_model_id"]
+    assert f"You found the first better. The first was **{first}, revision" in words(page)
+    numbers = {metric.label: metric.value for metric in page.metric}
+    won = first == str(damaged)
+    assert numbers == {
+        "The other is better": str(int(won)),
+        "The live one is better": str(int(not won)),
+        "No difference": "0",
+    }
+    assert "p = 1" in words(page)
+    assert all(b.disabled for b in page.button if "better" in b.label)
+
+
+def test_a_second_click_changes_nothing(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+    page = side_by_side(damaged)
+    both = [b for b in page.button if b.label in ("First is better", "Second is better")]
+    for button in both:  # before the page has answered
+        button.click()
+    page.run().run()
+    (choice,) = stored(log)
+    assert f"You found the {choice['better']} better" in words(page)
+
+
+def test_the_order_is_random(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+    page = side_by_side(damaged, "text 0")
+    firsts = set()
+    for number in range(1, 20):
+        firsts.add(st_pair(page).first.prediction.model_id)
+        page.text_area(key="pair-text").set_value(f"text {number}")
+        click(page, "Predict with both")
+    assert firsts == {"model/bundled", str(damaged)}
+
+
+def st_pair(page: AppTest):  # type: ignore[no-untyped-def]
+    return page.session_state["pair"]
+
+
+def test_models_that_say_the_same_say_so(log: FeedbackLog, tmp_path: Path) -> None:  # noqa: F811
+    copy = tmp_path / "copy"
+    shutil.copytree(ROOT / "model" / "bundled", copy)
+    weights = dict(load_file(copy / "model.safetensors"))
+    weights["classifier.bias"] = weights["classifier.bias"] + np.float32(0.001)
+    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    page = side_by_side(copy)
+    assert "Both say the same." in words(page)
+    click(page, "No difference")
+    assert [choice["better"] for choice in stored(log)] == ["neither"]
+
+
+def test_a_blank_text_is_refused(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+    page = side_by_side(damaged, "  ")
+    assert "There is no text to predict" in words(page)
+    assert log.counts().predictions == 0
+
+
+def test_a_log_that_is_away_loses_no_choice(
+    log: FeedbackLog,  # noqa: F811
+    damaged: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page = side_by_side(damaged)
+
+    def away(*args: object) -> None:
+        raise LogUnavailable("The log is away.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("ui.outbox.record_preference", away)
+        click(page, "Second is better")
+        assert "Not stored yet" in words(page)
+        assert stored(log) == []
+    click(page, "Send again")
+    assert [choice["better"] for choice in stored(log)] == ["second"]

@@ -1,0 +1,43 @@
+"""Files made of the log: by a button that makes them when it is clicked, or by a link to a route.
+
+A button holds its file in memory, so a long one is streamed.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Literal
+
+import streamlit as st
+
+from feedback import FeedbackLog
+from ui import shared
+
+MAX_ROWS = 50_000
+
+
+def download(
+    label: str,
+    file_name: str,
+    make: Callable[[FeedbackLog], Iterator[bytes]],
+    *,
+    rows: int,
+    type: Literal["primary", "secondary"] = "secondary",
+) -> None:
+    """A download of what `make` gives, which a route below api/export has by the same name."""
+    icon = ":material/download:"
+    if rows > MAX_ROWS:
+        st.link_button(label, f"api/export/{file_name}", icon=icon)
+        return
+    st.download_button(
+        label,
+        data=partial(_whole, make),
+        file_name=file_name,
+        mime="text/csv" if file_name.endswith("csv") else "application/jsonl",
+        icon=icon,
+        on_click="ignore",
+        type=type,
+    )
+
+
+def _whole(make: Callable[[FeedbackLog], Iterator[bytes]]) -> bytes:
+    return b"".join(make(shared.log()))

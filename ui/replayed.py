@@ -1,0 +1,127 @@
+"""A replay as the Compare page shows it: progress, numbers, tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from feedback.replay import OUTCOMES, Outcome
+from serving.replay import Replay, Replayed, foreign_labels, lines, table, verdict
+from ui import shared
+from ui.names import correction_in_words, summary
+from ui.text import as_markdown, printable, shortened
+
+EVERY_S = 0.5
+MAX_LISTED = 200
+FEW_ROWS, HEIGHT_PX = 12, 460
+SHOWN: tuple[Outcome, ...] = ("fixed", "broken", "still right", "still wrong")
+
+
+@st.fragment(run_every=EVERY_S)
+def progress(replay: Replay) -> None:
+    """How far it is, with a stop; runs the page again once it is over."""
+    if not replay.runs:
+        st.rerun()
+    done, total = replay.done, max(replay.total, 1)
+    left = "" if replay.left_s is None else f", about {_duration(replay.left_s)} left"
+    st.progress(
+        min(done / total, 1.0),
+        f"{done:,} of {replay.total:,} predictions, {replay.per_s:,.0f} a second{left}",
+    )
+    st.button("Stop", key="stop_replay", icon=":material/stop_circle:", on_click=replay.stop)
+
+
+def show(replay: Replay) -> None:
+    """What a replay found."""
+    score, info = replay.score, replay.info
+    if replay.problem:
+        st.error(as_markdown(replay.problem))
+    st.caption(
+        f"{as_markdown(info.id)}, revision {as_markdown(info.revision)}, over the newest "
+        f"{replay.done:,} rated predictions"
+        + (f" of {replay.total:,}: it was stopped." if replay.done < replay.total else ".")
+    )
+    if not score.total:
+        return
+    if foreign := foreign_labels(score, info):
+        st.warning(as_markdown(foreign))
+    with st.container(horizontal=True, key="outcomes"):
+        for name in SHOWN:
+            st.metric(name.capitalize(), f"{score.counts[name]:,}")
+    st.markdown(as_markdown(verdict(score)))
+    st.caption(" ".join(_left_out(replay)))
+    st.subheader("By predicted label")
+    st.dataframe(_by_label(replay), hide_index=True, height="content")
+    st.subheader("Texts")
+    listed = sorted(replay.results, key=lambda one: OUTCOMES.index(one.outcome))
+    st.dataframe(
+        _frame(listed[:MAX_LISTED]),
+        column_config=COLUMNS,
+        hide_index=True,
+        height="content" if len(listed) <= FEW_ROWS else HEIGHT_PX,
+    )
+    if len(listed) > MAX_LISTED:
+        st.caption(
+            f"The first {MAX_LISTED} of {len(listed):,}, broken ones first; the file has all."
+        )
+    st.download_button(
+        "Download all",
+        data=lambda: "".join(lines(listed)),
+        file_name="replay.jsonl",
+        mime="application/jsonl",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _left_out(replay: Replay) -> list[str]:
+    unknown = replay.score.counts["unknown"]
+    said = []
+    if unknown:
+        said.append(f"{unknown:,} have a new answer of which nobody said whether it is right.")
+    if replay.divided:
+        said.append(f"{replay.divided:,} are left out, as their reviewers are divided.")
+    return said
+
+
+def _by_label(replay: Replay) -> pd.DataFrame:
+    _, *rows = table(replay.score)
+    names = ["Label", *(name.capitalize() for name in OUTCOMES)]
+    return pd.DataFrame(
+        [(printable(shared.name_of(label)) or "none", *counts) for label, counts in rows],
+        columns=names,
+    )
+
+
+COLUMNS: dict[str, Any] = {
+    "open": st.column_config.LinkColumn("", display_text=":material/open_in_new:", width=40),
+    "outcome": st.column_config.TextColumn("", width=80),
+    "input": st.column_config.TextColumn("Text", width=280),
+    "old": st.column_config.TextColumn("Was", width=90),
+    "truth": st.column_config.TextColumn("Right is", width=90),
+    "new": st.column_config.TextColumn("Now", width=90),
+}
+
+
+def _frame(listed: Sequence[Replayed]) -> pd.DataFrame:
+    return pd.DataFrame([_row(one) for one in listed], columns=list(COLUMNS))
+
+
+def _row(one: Replayed) -> dict[str, str]:
+    old = one.reference.prediction
+    _, right, _ = one.answers
+    known = correction_in_words(old, right, shared.name_of) if one.reference.truth else ""
+    row = {
+        "open": f"/?p={old.id}",
+        "outcome": one.outcome,
+        "input": shortened(old.input, max_chars=300),
+        "old": summary(old, shared.name_of),
+        "truth": known or ("" if one.reference.truth is None else "nothing"),
+        "new": summary(one.new, shared.name_of) if one.new else one.problem,
+    }
+    return {name: printable(value) for name, value in row.items()}
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
