@@ -44,7 +44,7 @@ def test_what_cannot_be_stored_is_kept_and_stored_later(sqlite_log: FeedbackLog)
     assert outbox.holds(one.prediction.id)
     newest = outbox.newest(one, "Ada", unavailable)
     assert newest is not None
-    assert newest.content == ("down", "neutral", "no", False, False)
+    assert newest.content == ("down", "neutral", "no", False, False, "", "")
 
     outbox.send(lambda: sqlite_log)
     assert (len(outbox), outbox.error) == (0, "")
