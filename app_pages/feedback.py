@@ -1,5 +1,6 @@
 """Feedback: how the model does, every prediction with its rating, export and import."""
 
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from math import ceil
@@ -8,7 +9,7 @@ import streamlit as st
 
 from feedback import FeedbackError, export_csv, import_csv, wilson_interval
 from feedback.records import Filter
-from ui import charts, desk, shared
+from ui import behind, desk, insights, shared
 from ui.log_table import COLUMN_CONFIG, frame
 from ui.names import distinct
 from ui.text import as_markdown, printable, shortened
@@ -53,41 +54,44 @@ else:
     if rated:
         digits = 0 if high - low > 0.02 else 1
         st.caption(
-            f"{counts.up:,} thumbs up in {rated:,}: with so many ratings, the share among all such "
-            f"texts is likely between {100 * low:.{digits}f} % and {100 * high:.{digits}f} % "
-            "(95 % Wilson interval)."
+            f"{counts.up:,} thumbs up in {rated:,}: with so many ratings, the share among texts "
+            f"chosen like these is likely between {100 * low:.{digits}f} % and "
+            f"{100 * high:.{digits}f} % (95 % Wilson interval)."
         )
-        st.subheader("Over time")
-        st.vega_lite_chart(charts.over_time(log.tally_by_day()), width="stretch")
-        by_label = log.tally_by_label(limit=20)
-        if any(tally.key for tally in by_label):
-            st.subheader("By predicted label")
-            st.vega_lite_chart(charts.by_label(by_label), width="stretch")
+    insights.show(log)
 
     st.subheader("Predictions")
+    shown = behind.chosen()
+    if shown != Filter():
+        words = as_markdown(behind.in_words(shown))
+        st.button(words, icon=":material/close:", key="behind_clear", on_click=behind.clear)
     with st.container(horizontal=True):
-        verdict = st.segmented_control(
-            "Rating",
-            list(VERDICTS),
-            format_func=VERDICTS.__getitem__,
-            default="",
-            key="verdict",
-            on_change=first_page,
-        )
-        names = distinct(
-            ["", *log.labels()],
-            lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
-        )
-        label = st.selectbox(
-            "Label",
-            list(names),
-            format_func=names.__getitem__,
-            key="label",
-            on_change=first_page,
-            width=160,
-        )
+        if not shown.verdict:
+            verdict = st.segmented_control(
+                "Rating",
+                list(VERDICTS),
+                format_func=VERDICTS.__getitem__,
+                default="",
+                key="verdict",
+                on_change=first_page,
+            )
+            shown = replace(shown, verdict=verdict or "")
+        if not shown.label:
+            names = distinct(
+                ["", *log.labels()],
+                lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
+            )
+            label = st.selectbox(
+                "Label",
+                list(names),
+                format_func=names.__getitem__,
+                key="label",
+                on_change=first_page,
+                width=160,
+            )
+            shown = replace(shown, label=label or "")
         words = st.text_input("Text contains", key="words", on_change=first_page, width=220)
-    chosen = Filter(verdict=verdict or "", label=label or "", text=words)
+    chosen = replace(shown, text=words)
     found = log.count(chosen, limit=MAX_ROWS + 1)
     pages = ceil(min(found, MAX_ROWS) / PAGE_ROWS)
     if found:

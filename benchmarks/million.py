@@ -28,7 +28,7 @@ from model.prediction import Prediction, ScoredLabel, ScoredLabels, new_id, now
 ROWS = 1_000_000
 CHUNK = 10_000
 CLICKS = 200
-LABELS = ("negative", "neutral", "positive")
+LABELS = tuple(f"label {letter}" for letter in "abcdefghijklmnopqrst")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -116,19 +116,21 @@ def drawn(number: int, seed: float) -> Entry:
 
 def judged(entries: list[Entry], draw: random.Random) -> Iterator[dict[str, Any]]:
     for entry in entries:
-        for more in range(draw.choices((0, 1, 2), (1, 8, 1))[0]):
+        first = draw.randrange(50)
+        for more in range(draw.choices((0, 1, 2, 3), (10, 80, 7, 3))[0]):
             made_at = entry.prediction.created_at + timedelta(seconds=5 + more)
             is_up = draw.random() < 0.8
             yield {
                 "id": _id(made_at, draw),
                 "prediction_id": entry.prediction.id,
                 "created_at": made_at,
-                "reviewer": f"reviewer {draw.randrange(50)}",
+                "reviewer": f"reviewer {first + more}",
                 "verdict": "up" if is_up else "down",
-                "correction": "" if is_up else draw.choice(LABELS),
+                "correction": "" if is_up else draw.choice(("", *LABELS)),
                 "comment": "",
-                "blind": False,
+                "blind": draw.random() < 0.1,
                 "retracted": False,
+                "sampling": draw.choices(("", "margin", "random"), (90, 9, 1))[0],
             }
 
 

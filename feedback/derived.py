@@ -52,22 +52,36 @@ _all = sa.func.count()
 _a, _b = ratings.alias("a"), ratings.alias("b")
 
 
-def _truth() -> sa.ColumnElement[str]:
+# Labels of which one applies; the others are a JSON object.
+_one_answer = sa.cast(predictions.c.output, sa.Text).startswith("[")
+
+
+def truth(said_by: sa.FromClause = ratings) -> sa.ColumnElement[str]:
     """The one label that is right by a rating; "" if there is none, or nobody said."""
-    one_label = predictions.c.task.in_(ONE_LABEL_TASKS) & sa.cast(
-        predictions.c.output, sa.Text
-    ).startswith("[")
+    one_label = predictions.c.task.in_(ONE_LABEL_TASKS) & _one_answer
     said = sa.case(
-        (ratings.c.verdict == "up", sa.type_coerce(predictions.c.label, sa.Text)),
-        else_=sa.type_coerce(ratings.c.correction, sa.Text),
+        (said_by.c.verdict == "up", sa.type_coerce(predictions.c.label, sa.Text)),
+        else_=sa.type_coerce(said_by.c.correction, sa.Text),
     )
     return sa.type_coerce(sa.case((one_label, said), else_=""), AnyText)
 
 
-def _score_bin() -> sa.ColumnElement[int]:
+def score_bin() -> sa.ColumnElement[int]:
+    """The tenth that a score is in, 0 to 9; -1 where no score is that of the output being right.
+
+    Of several spans or labels the score is that of one, and a rating judges all of them.
+    """
     score = predictions.c.score
     tenths = [(score < (tenth + 1) / SCORE_BINS, tenth) for tenth in range(SCORE_BINS - 1)]
-    return sa.case((score.is_(None), -1), *tenths, else_=SCORE_BINS - 1)
+    return sa.case((score.is_(None) | ~_one_answer, -1), *tenths, else_=SCORE_BINS - 1)
+
+
+def in_score_bin(tenth: int) -> sa.ColumnElement[bool]:
+    """Whether `score_bin` is that tenth, 0 to 9; reads the output only where the score is."""
+    score = predictions.c.score
+    above = score >= tenth / SCORE_BINS if tenth else sa.true()
+    below = score < (tenth + 1) / SCORE_BINS if tenth < SCORE_BINS - 1 else sa.true()
+    return sa.and_(score.is_not(None), above, below, _one_answer)
 
 
 def _score_millionths() -> sa.ColumnElement[int]:
@@ -116,11 +130,11 @@ KEPT = (
             predictions.c.model_id,
             predictions.c.model_revision,
             predictions.c.label,
-            _truth(),
+            truth(),
             ratings.c.verdict,
             ratings.c.blind,
             ratings.c.sampling,
-            _score_bin(),
+            score_bin(),
         ),
         (_all, _score_millionths()),
         ratings.join(predictions),

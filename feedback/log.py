@@ -3,7 +3,8 @@
 Append-only: a changed mind is a new revision, and the newest of each reviewer counts.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,27 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
-from feedback.derived import CHUNK, chunks, counts, insert_or, note_labels, recounted
+from feedback.derived import (
+    CHUNK,
+    chunks,
+    counts,
+    in_score_bin,
+    insert_or,
+    note_labels,
+    recounted,
+    truth,
+)
 from feedback.errors import FeedbackError
-from feedback.records import Added, Counts, Entry, Filter, Rating, Tally, entry_from, entry_values
+from feedback.records import (
+    Added,
+    Counts,
+    Entry,
+    Filter,
+    Rating,
+    Revision,
+    entry_from,
+    entry_values,
+)
 from feedback.tables import AnyText, labels, predictions, ratings, reviewers, tallies
 
 EXPORTED_AT_ONCE = 500
@@ -116,26 +135,6 @@ class FeedbackLog:
         with self.database.connect() as connection:
             return sorted(connection.execute(sa.select(labels.c.label)).scalars())
 
-    def tally_by_day(self) -> list[Tally]:
-        """Ratings a day (UTC), oldest first."""
-        return self._tally(tallies.c.day, lambda question: question.order_by(tallies.c.day))
-
-    def tally_by_label(self, *, limit: int) -> list[Tally]:
-        """Ratings a predicted label, the most rated first."""
-        return self._tally(
-            tallies.c.label,
-            lambda question: question.order_by(
-                sa.func.sum(tallies.c.ratings).desc(), tallies.c.label
-            ).limit(limit),
-        )
-
-    def _tally(
-        self, key: sa.Column[Any], ordered: Callable[[sa.Select[Any]], sa.Select[Any]]
-    ) -> list[Tally]:
-        question = sa.select(key, _up, _down).where(tallies.c.ratings > 0).group_by(key)
-        with self.database.connect() as connection:
-            return [Tally(*row) for row in connection.execute(ordered(question))]
-
     def count(self, chosen: Filter, *, limit: int) -> int:
         """How many rows `page` has in all, or `limit` if there are more: a count reads them."""
         question = _filtered(sa.select(sa.literal(1)), chosen).limit(limit).subquery()
@@ -146,8 +145,8 @@ class FeedbackLog:
 
     def page(self, chosen: Filter, *, offset: int, limit: int) -> list[Row]:
         """Predictions with each rating that counts, newest first."""
-        rated = chosen.verdict in ("up", "down")
-        newest = current.c.prediction_id if rated else predictions.c.id  # as an index has it
+        # Ordered by the table that has what is asked for, or the database sorts all of it.
+        newest = current.c.prediction_id if _asks_ratings(chosen) else predictions.c.id
         question = (
             _filtered(_rows(current), chosen)
             .order_by(newest.desc(), current.c.id.desc())
@@ -155,6 +154,23 @@ class FeedbackLog:
             .limit(limit)
         )
         with self.database.connect() as connection:
+            return [_row(row) for row in connection.execute(question)]
+
+    def mistakes(self, revision: Revision | None = None, *, limit: int) -> list[Row]:
+        """The predictions rated down that have the highest scores, with each such rating."""
+        surest = sa.select(_id).where(
+            sa.literal_column("down > 0"),  # spelled as its index is
+            predictions.c.score.is_not(None),
+        )
+        ordered = _of(surest, revision).order_by(predictions.c.score.desc(), _id.desc())
+        with self.database.connect() as connection:
+            ids = connection.execute(ordered.limit(limit)).scalars().all()
+            question = (
+                _rows(current)
+                .select_from(predictions.join(current, current.c.prediction_id == _id))
+                .where(_id.in_(ids), current.c.verdict == "down")
+                .order_by(predictions.c.score.desc(), _id.desc(), current.c.id)
+            )
             return [_row(row) for row in connection.execute(question)]
 
     def history(self, *, unrated: bool) -> Iterator[Row]:
@@ -267,6 +283,15 @@ def _row(row: sa.Row[Any]) -> Row:
     return entry_from(values), rating
 
 
+def _of(question: sa.Select[Any], revision: Revision | None) -> sa.Select[Any]:
+    if revision is None:
+        return question
+    return question.where(
+        predictions.c.model_id == revision.model_id,
+        predictions.c.model_revision == revision.model_revision,
+    )
+
+
 def _filtered(question: sa.Select[Any], chosen: Filter) -> sa.Select[Any]:
     question = question.select_from(
         predictions.outerjoin(current, current.c.prediction_id == predictions.c.id)
@@ -279,4 +304,32 @@ def _filtered(question: sa.Select[Any], chosen: Filter) -> sa.Select[Any]:
         question = question.where(predictions.c.label == chosen.label)
     if chosen.text:
         question = question.where(predictions.c.input.icontains(chosen.text, autoescape=True))
-    return question
+    return _of(question, chosen.revision).where(*_behind(chosen))
+
+
+def _asks_ratings(chosen: Filter) -> bool:
+    said = (chosen.truth, chosen.day, chosen.sampling, chosen.blind is not None)
+    return chosen.verdict in ("up", "down") or any(said)
+
+
+def _behind(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
+    """What an insight counts."""
+    # Both leave rated predictions, and spelled so SQLite goes by the order that `page` wants.
+    if _asks_ratings(chosen):
+        yield current.c.id.is_not(None)
+    elif chosen.rated:
+        yield predictions.c.rated + 0 > 0
+    if chosen.disputed:
+        yield sa.literal_column("(down > 0 AND down < rated)")  # spelled as its index is
+    if chosen.tenth is not None:
+        yield in_score_bin(chosen.tenth)
+    if chosen.truth:
+        yield truth(current) == chosen.truth
+    if chosen.day:
+        start = datetime.combine(chosen.day, time(), UTC)
+        yield current.c.created_at >= start
+        yield current.c.created_at < start + timedelta(days=1)
+    if chosen.blind is not None:
+        yield current.c.blind.is_(chosen.blind)
+    if chosen.sampling:
+        yield current.c.sampling == chosen.sampling

@@ -55,12 +55,33 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True)
+class Revision:
+    """A model as the log names it."""
+
+    model_id: str
+    model_revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Filter:
-    """Which rows of the log: `verdict` up, down, unrated or "" for all; `text` is a substring."""
+    """Which rows of the log; what is "", None or False leaves all.
+
+    `verdict` is up, down or unrated, `text` a substring, `truth` the one label that is right by a
+    rating, `tenth` of the score (0 to 9), `day` that of the rating (UTC), `disputed` where a
+    prediction has ratings up and down.
+    """
 
     verdict: str = ""
     label: str = ""
     text: str = ""
+    truth: str = ""
+    tenth: int | None = None
+    day: date | None = None
+    blind: bool | None = None
+    sampling: str = ""
+    disputed: bool = False
+    rated: bool = False
+    revision: Revision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +106,9 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Ratings that count, up and down, of one day or one label."""
+    """Ratings that count, up and down, of one day."""
 
-    key: date | str
+    day: date
     up: int
     down: int
 

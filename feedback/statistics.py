@@ -64,6 +64,22 @@ def wilson_interval(
     return max(0.0, min(share, low)), min(1.0, max(share, high))
 
 
+def difference_interval(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float]:
+    """The 95 % interval of one share less another, each (successes, trials); within -1 to 1.
+
+    Made of both Wilson intervals: R. G. Newcombe 1998, Statistics in Medicine 17, 873-890,
+    method 10. (-1, 1) where one has no trials.
+    """
+    if not (one[1] and other[1]):
+        return -1.0, 1.0
+    (low, high), (other_low, other_high) = wilson_interval(*one), wilson_interval(*other)
+    share, other_share = one[0] / one[1], other[0] / other[1]
+    difference = share - other_share
+    below = sqrt((share - low) ** 2 + (other_high - other_share) ** 2)
+    above = sqrt((high - share) ** 2 + (other_share - other_low) ** 2)
+    return difference - below, difference + above
+
+
 def sign_test(one: int, other: int) -> float:
     """How likely a split is at least this uneven if both sides are equally likely, 0 to 1.
 

@@ -5,13 +5,16 @@ Stored is always what the model says; a page passes `name_of`, which gives the o
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from feedback.corrections import labels_from_text, spans_from_text
+from feedback.records import Revision
 from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Span, Spans
 from model.tasks import correction_for
-from ui.text import shortened
+from ui.text import printable, shortened
 
 NameOf = Callable[[str], str]
+T = TypeVar("T")
 MAX_CHARS = 200
 
 
@@ -40,14 +43,20 @@ def correction_in_words(prediction: Prediction, correction: str, name_of: NameOf
     return correction
 
 
-def distinct(labels: Iterable[str], shown: NameOf) -> dict[str, str]:
-    """What to show for each label, never the same for two: Streamlit takes one for the other."""
-    names = {label: shown(label) for label in labels}
+def distinct(items: Iterable[T], shown: Callable[[T], str]) -> dict[T, str]:
+    """What to show for each item, never the same for two: Streamlit takes one for the other."""
+    names = {item: shown(item) for item in items}
     count = Counter(names.values())
     return {
-        label: name if count[name] == 1 else f"{name} ({number})"
-        for number, (label, name) in enumerate(names.items(), start=1)
+        item: name if count[name] == 1 else f"{name} ({number})"
+        for number, (item, name) in enumerate(names.items(), start=1)
     }
+
+
+def revision_name(revision: Revision) -> str:
+    """A model in one short line."""
+    model_id = shortened(revision.model_id, max_chars=40)
+    return printable(f"{model_id} @ {revision.model_revision[:7]}")
 
 
 def _in_words(text: str, spans: Sequence[Span], name_of: NameOf) -> str:

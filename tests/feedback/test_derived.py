@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from feedback import Entry, FeedbackLog, Rating
+from feedback import Entry, FeedbackLog, Rating, insights
 from feedback.database import Database
 from feedback.derived import KEPT, rebuild
 from feedback.records import Counts, Filter
@@ -43,12 +43,9 @@ def check(log: FeedbackLog, entries: list[Entry], said: list[tuple[Entry, Rating
         reviewers=len({one.reviewer for _, one in current}),
     )
     by_day = Counter((one.created_at.date(), one.verdict) for _, one in current)
-    by_label = Counter((of.prediction.label, one.verdict) for of, one in current)
-    days, top = log.tally_by_day(), log.tally_by_label(limit=9)
-    for shown, said_so in ((days, dict(by_day)), (top, dict(by_label))):
-        pairs = {(t.key, v): n for t in shown for v, n in (("up", t.up), ("down", t.down)) if n}
-        assert pairs == said_so
-    assert [tally.key for tally in days] == sorted({day for day, _ in by_day})
+    days = insights.by_day(log)
+    assert {(t.day, v): n for t in days for v, n in (("up", t.up), ("down", t.down)) if n} == by_day
+    assert [tally.day for tally in days] == sorted({day for day, _ in by_day})
     assert log.labels() == sorted({of.prediction.label for of in entries})
     for verdict, expected in (
         ("up", verdicts["up"]),

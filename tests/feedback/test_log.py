@@ -1,13 +1,13 @@
 """The log's promises, on SQLite and on PostgreSQL."""
 
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
 from feedback import FeedbackError, FeedbackLog
-from feedback.records import Counts, Filter, Tally
+from feedback.records import Counts, Filter
 from tests.making import entry, labels, rating
 
 UGLY = [
@@ -128,26 +128,7 @@ def test_what_is_not_there_is_none(log: FeedbackLog) -> None:
     assert log.find(uuid4()) is None
     assert log.ratings_of(uuid4()) == []
     assert log.counts() == Counts(0, 0, 0, 0, 0)
-    assert log.tally_by_day() == []
-    assert log.tally_by_label(limit=5) == []
     assert log.labels() == []
-
-
-def test_tallies(log: FeedbackLog) -> None:
-    first, second = datetime(2026, 5, 1, 23, 59, tzinfo=UTC), datetime(2026, 5, 2, tzinfo=UTC)
-    for verdict, day, label in (
-        ("up", first, "joy"),
-        ("down", first, "joy"),
-        ("up", second, "joy"),
-        ("down", second, "rage"),
-    ):
-        stored = entry(output=labels((label, 0.9), ("other", 0.1)))
-        log.record(stored)
-        log.rate(rating(stored, verdict=verdict, created_at=day))
-    assert log.tally_by_day() == [Tally(date(2026, 5, 1), 1, 1), Tally(date(2026, 5, 2), 1, 1)]
-    assert log.tally_by_label(limit=9) == [Tally("joy", 2, 1), Tally("rage", 0, 1)]
-    assert log.tally_by_label(limit=1) == [Tally("joy", 2, 1)]
-    assert log.labels() == ["joy", "rage"]
 
 
 def test_filters_and_pages(log: FeedbackLog) -> None:

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import cohen_kappa_score
 from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.inter_rater import cohens_kappa
-from statsmodels.stats.proportion import proportion_confint
+from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from feedback.statistics import (
     TOO_FEW,
@@ -22,6 +22,7 @@ from feedback.statistics import (
     Bin,
     calibration,
     cohen_kappa,
+    difference_interval,
     krippendorff_alpha,
     sign_test,
     too_few,
@@ -36,7 +37,10 @@ RATINGS = st.lists(st.lists(st.sampled_from(VALUES), min_size=1, max_size=6), mi
 # --- shares ---------------------------------------------------------------------------------------
 
 
-@given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+SHARES = st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+
+
+@given(SHARES)
 def test_wilson_equals_statsmodels(counts: tuple[int, int]) -> None:
     low, high = wilson_interval(*counts)
     expected = proportion_confint(*counts, method="wilson")
@@ -44,8 +48,18 @@ def test_wilson_equals_statsmodels(counts: tuple[int, int]) -> None:
     assert 0 <= low <= counts[0] / counts[1] <= high <= 1
 
 
+@given(SHARES, SHARES)
+def test_the_difference_of_shares_equals_statsmodels(
+    one: tuple[int, int], other: tuple[int, int]
+) -> None:
+    expected = confint_proportions_2indep(*one, *other, method="newcomb", compare="diff")
+    assert difference_interval(one, other) == pytest.approx(expected, abs=1e-9)
+
+
 def test_no_trials_say_nothing() -> None:
     assert wilson_interval(0, 0) == (0.0, 1.0)
+    assert difference_interval((0, 0), (1, 2)) == (-1.0, 1.0)
+    assert difference_interval((1, 2), (0, 0)) == (-1.0, 1.0)
 
 
 def test_too_few_are_those_with_a_wide_interval() -> None:

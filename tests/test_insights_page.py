@@ -1,0 +1,193 @@
+"""The insights on the Feedback page: what it says of a real log, and what is behind its charts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from feedback import FeedbackLog, LogUnavailable, insights
+from feedback.records import Filter, Revision
+from model.prediction import GeneratedText
+from settings import ROOT
+from tests.making import entry, labels, rating
+from ui import behind, shared
+
+ODD = "**b** :smile: <b>tag</b> \ud800\0 " + "long " * 200
+QUESTIONS = (
+    "How often is it right?",
+    "What is mistaken for what?",
+    "Do its scores mean what they say?",
+    "Over time",
+    "Do reviewers agree?",
+    "Confident mistakes",
+)
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedbackLog]:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    monkeypatch.setattr("ui.visits._cookie", lambda: "")  # AppTest has no browser to keep one
+    shared.settings.clear()
+    shared.log.clear()
+    yield shared.log()
+    st.cache_resource.clear()
+
+
+def add(log: FeedbackLog, count: int, *, up: int, label: str = "positive", **said: Any) -> None:
+    """Rated predictions with a score of 0.95, the first `up` of them up."""
+    changes = {"model_revision": said.pop("revision", "abc")}
+    reviewers = said.pop("reviewers", ("Ada",))
+    entries = [
+        entry(f"text {n}", output=labels((label, 0.95), ("neutral", 0.05)), **changes)
+        for n in range(count)
+    ]
+    ratings = [
+        rating(one, who, "up", **said)
+        if n < up
+        else rating(one, who, "down", correction="neutral", **said)
+        for n, one in enumerate(entries)
+        for who in reviewers
+    ]
+    log.add(entries, ratings)
+
+
+def open_page(question: str = "") -> AppTest:
+    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    page.switch_page("app_pages/feedback.py").run()
+    if question:
+        page.pills(key="question").set_value(question).run()
+    assert not page.exception
+    assert not page.error
+    return page
+
+
+def words(page: AppTest) -> str:
+    every = [*page.markdown, *page.caption, *page.info]
+    return "\n".join(element.value.replace("\\", "") for element in every)
+
+
+def rows(page: AppTest) -> int:
+    return len(page.dataframe[-1].value) if page.dataframe else 0
+
+
+def test_without_ratings_there_is_a_hint_and_no_question(log: FeedbackLog) -> None:
+    log.record(entry())
+    page = open_page()
+    assert "No ratings yet" in words(page)
+    assert not page.pills
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_few_ratings_are_too_few_to_tell(log: FeedbackLog, question: str) -> None:
+    add(log, 7, up=4, reviewers=("Ada", "Bob"), sampling="random", label=ODD)
+    assert "Too few to tell" in words(open_page(question))
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_many_ratings_have_an_interval(log: FeedbackLog, question: str) -> None:
+    add(log, 40, up=30, reviewers=("Ada", "Bob", "Cleo"), sampling="random", label=ODD)
+    add(log, 40, up=20, reviewers=("Ada", "Bob", "Cleo"), blind=True, revision="def")
+    page = open_page(question)
+    assert "Too few to tell" not in words(page)
+    assert "95 %" in words(page)
+    assert bool(page.get("vega_lite_chart")) == (question != "Confident mistakes")
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_text_that_was_generated_has_no_label_and_no_score(log: FeedbackLog, question: str) -> None:
+    one = entry(task="text-generation", output=GeneratedText("once upon a time", 4, "end"))
+    log.add([one], [rating(one, verdict="down", correction="never")])
+    open_page(question)
+
+
+def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: FeedbackLog) -> None:
+    add(log, 50, up=50, sampling="margin")
+    assert "Too few to tell: 0 ratings, and 20 or more are needed" in words(open_page())
+    add(log, 40, up=30, sampling="random")
+    page = open_page()
+    assert (
+        "Accuracy, from 40 ratings of randomly drawn predictions: 75 % (95 % interval 60 to 86 %)"
+        in words(page)
+    )
+    page.button(key="Show these predictions").click().run()
+    assert page.button(key="behind_clear").label == "drawn by chance"
+    assert "40 rows" in words(page)
+    page.button(key="behind_clear").click().run()
+    assert "90 rows" in words(page)
+
+
+def test_one_model_is_told_from_another(log: FeedbackLog) -> None:
+    add(log, 30, up=30, revision="old")
+    add(log, 30, up=15, revision="new")
+    page = open_page("Confident mistakes")
+    assert "of 60 ratings, 25 %" in words(page)
+    page.selectbox(key="revision").select_index(1).run()
+    newest = next(iter(insights.revisions(log)))
+    assert page.selectbox(key="revision").value == newest
+    assert ("of 30 ratings, 50 %" in words(page)) == (newest.model_revision == "new")
+
+
+def test_a_rating_made_on_another_page_changes_them(log: FeedbackLog) -> None:
+    add(log, 39, up=39)
+    page = open_page("Over time")
+    assert "39 ratings: 100 % (" in words(page)
+    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    page.query_params["p"] = str(stored.prediction.id)
+    page.switch_page("app_pages/try.py").run()
+    page.feedback[0].set_value(0).run()
+    page.switch_page("app_pages/feedback.py").run()
+    page.pills(key="question").set_value("Over time").run()
+    assert "40 ratings: 98 % (" in words(page)
+
+
+def test_what_is_behind_a_chart_narrows_the_table(log: FeedbackLog) -> None:
+    add(log, 12, up=9, label="positive")
+    add(log, 5, up=1, label="negative", blind=True)
+    page = open_page("What is mistaken for what?")
+    for chosen, expected, shown in (
+        (Filter(label="positive", truth="neutral"), 3, "predicted positive, right is neutral"),
+        (Filter(tenth=9, verdict="up"), 10, "rated up, score 0.9 to 1.0"),
+        (Filter(blind=True), 5, "rated before the output was shown"),
+        (Filter(revision=Revision("model/bundled", "abc")), 17, "model/bundled @ abc"),
+    ):
+        page.session_state["behind"] = chosen
+        page.run()
+        assert rows(page) == expected
+        assert (
+            page.button(key="behind_clear").label.replace("\\", "").replace("\u2060", "") == shown
+        )
+        asked = {control.key for control in (*page.selectbox, *page.segmented_control)}
+        assert ("label" in asked, "verdict" in asked) == (not chosen.label, not chosen.verdict)
+    page.pills(key="question").set_value("Over time").run()
+    assert rows(page) == 17, "another question begins with all predictions"
+
+
+def test_the_filter_of_a_mark_is_found_by_what_it_shows() -> None:
+    filters = {("a", "b"): Filter(label="x", truth="y"), ("a", "a"): Filter(label="x", truth="x")}
+    fields = ("output", "truth")
+    marks = [{"truth": "b", "output": "a", "other": 1}]
+    assert behind.filter_of(marks, fields, filters) == Filter(label="x", truth="y")
+    assert behind.filter_of([], fields, filters) is None
+    assert behind.filter_of([{"output": "gone", "truth": "a"}], fields, filters) is None
+    assert behind.filter_of([{"tenth": 9.0}], ("tenth",), {(9,): Filter(tenth=9)}) == Filter(
+        tenth=9
+    )
+
+
+@pytest.mark.parametrize("method", ["revisions", "by_output", "by_truth"])
+def test_a_log_that_fails_half_way_is_one_sentence(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    add(log, 3, up=2)
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise LogUnavailable("The feedback log is gone.")
+
+    monkeypatch.setattr(insights, method, fail)
+    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    page.switch_page("app_pages/feedback.py").run()
+    assert "is gone" in page.error[0].value
