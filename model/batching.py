@@ -84,6 +84,7 @@ class _Item(Generic[Work, Result]):
     work: Work
     size: Size
     group: Hashable
+    max_batch_tokens: int
     submitted_s: float
     deadline_s: float
     future: Future[Result] = field(default_factory=Future)
@@ -130,17 +131,21 @@ class MicroBatcher(Generic[Work, Value, Result]):
         size: Size,
         *,
         group: Hashable = None,
+        max_batch_tokens: int = MAX_BATCH_TOKENS,
         bulk: bool = False,
         timeout_s: float = float("inf"),
     ) -> Future[Result]:
         """Queues an item; its future can be cancelled until its batch begins.
 
-        A batch holds items of one `group` only. A `bulk` item lets others go before it. After
-        `timeout_s` in the queue it fails with ModelBusy. Raises ModelBusy, with an estimate in
-        `wait_s`, if the queue is full, and ModelClosed after `close`.
+        A batch holds items of one `group` only, and as its first one allows has no more than
+        `max_batch_tokens`, so that others need not wait long for it. A `bulk` item lets others go
+        before it. After `timeout_s` in the queue it fails with ModelBusy. Raises ModelBusy, with an
+        estimate in `wait_s`, if the queue is full, and ModelClosed after `close`.
         """
         now_s = self._clock()
-        item: _Item[Work, Result] = _Item(work, size, group, now_s, now_s + timeout_s)
+        item: _Item[Work, Result] = _Item(
+            work, size, group, max_batch_tokens, now_s, now_s + timeout_s
+        )
         with self._changed:
             if self._closed:
                 raise ModelClosed("The model was closed.")
@@ -241,10 +246,11 @@ class MicroBatcher(Generic[Work, Value, Result]):
         for line in (first, second):
             window = [line[i] for i in range(min(len(line), LOOK_AHEAD_ITEMS))]
             lead, group = batch[0].size.longest, batch[0].group
+            limit = min(self._max_batch_tokens, batch[0].max_batch_tokens)
             window.sort(key=lambda item: abs(item.size.longest - lead))
             for item in window:
                 tallest = max(longest, item.size.longest)
-                fits = (rows + item.size.rows) * tallest <= self._max_batch_tokens
+                fits = (rows + item.size.rows) * tallest <= limit
                 if item is batch[0] or item.group != group or not fits:
                     continue
                 batch.append(item)

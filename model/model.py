@@ -51,6 +51,7 @@ logger = logging.getLogger("tryout")
 
 TOKENIZED_AT_ONCE = 1000
 MAX_UNDER_WAY = 1000  # texts of one call of `predict`, so that the queue has room for others
+SECOND_BATCH_TOKENS = 256  # of a model behind another, whose visitors may wait for a batch of it
 MAX_BATCH_LOGITS = 2**26  # a model that gives some for each token and each word of its language
 
 
@@ -345,8 +346,15 @@ class Model:
     ) -> Future[Prediction]:
         if self._is_gone:
             raise ModelClosed("The model was closed.")
-        bulk = bulk or self._behind is not None
-        return self._queue.submit(work, work.size, group=self, bulk=bulk, timeout_s=timeout_s)
+        is_second = self._behind is not None
+        return self._queue.submit(
+            work,
+            work.size,
+            group=self,
+            max_batch_tokens=SECOND_BATCH_TOKENS if is_second else MAX_BATCH_TOKENS,
+            bulk=bulk or is_second,
+            timeout_s=timeout_s,
+        )
 
     @property
     def _is_gone(self) -> bool:

@@ -11,6 +11,7 @@ import pytest
 
 from model import Model, ModelClosed, ModelError, ModelLoadError
 from model.bulk import predict_each
+from model.model import SECOND_BATCH_TOKENS
 from tests.model import tiny
 
 WAIT_S = 20
@@ -23,7 +24,7 @@ class Watched:
         self.batches: list[tuple[str, int]] = []
         self.gate, self.began = threading.Event(), threading.Event()
         self.gate.set()
-        self.at_once = 0
+        self.at_once = self.most_tokens = 0
         for name, model in (("live", live), ("second", second)):
             self._watch(name, model)
 
@@ -34,6 +35,7 @@ class Watched:
             self.at_once += 1
             assert self.at_once == 1, "two forward passes at once"
             self.batches.append((name, len(rows)))
+            self.most_tokens = max(self.most_tokens, len(rows) * max(map(len, rows)))
             self.began.set()
             assert self.gate.wait(WAIT_S)
             self.at_once -= 1
@@ -110,6 +112,18 @@ def test_the_second_model_waits_until_the_visitors_are_served(
     for future in futures:
         future.result(WAIT_S)
     assert watched.batches == [("live", 2), ("second", 3)]
+
+
+def test_a_batch_of_the_second_model_is_short_so_that_a_visitor_need_not_wait_long(
+    second: Model, watched: Watched
+) -> None:
+    held = watched.hold(second)
+    futures = [second.submit("a text of some words") for _ in range(200)]
+    watched.gate.set()
+    for future in (held, *futures):
+        future.result(WAIT_S)
+    assert SECOND_BATCH_TOKENS / 2 < watched.most_tokens <= SECOND_BATCH_TOKENS
+    assert sum(rows for _, rows in watched.batches) == 200
 
 
 def test_a_second_model_that_fails_fails_alone(
