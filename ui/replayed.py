@@ -50,7 +50,8 @@ def show(replay: Replay) -> None:
         for name in SHOWN:
             st.metric(name.capitalize(), f"{score.counts[name]:,}")
     st.markdown(as_markdown(verdict(score)))
-    st.caption(" ".join(_left_out(replay)))
+    if left_out := _left_out(replay):
+        st.caption(" ".join(left_out))
     st.subheader("By predicted label")
     st.dataframe(_by_label(replay), hide_index=True, height="content")
     st.subheader("Texts")

@@ -109,7 +109,7 @@ def test_a_model_that_cannot_do_the_task_is_not_fetched(hub: Hub) -> None:
         ("owner/name", None, "Unauthorized", "refuses it with status 401. Check HF_TOKEN"),
         ("owner/name", None, "Down", "Hub cannot be reached"),
         ("owner/other", None, "", "no such model, or it is private"),
-        ("owner/name", "v9", "", "The Hub has no revision 'v9' of it. Check model.revision"),
+        ("owner/name", "v9", "", "The Hub has no revision 'v9' of it. Check its name"),
     ],
 )
 def test_what_the_hub_answers_is_one_sentence(
