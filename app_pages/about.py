@@ -52,7 +52,8 @@ if info:
 
 st.subheader("Limits")
 st.markdown(
-    f"A text may have {settings.limits.max_chars:,} characters."
+    f"A text may have {settings.limits.max_chars:,} characters, a batch "
+    f"{settings.limits.max_batch_rows:,} rows and {settings.limits.max_upload_mb} MB."
     + (
         f" The model takes {info.max_tokens:,} tokens (word pieces"
         + (", the new ones included" if info.task == "text-generation" else "")
@@ -66,6 +67,7 @@ st.subheader("What is stored about you")
 st.markdown(
     """
 - Each text that you predict, as you typed it, with the output and the time. Do not paste secrets.
+- Each table that you predict as a batch, with all of its columns.
 - Your ratings, corrections and comments, with your name if you give one.
 - A random number in a cookie, which is gone when you close the browser. It tells visitors apart
   and lets you change your own ratings.
