@@ -75,16 +75,17 @@ class Table:
     sheet: str = ""
 
 
-def read_file(name: str, data: bytes, *, limits: Limits) -> Table:
+def read_file(name: str, data: bytes, *, limits: Limits, header: bool | None = None) -> Table:
     """The table that a file holds, by its content and its name.
 
     The first visible sheet of an XLSX file; JSON objects, one a line or in an array; one text a
-    line of a .txt file; else CSV with whatever delimiter. Raises ReadingError if it is none of
-    these or beyond `limits`.
+    line of a .txt file; else CSV with whatever delimiter. `header` says whether the first row of a
+    table names the columns, where a guess is not wanted. Raises ReadingError if it is none of these
+    or beyond `limits`.
     """
     _check_size(len(data), limits)
     if data.startswith(b"PK") and is_workbook(data):
-        return _read_workbook(data, limits)
+        return _read_workbook(data, limits, header)
     decoded = decode(data)
     if not decoded.text.strip():
         raise ReadingError("The file is empty. Choose one with a text in each row.")
@@ -97,11 +98,11 @@ def read_file(name: str, data: bytes, *, limits: Limits) -> Table:
         return _objects(items, limits, kind="JSONL", encoding=decoded.encoding)
     if suffix in _TEXT_SUFFIXES:
         found = _decoded_only(_lines(lines), decoded)
-        return _table(found, limits, kind="text", encoding=decoded.encoding)
-    return _read_delimited(lines, decoded, limits, by_tabs=suffix in _TAB_SUFFIXES)
+        return _table(found, limits, header=False, kind="text", encoding=decoded.encoding)
+    return _read_delimited(lines, decoded, limits, header, by_tabs=suffix in _TAB_SUFFIXES)
 
 
-def read_pasted(text: str, *, limits: Limits) -> Table:
+def read_pasted(text: str, *, limits: Limits, header: bool | None = None) -> Table:
     """The cells copied from a spreadsheet, if there are two columns or more; else a text a line.
 
     A cell with line breaks, which spreadsheets put in quotes, is one text in either. Raises
@@ -114,7 +115,8 @@ def read_pasted(text: str, *, limits: Limits) -> Table:
     widths = sample_widths(lines, "\t", as_copied=True)
     delimiter = "\t" if widths and widths[0] > 1 and len(set(widths)) == 1 else ""
     found = records(lines, delimiter, as_copied=True)
-    return _table(found, limits, kind="TSV" if delimiter else "text", delimiter=delimiter)
+    kind = "TSV" if delimiter else "text"
+    return _table(found, limits, header, kind=kind, delimiter=delimiter)
 
 
 def bad_rows_csv(bad: Iterable[BadRow]) -> bytes:
@@ -159,13 +161,16 @@ def _check_columns(count: int, limits: Limits) -> None:
         )
 
 
-def _read_delimited(lines: list[str], decoded: Decoded, limits: Limits, *, by_tabs: bool) -> Table:
+def _read_delimited(
+    lines: list[str], decoded: Decoded, limits: Limits, header: bool | None, *, by_tabs: bool
+) -> Table:
     named = _SEPARATOR_LINE.match(decoded.text)
     delimiter = named[1] if named else "\t" if by_tabs else find_delimiter(lines)
     found = records(lines, delimiter, first=2 if named else 1)
     return _table(
         _decoded_only(found, decoded),
         limits,
+        header,
         kind="TSV" if delimiter == "\t" else "CSV",
         encoding=decoded.encoding,
         delimiter=delimiter,
@@ -195,7 +200,9 @@ def _bad(number: int, reason: str, raw: str) -> BadRow:
     return BadRow(number, reason, f"{content}…" if len(raw) > _EXCERPT_CHARS else content)
 
 
-def _table(found: Iterable[Record], limits: Limits, *, kind: str, **facts: Any) -> Table:
+def _table(
+    found: Iterable[Record], limits: Limits, header: bool | None, *, kind: str, **facts: Any
+) -> Table:
     """The records as rows of one width: that of the first, which may be a header."""
     kept: list[Record] = []
     bad: list[BadRow] = []
@@ -212,8 +219,10 @@ def _table(found: Iterable[Record], limits: Limits, *, kind: str, **facts: Any) 
         else:
             kept.append(record)
     # Where the first row is bad, a header is not known to be there.
-    header_read = kept and not (bad and bad[0].number < kept[0].number)
-    header = bool(header_read and kind != "text" and _is_header(kept))
+    if not kept or kind == "text" or (bad and bad[0].number < kept[0].number):
+        header = False
+    elif header is None:
+        header = _is_header(kept)
     _check_rows(count - header, limits)
     if not count:
         raise ReadingError("There are only empty rows. Choose a file with a text in each row.")
@@ -281,7 +290,7 @@ def _names(cells: Iterable[str]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _read_workbook(data: bytes, limits: Limits) -> Table:
+def _read_workbook(data: bytes, limits: Limits, header: bool | None) -> Table:
     sheet = read_sheet(data, max_rows=limits.max_rows + 2)  # the header, and one too many
     width = max(map(len, sheet.rows), default=0)
     _check_columns(width, limits)
@@ -291,7 +300,7 @@ def _read_workbook(data: bytes, limits: Limits) -> Table:
     ]
     if len(found) == limits.max_rows + 2:
         _check_rows(limits.max_rows + 1, limits, more=True)
-    table = _table(found, limits, kind="XLSX", sheet=sheet.name)
+    table = _table(found, limits, header, kind="XLSX", sheet=sheet.name)
     return replace(table, empty_rows=sheet.empty_rows)
 
 

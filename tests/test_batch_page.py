@@ -84,7 +84,7 @@ def words(page: AppTest) -> str:
 def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -> None:
     page = upload(open_page())
     said = words(page)
-    assert "CSV, UTF-8, separated by commas, first row is a header, 4 rows." in said
+    assert "CSV, UTF-8, separated by commas, 4 rows." in said
     assert "2 empty rows are left out." in said
     assert "2 rows cannot be predicted" in said
     assert "the first is row 3: There is no text in this row." in said
@@ -132,6 +132,20 @@ def test_an_address_of_no_batch_says_so(log: FeedbackLog, wanted: str) -> None:
     page = open_page(b=wanted)
     assert f"There is no batch {wanted}" in words(page)
     assert page.file_uploader
+
+
+def test_a_wrong_guess_of_a_header_is_put_right(log: FeedbackLog) -> None:
+    page = upload(open_page(), "I love it,a\nI hate it,b\n")
+    assert "1 row." in words(page)
+    page.checkbox[0].set_value(False).run()
+    assert "2 rows." in words(page)
+    page.checkbox[0].set_value(True).run()
+    assert "1 row." in words(page)
+    page.checkbox[0].set_value(False).run()
+    click(page, "Predict 2 texts")
+    batch = finished(page)
+    assert batch.columns == ("column 1", "column 2")
+    assert batches.progress(log, batch).predicted == 2
 
 
 def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:

@@ -24,6 +24,7 @@ from ui.text import as_markdown, printable, shortened
 TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
 WAYS = ("Upload a file", "Paste")
 TEXT_NAMES = ("text", "input", "sentence", "review", "comment", "content", "message", "body")
+HEADER = "batch-header"
 PREVIEW_ROWS = 5
 PREVIEW_CHARS = 300
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -80,7 +81,11 @@ def _pasted() -> Upload | None:
 def _read(source: str, name: str, data: bytes | None) -> Upload:
     """The upload that this session has read, or reads it now; pasted texts are their own source."""
     known: Upload | None = st.session_state.get("upload")
-    if known and known.source == source:
+    if known is None or known.source != source:
+        known = None
+        st.session_state.pop(HEADER, None)
+    header: bool | None = st.session_state.get(HEADER)
+    if known and (known.table is None or header in (None, known.table.header)):
         return known
     limits = shared.settings().limits
     bounds = Limits(max_bytes=limits.max_upload_mb * 1_000_000, max_rows=limits.max_batch_rows)
@@ -88,9 +93,9 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
     with st.spinner("Reading…"):
         try:
             if data is None:
-                table = read_pasted(source, limits=bounds)
+                table = read_pasted(source, limits=bounds, header=header)
             else:
-                table = read_file(name, data, limits=bounds)
+                table = read_file(name, data, limits=bounds, header=header)
         except ReadingError as failed:
             error = str(failed)
     made = Upload(new_id(), source, name, table, error)
@@ -100,6 +105,8 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
 
 def _choose(upload: Upload, table: Table, info: ModelInfo) -> Batch | None:
     st.markdown(as_markdown(described(table)))
+    if table.delimiter or table.sheet:
+        st.checkbox("The first row names the columns", value=table.header, key=HEADER)
     if not table.rows:
         st.error("There is no row to predict in it.")
         return None
@@ -133,7 +140,6 @@ def described(table: Table) -> str:
         parts.append(table.encoding)
     if table.delimiter:
         parts.append(f"separated by {DELIMITERS[table.delimiter]}")
-        parts.append("first row is a header" if table.header else "no header")
     rows = f"{len(table.rows):,} {'row' if len(table.rows) == 1 else 'rows'}"
     return ", ".join([*parts, rows]) + "."
 
