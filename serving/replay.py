@@ -28,7 +28,6 @@ from feedback.replay import (
     outcome,
     reference,
 )
-from feedback.statistics import too_few
 from model import Model, ModelError, ModelInfo, Prediction
 from model.bulk import predict_each
 from model.exported import is_export
@@ -211,7 +210,8 @@ def by_chance(p: float, split: str, trials: int) -> str:
         f"p = {p:.2g}: were neither better, a split as uneven as {split} would happen by chance "
         f"in {how_often} comparisons like this."
     )
-    return words + (f" {trials:,} is too few to tell more." if too_few(trials) else "")
+    # The test is exact for any number; up to five, not even all on one side would be unlikely.
+    return words + (f" {trials:,} is too few to tell." if 2 * 0.5**trials > 0.05 else "")
 
 
 def foreign_labels(score: Score, info: ModelInfo) -> str:

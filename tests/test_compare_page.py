@@ -141,7 +141,7 @@ def test_a_damaged_model_lists_what_it_broke_first(
     numbers = replayed(page)
     assert (numbers["Broken"], numbers["Fixed"]) == ("3", "0")
     assert "p = 0.25" in words(page)
-    assert "3 is too few to tell more" in words(page)
+    assert "3 is too few to tell" in words(page)
     by_label, texts = (frame.value for frame in page.dataframe)
     assert dict(zip(by_label["Label"], by_label["Broken"], strict=True)) == {
         "positive": 2,
