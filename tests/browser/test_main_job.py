@@ -138,7 +138,7 @@ def test_no_page_is_wider_than_the_screen(page: Page, server: str, width: int, s
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(server)
     predict(page, "wide" * 200)
-    for path in ("", "/feedback", "/about"):
+    for path in ("", "/batch", "/review", "/feedback", "/compare", "/about"):
         if path:
             page.goto(server + path)
         expect(page.get_by_role("heading").first).to_be_visible()
