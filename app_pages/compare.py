@@ -43,9 +43,9 @@ elif load and not challenger.load(
     st.info("Another model is being loaded, or a replay runs. Wait for it, or stop it.")
 
 other = None
-if challenger.loading:
+if loading := challenger.loading:  # once: somebody else may unload it
     try:
-        other = wait_for(challenger.loading, "The model is loading. It may have to be fetched.")
+        other = wait_for(loading, "The model is loading. It may have to be fetched.")
     except ModelError as error:
         st.error(as_markdown(str(error)))
 if other:

@@ -33,7 +33,6 @@ else:
     st.info(review_desk.nothing_left(queue))
     if review.skipped:
         st.button(f"Show the {len(review.skipped):,} skipped", on_click=review_desk.show_skipped)
-    if review.rated:
-        st.button("Undo the last", key="undo", shortcut="Z", on_click=review_desk.undo)
+    review_form.undo()
 if review.rated:
     st.caption(f"{len(review.rated):,} rated in this visit.")

@@ -179,9 +179,16 @@ def labels_of(log: FeedbackLog, batch: Batch) -> list[tuple[str, int]]:
 def results(
     log: FeedbackLog, batch: Batch, *, order: Order, label: str | None, offset: int, limit: int
 ) -> list[tuple[int, Entry]]:
-    """Predictions with the lines they are for; of one label, or with None of all."""
+    """Predictions with the lines they are for; of one label, or with None of all.
+
+    Those without a margin come last in either order.
+    """
     margin, line = predictions.c.margin, batch_rows.c.number
-    by = {"unsure": (margin.asc(), line), "sure": (margin.desc(), line), "file": (line,)}[order]
+    by = {
+        "unsure": (margin.asc().nulls_last(), line),
+        "sure": (margin.desc().nulls_last(), line),
+        "file": (line,),
+    }[order]
     question = (
         sa.select(line.label("line"), predictions)
         .select_from(batch_rows.join(predictions))
@@ -206,7 +213,7 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
     buffer = io.StringIO("\ufeff")
     buffer.seek(0, io.SEEK_END)
     writer = csv.writer(buffer)
-    writer.writerow([*map(_safe, batch.columns), *MADE, "problem"])
+    writer.writerow([*map(_safe, batch.columns), *made_columns(batch.columns)])
     question = (
         sa.select(batch_rows.c.cells, batch_rows.c.problem, predictions)
         .select_from(batch_rows.join(predictions, isouter=True))
@@ -220,6 +227,13 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
             yield buffer.getvalue().encode()
             buffer.seek(0)
             buffer.truncate()
+
+
+def made_columns(columns: Sequence[str]) -> list[str]:
+    """The names of what a batch adds to a file, none of which the file has."""
+    names = (*MADE, "problem")
+    taken = set(columns)
+    return [name if name not in taken else f"{name} (Tryout)" for name in names]
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[Any]:

@@ -1,8 +1,8 @@
 """Which predictions a reviewer is to look at next.
 
-Two ways to choose share the predictions between them, so that neither changes what the other
-finds: a fixed random share is handed out in random order and by nothing else, so that its ratings
-say how often the model is right; the others come least margin first, where a look is worth most
+Two ways to choose share the predictions between them. A fixed random share of them comes in an
+order drawn by chance: whatever was rated of it, as far as that has come, says how often the model
+is right (see feedback.insights). The others come least margin first, where a look is worth most
 (uncertainty sampling, Lewis & Gale 1994, https://arxiv.org/abs/cmp-lg/9407020).
 """
 
@@ -34,8 +34,9 @@ def to_review(
 ) -> list[Entry]:
     """The next predictions that `reviewer` has not rated, at most `limit`.
 
-    "margin" and "random" give each its part of all predictions, by `random_share`; "agreement"
-    gives what others have rated, "disagreement" what they do not agree on.
+    "margin" and "random" give each its part of all predictions, by `random_share`, and what nobody
+    has rated first; "agreement" gives what others have rated, "disagreement" what they do not agree
+    on. What two models said side by side is not handed out.
     """
     found: list[Entry] = []
     wanted = limit + len(without)
@@ -54,12 +55,13 @@ def to_review(
 
 def _questions(sampling: Sampling, bound: int) -> Sequence[sa.Select[Any]]:
     """What to ask for, the more wanted first; predictions without a margin come last."""
-    every = sa.select(predictions)
+    every = sa.select(predictions).where(_columns.source != "compare")
     by_margin = [every.where(_columns.margin.is_not(None)).order_by(_columns.margin, _columns.id)]
     by_age = [every.where(_columns.margin.is_(None)).order_by(_columns.id.desc())]
     match sampling:
         case "random":
-            return [every.where(_columns.draw < bound).order_by(_columns.draw)]
+            drawn = every.where(_columns.draw < bound).order_by(_columns.draw)
+            return [drawn.where(which) for which in (_unrated, _rated)]
         case "disagreement":
             return [every.where(_disputed).order_by(_columns.id.desc())]
         case "agreement":

@@ -82,6 +82,7 @@ predictions = sa.Table(
 _PARTIAL = {  # the queries must spell these conditions as they stand here
     "unrated": (predictions.c.id, "rated = 0"),
     "unrated_margin": (predictions.c.margin, "rated = 0"),
+    "unrated_draw": (predictions.c.draw, "rated = 0"),
     "rated_margin": (predictions.c.margin, "rated > 0"),
     "disputed": (predictions.c.id, "down > 0 AND down < rated"),
     "mistaken": (predictions.c.score, "down > 0"),

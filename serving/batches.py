@@ -134,6 +134,7 @@ class BatchRuns:
         with self._lock:
             if self._current(batch.id):
                 return
+            self._runs = {k: v for k, v in self._runs.items() if not v[1].done() or v[0].error}
             run = BatchRun(batch, left)
             self._runs[batch.id] = (run, self._pool.submit(run.run, model, self._log))
 

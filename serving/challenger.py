@@ -100,8 +100,7 @@ class Challenger:
     def _load(
         self, future: Future[Model], former: Model | None, live: Model, model_id: str, revision: str
     ) -> None:
-        _let_go(former)  # first, as its memory may be what the next one needs
-        outcome = _attempt(live, model_id, revision)
+        outcome = _attempt(former, live, model_id, revision)
         if isinstance(outcome, ModelError):
             gc.collect()
             future.set_exception(outcome)
@@ -110,10 +109,11 @@ class Challenger:
             future.set_result(outcome)
 
 
-def _attempt(live: Model, model_id: str, revision: str) -> Model | ModelError:
+def _attempt(former: Model | None, live: Model, model_id: str, revision: str) -> Model | ModelError:
     """The model, or why there is none, as an error that holds nothing of the attempt."""
     model = None
     try:
+        _let_go(former)  # first, as its memory may be what the next one needs
         model = behind(live, model_id, revision)
         model.load()
         model.warm_up()

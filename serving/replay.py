@@ -10,6 +10,7 @@ import logging
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -61,22 +62,31 @@ def replay(
     model: Model,
     every: Iterable[Rated],
     *,
-    divided: Callable[[], object],
+    left_out: Counter[str],
     goes_on: Callable[[], bool] = lambda: True,
 ) -> Iterator[Replayed]:
     """What `model` makes of each rated prediction, behind everybody else's texts.
 
-    Calls `divided` for each whose reviewers are, which is left out. Ends early, and soon, once
-    `goes_on` says no. Raises ModelClosed if the model is closed.
+    Counts in `left_out` the predictions whose reviewers are "divided", and those that are
+    "repeated": of one text the newest is compared, as a test over it counts independent ones.
+    Ends early, and soon, once `goes_on` says no. Raises ModelClosed if the model is closed.
     """
+
+    names = {param.name for param in model.info.params}
+    seen: set[int] = set()  # of hashes: texts of a million predictions are too many
 
     def asked() -> Iterator[tuple[Reference, str, Any]]:
         for prediction, ratings in every:
+            params = {name: prediction.params[name] for name in prediction.params.keys() & names}
+            same = hash((prediction.input, json.dumps(params, sort_keys=True)))
             known = reference(prediction, ratings)
             if known is None:
-                divided()
+                left_out["divided"] += 1
+            elif same in seen:
+                left_out["repeated"] += 1
             else:
-                yield known, prediction.input, prediction.params
+                seen.add(same)
+                yield known, prediction.input, params
 
     for known, said in predict_each(model, asked(), goes_on=goes_on):
         if isinstance(said, ModelError):
@@ -125,7 +135,8 @@ class Replay:
     def __init__(self, model: Model, log: FeedbackLog, *, limit: int) -> None:
         """Starts it, over the newest `limit` rated predictions of the model's task."""
         self.info = model.info
-        self.total = self.done = self.divided = 0
+        self.total = self.compared = 0
+        self.left_out: Counter[str] = Counter()
         self.score = Score()
         self.results: list[Replayed] = []
         self.problem = ""
@@ -143,6 +154,10 @@ class Replay:
     def stopped(self) -> bool:
         """Whether it was stopped before it was through."""
         return self._stop.is_set()
+
+    @property
+    def done(self) -> int:
+        return self.compared + self.left_out.total()
 
     @property
     def per_s(self) -> float:
@@ -179,14 +194,10 @@ class Replay:
         self.total = count_rated(self._log, task=task, limit=self._limit)
         every = rated(self._log, task=task, limit=self._limit)
         goes_on = lambda: not self._stop.is_set()  # noqa: E731
-        for one in replay(self._model, every, divided=self._leave_out, goes_on=goes_on):
+        for one in replay(self._model, every, left_out=self.left_out, goes_on=goes_on):
             self.results.append(one)
             self.score.add(one.reference, one.outcome)
-            self.done += 1
-
-    def _leave_out(self) -> None:
-        self.divided += 1
-        self.done += 1
+            self.compared += 1
 
 
 # --- in words -------------------------------------------------------------------------------------
@@ -255,7 +266,7 @@ def _in_columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def report(
-    score: Score, listed: dict[Outcome, list[Replayed]], divided: int, info: ModelInfo
+    score: Score, listed: dict[Outcome, list[Replayed]], left_out: Counter[str], info: ModelInfo
 ) -> str:
     """What the command prints: the counts, the p value, and the texts, broken ones first."""
     rows: list[Sequence[str]] = [("", *OUTCOMES)]
@@ -265,8 +276,10 @@ def report(
     parts = [_in_columns(rows), verdict(score)]
     if foreign := foreign_labels(score, info):
         parts.append(foreign)
-    if divided:
+    if divided := left_out["divided"]:
         parts.append(f"Left out, as reviewers are divided on them: {divided:,}.")
+    if repeated := left_out["repeated"]:
+        parts.append(f"Left out, as a newer prediction is of the same text: {repeated:,}.")
     for name, some in listed.items():
         if some:
             texts = [_listed(one) for one in some]
@@ -323,6 +336,9 @@ def main() -> int:
         return _refused(f"{what} cannot be written: {error.strerror}. Name another --out.")
     except KeyboardInterrupt:
         return _refused("Stopped.")
+    except Exception as error:
+        logger.exception("The replay failed")
+        return _refused(f"The replay failed: {error!r}. That says nothing of the model.")
 
 
 def _refused(why: str) -> int:
@@ -350,17 +366,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compare(model: Model, log: FeedbackLog, given: argparse.Namespace) -> int:
-    score, listed, divided = Score(), _empty(), 0
-
-    def leave_out() -> None:
-        nonlocal divided
-        divided += 1
-
+    score, listed, left_out = Score(), _empty(), Counter[str]()
     info = model.info
     every = rated(log, task=info.task, limit=given.newest)
     with ExitStack() as stack:
         out = stack.enter_context(given.out.open("w", encoding="utf-8")) if given.out else None
-        for one in replay(model, every, divided=leave_out):
+        for one in replay(model, every, left_out=left_out):
             score.add(one.reference, one.outcome)
             if one.outcome in listed and len(listed[one.outcome]) < LISTED:
                 listed[one.outcome].append(one)
@@ -369,11 +380,11 @@ def _compare(model: Model, log: FeedbackLog, given: argparse.Namespace) -> int:
     if not score.total:
         return _refused(
             f"The log has no rated predictions of the task {info.task} to compare with"
-            + (", only ones on which reviewers are divided." if divided else ". Rate some first.")
+            + (", only ones on which reviewers are divided." if left_out else ". Rate some first.")
         )
     name = f"{_printed(info.id, 100)} ({info.revision}, {info.runtime}, {info.dtype})"
     print(f"{name} over {score.total:,} rated predictions:\n")
-    print(report(score, listed, divided, info))
+    print(report(score, listed, left_out, info))
     broken = score.counts["broken"]
     if broken > given.allow_broken:
         print(f"\nFailed: {broken:,} broken, and {given.allow_broken:,} may be.")

@@ -105,7 +105,7 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
 
 def _choose(upload: Upload, table: Table, info: ModelInfo) -> Batch | None:
     st.markdown(as_markdown(described(table)))
-    if table.delimiter or table.sheet:
+    if table.kind in ("CSV", "TSV", "XLSX"):
         st.checkbox("The first row names the columns", value=table.header, key=HEADER)
     if not table.rows:
         st.error("There is no row to predict in it.")
@@ -220,6 +220,7 @@ def _stored(
         rows=len(rows),
     )
     with st.spinner("Storing the rows…"):
-        if batches.find(log, batch.id) is None:
+        known = batches.find(log, batch.id)  # by the first of two clicks
+        if known is None:
             batches.create(log, batch, rows)
-    return batch
+    return known or batch

@@ -6,6 +6,7 @@ A row is rated where it stands; the least sure ones come first, since there a lo
 from datetime import date
 from functools import partial
 from math import ceil
+from typing import Any
 
 import streamlit as st
 
@@ -64,9 +65,10 @@ def _duration(seconds: float) -> str:
 def outcome(batch: Batch, progress: Progress) -> None:
     """How a batch ended, and the files to take away."""
     if progress.left:
+        why = shared.batches().last_error(batch.id)
         st.warning(
-            f"Stopped: {progress.predicted:,} of {progress.rows:,} rows are predicted, "
-            f"{progress.left:,} are left."
+            f"{as_markdown(why)} Stopped: {progress.predicted:,} of {progress.rows:,} rows are "
+            f"predicted, {progress.left:,} are left."
         )
     elif progress.problems:
         st.info(
@@ -138,16 +140,18 @@ def labels_html(counted: list[tuple[str, int]]) -> str:
 
 def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
     """The predictions, some at a time, each with its thumbs."""
+    page_key = f"batch-page-{batch.id}"
+    again: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 200}
     with st.container(horizontal=True):
-        order = st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, width=200)
+        order = st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, **again)
         names = distinct(
             ["", *(label for label, _ in counted if label)],
             lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
         )
-        label = st.selectbox("Label", list(names), format_func=names.__getitem__, width=200)
+        label = st.selectbox("Label", list(names), format_func=names.__getitem__, **again)
     found = sum(count for name, count in counted if label in ("", name))
     pages = ceil(found / PAGE_ROWS)
-    number = min(st.session_state.get("batch-page", 1), pages) if pages > 1 else 1
+    number = min(st.session_state.get(page_key, 1), pages) if pages > 1 else 1
     rows = batches.results(
         shared.log(),
         batch,
@@ -159,7 +163,11 @@ def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
     for line, entry in rows:
         rating_form.show_row(entry, row_html(line, entry))
     if pages > 1:
-        st.pagination(pages, key="batch-page")
+        st.pagination(pages, key=page_key)
+
+
+def _first_page(page_key: str) -> None:
+    st.session_state[page_key] = 1
 
 
 def row_html(line: int, entry: Entry) -> str:

@@ -195,6 +195,17 @@ def _let_go() -> None:
         generation.stop()
 
 
+def saw(entry: Entry) -> None:
+    """Notes that this session has the output of `entry` before it."""
+    st.session_state.setdefault("seen", set()).add(entry.prediction.id)
+
+
+def has_seen(entry: Entry) -> bool:
+    """Whether this visit has had the output of `entry` before it."""
+    asked_for_it = entry.source != "batch" and entry.session_id == visits.current().id
+    return asked_for_it or entry.prediction.id in st.session_state.get("seen", ())
+
+
 def store() -> None:
     """Stores what waits; where that fails, says so and offers to try again."""
     box = outbox()

@@ -29,6 +29,12 @@ class HandOuts:
                     return prediction_id
         return None
 
+    def of_others(self, holder: str) -> set[UUID]:
+        """What somebody else holds."""
+        with self._lock:
+            self._drop("")
+            return {one for one, (by, _) in self._held.items() if by != holder}
+
     def keep(self, prediction_id: UUID, holder: str) -> None:
         """Holds it on for somebody who is still there, unless another has it by now."""
         with self._lock:
@@ -37,6 +43,7 @@ class HandOuts:
                 self._held[prediction_id] = (holder, time.monotonic())
 
     def _drop(self, holder: str) -> None:
+        """Forgets what `holder` has, and who went away."""
         now_s = time.monotonic()
         self._held = {
             one: (by, since_s)

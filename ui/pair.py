@@ -80,8 +80,9 @@ def predict(live: Model, other: Model, text: str, params: Mapping[str, Any]) -> 
 
 def pick(pair: Pair, better: Better) -> None:
     """Stores which is better, once; a callback of the buttons."""
-    if st.session_state[KEY].better is not None:
-        return
+    shown: Pair | None = st.session_state.get(KEY)
+    if shown is None or shown.id != pair.id or shown.better is not None:
+        return  # picked before, or another text was asked for meanwhile
     chosen = Preference(
         id=pair.id,
         created_at=now(),

@@ -81,8 +81,10 @@ def _left_out(replay: Replay) -> list[str]:
     said = []
     if unknown:
         said.append(f"{unknown:,} have a new answer of which nobody said whether it is right.")
-    if replay.divided:
-        said.append(f"{replay.divided:,} are left out, as their reviewers are divided.")
+    if divided := replay.left_out["divided"]:
+        said.append(f"{divided:,} are left out, as their reviewers are divided.")
+    if repeated := replay.left_out["repeated"]:
+        said.append(f"{repeated:,} are left out, as a newer one is of the same text.")
     return said
 
 

@@ -5,7 +5,7 @@ can end a run that the visitor has overtaken.
 """
 
 import random
-import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -21,7 +21,8 @@ from model.prediction import ScoredLabels
 from model.tasks import correction_for
 from ui import desk, shared, visits, why
 
-CANDIDATES = 20  # as many reviewers may hold what comes first
+CANDIDATES = 20  # as many may be taken by others between the question and the answer
+EMPTY_FOR_S = 5.0
 QUEUES = {
     "new": "New to you",
     "agreement": "Second opinion",
@@ -31,11 +32,10 @@ QUEUES = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A prediction to look at; `shown` says that the reviewer has seen the output."""
+    """A prediction to look at, and how it was chosen."""
 
     entry: Entry
     sampling: Sampling
-    shown: bool = False
 
     @property
     def id(self) -> UUID:
@@ -46,9 +46,9 @@ class Item:
 class Desk:
     """One session's review: the item before the reviewer, and those that were."""
 
-    holder: str = field(default_factory=lambda: secrets.token_hex(8))
     queue: str = ""
     item: Item | None = None
+    empty_s: float = float("-inf")  # when the queue had nothing: to find that out may read it all
     rated: list[Item] = field(default_factory=list)
     skipped: list[UUID] = field(default_factory=list)
     said: str = ""  # about the item before
@@ -64,10 +64,13 @@ def current() -> Desk:
 def item(queue: str) -> Item | None:
     """What to look at now; None if the queue has nothing that this reviewer has not seen."""
     review = current()
-    if review.item is None or review.queue != queue:
-        review.item, review.queue = _next(review, queue), queue
-    elif queue == "new":
-        shared.hand_outs().keep(review.item.id, review.holder)
+    if review.queue != queue:
+        review.queue, review.item, review.empty_s = queue, None, float("-inf")
+    if review.item and queue == "new":
+        shared.hand_outs().keep(review.item.id, visits.current().id)
+    elif review.item is None and time.monotonic() - review.empty_s > EMPTY_FOR_S:
+        review.item = _next(review, queue)
+        review.empty_s = float("-inf") if review.item else time.monotonic()
     return review.item
 
 
@@ -76,20 +79,21 @@ def _next(review: Desk, queue: str) -> Item | None:
     orders: Sequence[Sampling] = ("agreement",) if queue == "agreement" else ("disagreement",)
     if queue == "new":
         orders = ("random", "margin") if random.random() < share else ("margin", "random")  # noqa: S311
-    done = {one.id for one in review.rated} | set(review.skipped)
+    visit, held = visits.current(), shared.hand_outs()
+    without = {one.id for one in review.rated} | set(review.skipped)
+    if queue == "new":  # else several are wanted to look at the same
+        without |= held.of_others(visit.id)
     for sampling in orders:
         found = to_review(
             shared.log(),
-            visits.current().reviewer,
+            visit.reviewer,
             sampling,
             random_share=share,
             limit=CANDIDATES,
-            without=done,
+            without=without,
         )
         by_id = {entry.prediction.id: entry for entry in found}
-        taken = next(iter(by_id), None)
-        if queue == "new":  # else several are wanted to look at the same
-            taken = shared.hand_outs().take(by_id, review.holder)
+        taken = held.take(by_id, visit.id) if queue == "new" else next(iter(by_id), None)
         if taken:
             desk.outbox().samplings[taken] = sampling
             return Item(by_id[taken], sampling)
@@ -101,6 +105,8 @@ def nothing_left(queue: str) -> str:
     if queue == "new":
         if not shared.log().counts().predictions:
             return "Nothing to review yet. Predict some texts first, one by one or as a batch."
+        if shared.hand_outs().of_others(visits.current().id):
+            return "What is left is before other reviewers now. Look again in a few minutes."
         return "You have seen all there is. Predict more texts, or look at what others have rated."
     if queue == "agreement":
         return "There is nothing that others have rated and you have not."
@@ -116,6 +122,8 @@ def labels_of(entry: Entry) -> list[str]:
 
 
 # --- callbacks -----------------------------------------------------------------------------------
+# Each has the item that its button was shown for: a second press, while the run of the first is
+# still under way, must not touch the next one.
 
 
 def rate(one: Item, labels: Sequence[str], *, blind: bool = False) -> None:
@@ -143,6 +151,8 @@ def go_on(one: Item) -> None:
     """Goes on; what was not rated is skipped, and comes again when it is asked for."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
     rated = box.newest(one.entry, reviewer, shared.log) is not None
+    if review.item != one:
+        return
     if rated:
         review.rated.append(one)
     else:
@@ -151,20 +161,27 @@ def go_on(one: Item) -> None:
 
 
 def show_skipped() -> None:
-    current().skipped.clear()
+    review = current()
+    review.skipped.clear()
+    review.empty_s = float("-inf")
 
 
-def undo() -> None:
-    """Takes back the last rating, and has its prediction looked at again, output and all."""
+def undo(one: Item) -> None:
+    """Takes back the last rating, which was of `one`, and has it looked at again."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    one = review.rated.pop()
-    review.item, review.said = Item(one.entry, one.sampling, shown=True), ""
+    if not review.rated or review.rated[-1] != one:
+        return
+    review.rated.pop()
+    review.item, review.said = one, ""
+    desk.saw(one.entry)  # in blind mode the page has told what it was
     box.revise(one.entry, reviewer, shared.log, retracted=True)
 
 
 def _rate(one: Item, said: str, **changes: Any) -> None:
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if seen := why.in_sight(one.id):
+    if review.item != one:
+        return
+    if not changes.get("blind") and (seen := why.in_sight(one.id)):
         changes["attribution"] = seen
     review.rated.append(one)
     review.item, review.said = None, said

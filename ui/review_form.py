@@ -7,7 +7,7 @@ prediction unseen.
 import streamlit as st
 
 from model import ScoredLabels
-from ui import rating_form, review_desk, shared, why
+from ui import desk, rating_form, review_desk, shared, why
 from ui.card import card_html, input_html
 from ui.names import distinct
 from ui.review_desk import Item
@@ -22,10 +22,11 @@ def show(item: Item, *, blind: bool) -> None:
     prediction = item.entry.prediction
     labels = review_desk.labels_of(item.entry)
     multi_label = isinstance(prediction.output, ScoredLabels) and prediction.output.multi_label
-    blind = blind and bool(labels) and not item.shown
+    blind = blind and bool(labels) and not desk.has_seen(item.entry)
     if blind:
         st.html(input_html(prediction))
     else:
+        desk.saw(item.entry)
         st.html(card_html(prediction, shared.names_for(prediction)))
     by_key = labels and not multi_label and len(labels) <= MAX_KEYS
     if by_key:
@@ -111,7 +112,16 @@ def _move(item: Item, *, label: str) -> None:
         st.button(
             label, key=f"on-{item.id}", shortcut="S", on_click=review_desk.go_on, args=(item,)
         )
-        if review_desk.current().rated:
-            st.button(
-                "Undo the last", key=f"undo-{item.id}", shortcut="Z", on_click=review_desk.undo
-            )
+        undo()
+
+
+def undo() -> None:
+    """A button that takes back the last rating, if there is one."""
+    if rated := review_desk.current().rated:
+        st.button(
+            "Undo the last",
+            key=f"undo-{rated[-1].id}",
+            shortcut="Z",
+            on_click=review_desk.undo,
+            args=(rated[-1],),
+        )

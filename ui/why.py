@@ -3,8 +3,8 @@
 One at a time in a session, computed in a thread of its own: a click elsewhere does not end it.
 """
 
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import CancelledError, Future
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 import streamlit as st
@@ -28,10 +28,11 @@ MOST = 3
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What this session has in sight."""
+    """What this session asked for, and has `in_sight` once it was shown."""
 
     prediction_id: UUID
     future: Future[Attribution]
+    in_sight: str = ""
 
 
 def show(entry: Entry) -> None:
@@ -57,16 +58,18 @@ def show(entry: Entry) -> None:
     except ModelError as error:
         st.info(as_markdown(str(error)))
         return
+    except CancelledError:
+        return  # another run of this session, which waited for it too, was overtaken
     st.html(attribution_html(prediction.input, attribution, shared.names_for(prediction)))
+    shown = compact_json(attribution_to_json(attribution))
+    st.session_state["why"] = replace(asked, in_sight=shown)
     st.button("Hide", key=f"hide-{prediction.id}", type="tertiary", on_click=_hide)
 
 
 def in_sight(prediction_id: UUID) -> str:
     """The explanation that the reviewer has before them, as JSON; "" if there is none."""
     asked = _asked(prediction_id)
-    if asked is None or not asked.future.done() or asked.future.exception():
-        return ""
-    return compact_json(attribution_to_json(asked.future.result()))
+    return asked.in_sight if asked else ""
 
 
 def _asked(prediction_id: UUID) -> Asked | None:

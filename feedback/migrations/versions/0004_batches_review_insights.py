@@ -16,6 +16,7 @@ depends_on = None
 DRAWS = 2**31 - 1
 PARTIAL = {
     "unrated_margin": ("margin", "rated = 0"),
+    "unrated_draw": ("draw", "rated = 0"),
     "rated_margin": ("margin", "rated > 0"),
     "disputed": ("id", "down > 0 AND down < rated"),
     "mistaken": ("score", "down > 0"),
