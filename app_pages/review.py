@@ -16,19 +16,20 @@ queue = st.segmented_control(
     "Predictions", list(QUEUES), format_func=QUEUES.__getitem__, default="new", required=True
 )
 # Not a toggle: a checkbox with the focus would swallow the keys.
-blind = st.segmented_control(
+output = st.segmented_control(
     "Output",
     ["Shown", "Blind"],
     default="Shown",
     required=True,
     help="Blind: you say what is right before you see what the model said, which cannot sway you.",
 )
+blind = output == "Blind"
 review = review_desk.current()
-item = review_desk.item(queue)
+item = review_desk.item(queue, blind=blind)
 if review.said:
     st.caption(as_markdown(review.said))
 if item:
-    review_form.show(item, blind=blind == "Blind")
+    review_form.show(item, blind=blind)
 else:
     st.info(review_desk.nothing_left(queue))
     if review.skipped:

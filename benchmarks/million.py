@@ -1,4 +1,4 @@
-"""The log at a million rows: the Feedback page's questions, storing, exporting.
+"""The log at a million rows: insights, the page's table with any filter, storing, exporting.
 
 Run as a process of its own: python -m benchmarks.million FILE
 """
@@ -9,7 +9,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,16 +20,17 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks.texts import texts
-from feedback import Entry, FeedbackLog, Rating, export_csv
+from feedback import Entry, FeedbackLog, Rating, export_csv, insights
 from feedback.database import Database
 from feedback.derived import rebuild
-from feedback.records import entry_values
+from feedback.records import Filter, entry_values
 from feedback.tables import predictions, ratings
 from model.prediction import Prediction, ScoredLabel, ScoredLabels, new_id, now
 
 ROWS = 1_000_000
 CHUNK = 10_000
 CLICKS = 200
+PAGE_ROWS, MAX_ROWS = 20, 10_000  # of the page's table
 LABELS = tuple(f"label {letter}" for letter in "abcdefghijklmnopqrst")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -50,8 +53,15 @@ def main(file: Path) -> dict[str, float]:
         record_ms.append(timed_ms(lambda entry=entry: log.record(entry)))  # type: ignore[misc]
         rate_ms.append(timed_ms(lambda rating=rating: log.rate(rating)))  # type: ignore[misc]
     rows_per_s, most_mb = export(log)
+    slowest = {
+        "slowest insight, ms": max(times_ms(insight) for insight in every_insight(log)),
+        "slowest filtered table, ms": max(
+            times_ms(partial(table, log, chosen)) for chosen in every_filter(log)
+        ),
+    }
     log.close()
     return {
+        **slowest,
         "record a prediction, ms": statistics.median(record_ms),
         "record a rating, ms": statistics.median(rate_ms),
         "export, rows/s": rows_per_s,
@@ -63,6 +73,60 @@ def timed_ms(run: Callable[[], object]) -> float:
     started_s = time.perf_counter()
     run()
     return (time.perf_counter() - started_s) * 1000
+
+
+def times_ms(run: Callable[[], object]) -> float:
+    return statistics.median(timed_ms(run) for _ in range(3))
+
+
+def every_insight(log: FeedbackLog) -> Iterator[Callable[[], object]]:
+    """Each with all its questions to the log, over all models and over the oldest."""
+    yield partial(insights.revisions, log)
+    yield partial(insights.reviewing, log)
+    for of in (None, list(insights.revisions(log))[-1]):
+        for question in (
+            insights.by_day,
+            insights.random_share,
+            insights.reliability,
+            insights.blind,
+            insights.surest_mistakes,
+            partial(insights.by_output, limit=20),
+            partial(insights.by_truth, limit=20),
+            partial(insights.confusion, limit=12),
+        ):
+            yield partial(question, log, of)
+        yield partial(log.mistakes, of, limit=20)
+
+
+def every_filter(log: FeedbackLog) -> Iterator[Filter]:
+    """What is behind each kind of mark: all, of the oldest model, narrowed further, with a text."""
+    first, second, *_ = LABELS
+    marks = (
+        Filter(rated=True),
+        Filter(rated=True, label=first),
+        Filter(rated=True, truth=first),
+        Filter(rated=True, label=first, truth=second),
+        Filter(rated=True, tenth=0),
+        Filter(rated=True, tenth=9),
+        Filter(rated=True, day=START.date(), verdict="down"),
+        Filter(rated=True, blind=True),
+        Filter(rated=True, blind=False),
+        Filter(rated=True, sampling="random"),
+        Filter(rated=True, disputed=True),
+    )
+    oldest = list(insights.revisions(log))[-1]
+    for mark in marks:
+        yield mark
+        yield replace(mark, revision=oldest)
+        yield replace(mark, verdict=mark.verdict or "up", label=mark.label or first)
+        yield replace(mark, text="in no text at all")
+
+
+def table(log: FeedbackLog, chosen: Filter) -> None:
+    """What the page asks: how many rows there are, and the last of those it can page to."""
+    found = log.count(chosen, limit=MAX_ROWS + 1)
+    if found:
+        log.page(chosen, offset=max(0, min(found, MAX_ROWS) - PAGE_ROWS), limit=PAGE_ROWS)
 
 
 def export(log: FeedbackLog) -> tuple[float, float]:
@@ -77,7 +141,7 @@ def export(log: FeedbackLog) -> tuple[float, float]:
 
 
 def fill(url: str) -> None:
-    """A million predictions of half a year, nine in ten rated, some twice."""
+    """A million predictions of half a year, nine in ten rated, some up to three times."""
     FeedbackLog(url).close()
     database = Database(url)
     with database.connect(write=True) as connection:

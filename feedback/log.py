@@ -33,7 +33,7 @@ from feedback.records import (
     entry_from,
     entry_values,
 )
-from feedback.tables import AnyText, labels, predictions, ratings, reviewers, tallies
+from feedback.tables import AnyText, judgements, labels, predictions, ratings, reviewers, tallies
 
 EXPORTED_AT_ONCE = 500
 Row = tuple[Entry, Rating | None]
@@ -136,17 +136,23 @@ class FeedbackLog:
             return sorted(connection.execute(sa.select(labels.c.label)).scalars())
 
     def count(self, chosen: Filter, *, limit: int) -> int:
-        """How many rows `page` has in all, or `limit` if there are more: a count reads them."""
-        question = _filtered(sa.select(sa.literal(1)), chosen).limit(limit).subquery()
-        with self.database.connect() as connection:
-            return int(
-                connection.execute(sa.select(sa.func.count()).select_from(question)).scalar_one()
+        """How many rows `page` has in all, or `limit` if there are more: counting reads them,
+        unless it is kept."""
+        if _is_kept(chosen):
+            question = sa.select(sa.func.coalesce(sa.func.sum(judgements.c.ratings), 0)).where(
+                *_judged(chosen)
             )
+        else:
+            rows = _filtered(sa.select(sa.literal(1)), chosen).limit(limit).subquery()
+            question = sa.select(sa.func.count()).select_from(rows)
+        with self.database.connect() as connection:
+            return min(limit, int(connection.execute(question).scalar_one()))
 
     def page(self, chosen: Filter, *, offset: int, limit: int) -> list[Row]:
         """Predictions with each rating that counts, newest first."""
-        # Ordered by the table that has what is asked for, or the database sorts all of it.
-        newest = current.c.prediction_id if _asks_ratings(chosen) else predictions.c.id
+        # Ordered by the table that SQLite goes through first, or it sorts all that it finds.
+        by_rating = _has_verdict(chosen) or (_asks_ratings(chosen) and not chosen.revision)
+        newest = current.c.prediction_id if by_rating else predictions.c.id
         question = (
             _filtered(_rows(current), chosen)
             .order_by(newest.desc(), current.c.id.desc())
@@ -264,10 +270,10 @@ def _insert_chunk(
         return insert_missing()
 
 
-def _rows(judgements: sa.FromClause) -> sa.Select[Any]:
+def _rows(said: sa.FromClause) -> sa.Select[Any]:
     """The columns of both tables; those of the ratings are prefixed."""
     return sa.select(
-        predictions, *(judgements.c[one.name].label(f"rating_{one.name}") for one in _RATING)
+        predictions, *(said.c[one.name].label(f"rating_{one.name}") for one in _RATING)
     )
 
 
@@ -307,14 +313,43 @@ def _filtered(question: sa.Select[Any], chosen: Filter) -> sa.Select[Any]:
     return _of(question, chosen.revision).where(*_behind(chosen))
 
 
+def _has_verdict(chosen: Filter) -> bool:
+    return chosen.verdict in ("up", "down")
+
+
 def _asks_ratings(chosen: Filter) -> bool:
     said = (chosen.truth, chosen.day, chosen.sampling, chosen.blind is not None)
-    return chosen.verdict in ("up", "down") or any(said)
+    return _has_verdict(chosen) or any(said)
+
+
+def _is_kept(chosen: Filter) -> bool:
+    """Whether `judgements` knows how many ratings there are."""
+    rated = chosen.rated or _asks_ratings(chosen)
+    return rated and not (
+        chosen.verdict == "unrated" or chosen.text or chosen.day or chosen.disputed
+    )
+
+
+def _judged(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
+    revision = chosen.revision
+    wanted = {
+        "verdict": chosen.verdict or None,
+        "label": chosen.label or None,
+        "truth": chosen.truth or None,
+        "score_bin": chosen.tenth,
+        "blind": chosen.blind,
+        "sampling": chosen.sampling or None,
+        "model_id": revision and revision.model_id,
+        "model_revision": revision and revision.model_revision,
+    }
+    for name, value in wanted.items():
+        if value is not None:
+            yield judgements.c[name] == value
 
 
 def _behind(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
     """What an insight counts."""
-    # Both leave rated predictions, and spelled so SQLite goes by the order that `page` wants.
+    # Both leave rated predictions, each spelled so that SQLite goes in the order of `page`.
     if _asks_ratings(chosen):
         yield current.c.id.is_not(None)
     elif chosen.rated:

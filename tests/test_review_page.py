@@ -114,42 +114,48 @@ def test_a_button_of_the_last_prediction_does_not_rate_the_next(log: FeedbackLog
 
 
 def test_blind_is_said_before_the_output_is_seen(log: FeedbackLog) -> None:
-    made = add(log, 3)
+    made = add(log, 4)
     page = open_page()
+    assert (text(page), shows_output(page)) == ("text 0", True)
     page.segmented_control[1].set_value("Blind").run()
-    assert not shows_output(page)
+    assert (text(page), shows_output(page)) == ("text 1", False)
     assert not [b for b in page.button if b.label in ("Right", "Wrong")]
     press(page, "neutral")
-    one = said(log, made[0])
+    one = said(log, made[1])
     assert (one.verdict, one.correction, one.blind) == ("down", "neutral", True)
+    assert log.ratings_of(made[0].prediction.id) == [], "its output was seen before"
     assert "You said neutral; the model said positive." in page.caption[0].value.replace("\\", "")
     press(page, "positive")
-    assert (said(log, made[1]).verdict, said(log, made[1]).blind) == ("up", True)
+    assert (said(log, made[2]).verdict, said(log, made[2]).blind) == ("up", True)
 
     press(page, "Undo the last")
-    assert shows_output(page), "it was told, so it is not blind any more"
+    assert (text(page), shows_output(page)) == ("text 2", True), "the page has told what it was"
     press(page, "negative")
-    assert (said(log, made[1]).correction, said(log, made[1]).blind) == ("negative", False)
+    assert (said(log, made[2]).correction, said(log, made[2]).blind) == ("negative", False)
+    press(page, "Skip")
+    assert (text(page), shows_output(page)) == ("text 0", True), "only what was seen is left"
+    press(page, "Right")
+    assert not said(log, made[0]).blind
 
 
 def test_a_rating_changed_in_sight_of_the_output_is_not_blind(log: FeedbackLog) -> None:
-    made = add(log, 1)
+    _, made = add(log, 2)
     page = open_page()
     page.segmented_control[1].set_value("Blind").run()
     press(page, "neutral")
     page.switch_page("app_pages/try.py")
-    page.query_params["p"] = str(made[0].prediction.id)
+    page.query_params["p"] = str(made.prediction.id)
     page.run()
     page.text_area[1].set_value("why I think so").run()
-    assert said(log, made[0]).blind, "a comment changes no judgement"
+    assert said(log, made).blind, "a comment changes no judgement"
     page.pills[0].set_value("negative").run()
-    assert (said(log, made[0]).correction, said(log, made[0]).blind) == ("negative", False)
+    assert (said(log, made).correction, said(log, made).blind) == ("negative", False)
 
 
 def test_several_labels_are_said_blind(log: FeedbackLog) -> None:
     output = labels(("joy", 0.9), ("love", 0.8), ("rage", 0.1), multi_label=True)
     one, two = entry("mixed", output=output), entry("more", output=output)
-    log.add([one, two], [])
+    log.add([entry("seen", output=output), one, two], [])
     page = open_page()
     page.segmented_control[1].set_value("Blind").run()
     page.multiselect[0].set_value(["rage"]).run()

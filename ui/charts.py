@@ -16,7 +16,7 @@ from feedback.records import Tally
 
 Spec = dict[str, Any]
 UP, DOWN, QUIET = "#2f9187", "#d0703a", "#8a8f94"
-INK = "currentColor"  # the page's own, also on a canvas
+INK = "currentColor"  # the page's own
 MIN_DAYS = 14
 PICKED = "picked"  # the selection's name; what it holds is one of these, in this order
 DAY, NAME, CELL, TENTH = ("date", "verdict"), ("name",), ("output", "truth"), ("tenth",)

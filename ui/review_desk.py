@@ -7,7 +7,7 @@ can end a run that the visitor has overtaken.
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from uuid import UUID
 
@@ -32,10 +32,11 @@ QUEUES = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A prediction to look at, and how it was chosen."""
+    """A prediction to look at, and how it was chosen; `again` is one whose rating was undone."""
 
     entry: Entry
     sampling: Sampling
+    again: bool = False
 
     @property
     def id(self) -> UUID:
@@ -61,20 +62,25 @@ def current() -> Desk:
     return review
 
 
-def item(queue: str) -> Item | None:
-    """What to look at now; None if the queue has nothing that this reviewer has not seen."""
+def item(queue: str, *, blind: bool) -> Item | None:
+    """What to look at now; None if the queue has nothing more for this reviewer.
+
+    With `blind` something whose output this reviewer has not seen, while there is any.
+    """
     review = current()
     if review.queue != queue:
         review.queue, review.item, review.empty_s = queue, None, float("-inf")
+    if blind and review.item and not review.item.again and desk.has_seen(review.item.entry):
+        review.item = _next(review, queue, unseen=True) or review.item
     if review.item and queue == "new":
         shared.hand_outs().keep(review.item.id, visits.current().id)
     elif review.item is None and time.monotonic() - review.empty_s > EMPTY_FOR_S:
-        review.item = _next(review, queue)
+        review.item = (blind and _next(review, queue, unseen=True)) or _next(review, queue)
         review.empty_s = float("-inf") if review.item else time.monotonic()
     return review.item
 
 
-def _next(review: Desk, queue: str) -> Item | None:
+def _next(review: Desk, queue: str, *, unseen: bool = False) -> Item | None:
     share = shared.settings().review.random_share
     orders: Sequence[Sampling] = ("agreement",) if queue == "agreement" else ("disagreement",)
     if queue == "new":
@@ -83,6 +89,8 @@ def _next(review: Desk, queue: str) -> Item | None:
     without = {one.id for one in review.rated} | set(review.skipped)
     if queue == "new":  # else several are wanted to look at the same
         without |= held.of_others(visit.id)
+    if unseen:
+        without |= desk.seen()
     for sampling in orders:
         found = to_review(
             shared.log(),
@@ -92,7 +100,8 @@ def _next(review: Desk, queue: str) -> Item | None:
             limit=CANDIDATES,
             without=without,
         )
-        by_id = {entry.prediction.id: entry for entry in found}
+        wanted = (entry for entry in found if not (unseen and desk.has_seen(entry)))
+        by_id = {entry.prediction.id: entry for entry in wanted}
         taken = held.take(by_id, visit.id) if queue == "new" else next(iter(by_id), None)
         if taken:
             desk.outbox().samplings[taken] = sampling
@@ -151,7 +160,7 @@ def go_on(one: Item) -> None:
     """Goes on; what was not rated is skipped, and comes again when it is asked for."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
     rated = box.newest(one.entry, reviewer, shared.log) is not None
-    if review.item != one:
+    if review.item is None or review.item.id != one.id:
         return
     if rated:
         review.rated.append(one)
@@ -169,17 +178,17 @@ def show_skipped() -> None:
 def undo(one: Item) -> None:
     """Takes back the last rating, which was of `one`, and has it looked at again."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if not review.rated or review.rated[-1] != one:
+    if not review.rated or review.rated[-1].id != one.id:
         return
     review.rated.pop()
-    review.item, review.said = one, ""
+    review.item, review.said = replace(one, again=True), ""
     desk.saw(one.entry)  # in blind mode the page has told what it was
     box.revise(one.entry, reviewer, shared.log, retracted=True)
 
 
 def _rate(one: Item, said: str, **changes: Any) -> None:
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if review.item != one:
+    if review.item is None or review.item.id != one.id:
         return
     if not changes.get("blind") and (seen := why.in_sight(one.id)):
         changes["attribution"] = seen

@@ -13,6 +13,7 @@ from ui.names import distinct
 from ui.review_desk import Item
 from ui.text import as_markdown, printable, shortened
 
+NOT_LABELS = "Not blind: there are no labels to choose from before the output is seen."
 MAX_KEYS = 9
 MAX_LABEL_CHARS = 40
 
@@ -22,7 +23,9 @@ def show(item: Item, *, blind: bool) -> None:
     prediction = item.entry.prediction
     labels = review_desk.labels_of(item.entry)
     multi_label = isinstance(prediction.output, ScoredLabels) and prediction.output.multi_label
-    blind = blind and bool(labels) and not desk.has_seen(item.entry)
+    if blind and (not labels or desk.has_seen(item.entry)):
+        blind = False
+        st.caption(NOT_LABELS if not labels else "You have seen what the model said of this one.")
     if blind:
         st.html(input_html(prediction))
     else:

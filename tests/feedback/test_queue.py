@@ -1,5 +1,7 @@
 """Which predictions a reviewer is handed, and in which order."""
 
+import dataclasses
+
 import pytest
 
 from feedback import Entry, FeedbackLog
@@ -53,9 +55,10 @@ def test_what_one_has_rated_does_not_come_again_unless_it_is_taken_back(log: Fee
         first, second, third = ask(log, sampling)[:3]
         log.rate(rating(made[first]))
         log.rate(rating(made[second], "Bob"))
-        assert ask(log, sampling)[0] == (third if sampling == "margin" else second)
-        assert first in ask(log, sampling, "Bob")
-        assert second in ask(log, sampling), "what another has rated comes, after the others"
+        assert ask(log, sampling)[0] == third
+        assert ask(log, sampling)[-1] == second, "what another has rated comes after the others"
+        assert ask(log, sampling, "Bob")[-1] == first
+        assert first not in ask(log, sampling)
         log.rate(rating(made[first], retracted=True))
         assert ask(log, sampling)[0] == first
 
@@ -90,6 +93,11 @@ def test_outputs_without_a_margin_come_last_the_newest_first(log: FeedbackLog) -
     add(log, 3)
     found = to_review(log, "Ada", "margin", random_share=0, limit=99)
     assert [one.prediction.input for one in found] == ["0", "1", "2", "g2", "g1", "g0"]
+
+
+def test_what_two_models_said_side_by_side_is_not_handed_out(log: FeedbackLog) -> None:
+    log.record(dataclasses.replace(entry("of two"), source="compare"))
+    assert ask(log, "random") == ask(log, "margin") == []
 
 
 def test_what_is_to_be_left_out_is(log: FeedbackLog) -> None:
