@@ -153,7 +153,10 @@ KEPT = (
         pairs,
         (_a.c.reviewer, _b.c.reviewer, _a.c.verdict, _b.c.verdict),
         (_all,),
-        _a.join(_b, (_a.c.prediction_id == _b.c.prediction_id) & (_a.c.reviewer < _b.c.reviewer)),
+        # Of two only: a hundred reviewers of one prediction are five thousand pairs, at each click.
+        _a.join(
+            _b, (_a.c.prediction_id == _b.c.prediction_id) & (_a.c.reviewer < _b.c.reviewer)
+        ).join(predictions, (predictions.c.id == _a.c.prediction_id) & (predictions.c.rated == 2)),
         ~_a.c.superseded & ~_a.c.retracted & ~_b.c.superseded & ~_b.c.retracted,
         _a.c.prediction_id,
     ),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from feedback.derived import SCORE_BINS
+from feedback.derived import SCORE_BINS, counts
 from feedback.log import FeedbackLog
 from feedback.records import Revision, Tally
 from feedback.statistics import (
@@ -22,14 +22,14 @@ from feedback.statistics import (
     too_few,
     wilson_interval,
 )
-from feedback.tables import judgements, pairs, splits, tallies
+from feedback.tables import judgements, pairs, predictions, ratings, splits, tallies
 
 Ends = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """So many of `n` ratings."""
+    """So many of `n` ratings, or predictions."""
 
     some: int
     n: int
@@ -146,11 +146,30 @@ def by_day(log: FeedbackLog, of: Revision | None = None) -> list[Tally]:
     return [Tally(*row) for row in _rows(log, question.group_by("day").order_by("day"))]
 
 
-def random_share(log: FeedbackLog, of: Revision | None = None) -> Share:
-    """Thumbs up among ratings whose prediction was drawn by chance, not chosen by anybody."""
-    question = _select(judgements, of, _up, sa.func.coalesce(_ratings, 0))
-    ((up, n),) = _rows(log, question.where(judgements.c.sampling == "random"))
-    return Share(int(up), int(n))
+def drawn_by_chance(log: FeedbackLog, of: Revision | None = None) -> Share:
+    """The predictions that are right among those that chance chose, whoever rated them and why.
+
+    Those are all up to where the random part of the review queue has come (see feedback.queue), so
+    that it does not matter which of them somebody had rated for another reason. Right is what most
+    ratings say; where they are divided, a prediction is left out.
+    """
+    drawn_so_far = (
+        sa.select(sa.func.max(predictions.c.draw))
+        .select_from(ratings.join(predictions))
+        .where(sa.text("ratings.sampling = 'random'"), counts)  # spelled as the index is
+        .scalar_subquery()
+    )
+    rated, down = predictions.c.rated, predictions.c.down
+    right = sa.func.coalesce(sa.func.sum(sa.case((down * 2 < rated, 1), else_=0)), 0)
+    question = sa.select(right, sa.func.count()).where(
+        predictions.c.draw <= drawn_so_far, rated > 0, down * 2 != rated
+    )
+    if of is not None:
+        question = question.where(
+            predictions.c.model_id == of.model_id, predictions.c.model_revision == of.model_revision
+        )
+    ((some, n),) = _rows(log, question)
+    return Share(int(some), int(n))
 
 
 def by_output(log: FeedbackLog, of: Revision | None = None, *, limit: int) -> Ranked:
@@ -251,19 +270,18 @@ def surest_mistakes(log: FeedbackLog, of: Revision | None = None) -> Share:
 
 def reviewing(log: FeedbackLog) -> Reviewing | None:
     """How far reviewers agree on what several of them rated, any model's; None if nothing is."""
-    two = (pairs.c.first, pairs.c.second)
-    there = pairs.c.predictions > 0
-    names = _rows(log, sa.select(*two).where(there).distinct().limit(2))
-    if not names:
+    split = sa.select(splits.c.up, splits.c.down, splits.c.predictions)
+    rows = _rows(log, split.where(splits.c.predictions > 0))
+    if not rows:
         return None
-    if len(names) == 1:
+    there = pairs.c.predictions > 0
+    names = _rows(log, sa.select(pairs.c.first, pairs.c.second).where(there).distinct().limit(2))
+    if len(names) == 1 and all(up + down == 2 for up, down, _ in rows):
         said = sa.select(pairs.c.first_verdict, pairs.c.second_verdict, pairs.c.predictions)
         both = {(one, other): int(n) for one, other, n in _rows(log, said.where(there))}
         same = sum(n for (one, other), n in both.items() if one == other)
         agreement = cohen_kappa(both)
         return Reviewing("kappa", tuple(names[0]), agreement, Share(same, agreement.n))
-    split = sa.select(splits.c.up, splits.c.down, splits.c.predictions)
-    rows = _rows(log, split.where(splits.c.predictions > 0))
     units: dict[tuple[int, ...], int] = {(up, down): int(n) for up, down, n in rows}
     same = sum(n for unit, n in units.items() if 0 in unit)
     agreement = krippendorff_alpha(units)

@@ -95,7 +95,7 @@ for _name, (_column, _where) in _PARTIAL.items():
         sqlite_where=sa.text(_where),
         postgresql_where=sa.text(_where),
     )
-sa.Index(None, predictions.c.draw)
+sa.Index(None, predictions.c.draw, predictions.c.rated, predictions.c.down)
 
 ratings = sa.Table(
     "ratings",
@@ -114,6 +114,12 @@ ratings = sa.Table(
     # there is a newer revision by the same reviewer
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "prediction_id", "reviewer", "id"),
+    sa.Index(
+        "ix_ratings_random",
+        "prediction_id",
+        sqlite_where=sa.text("sampling = 'random'"),
+        postgresql_where=sa.text("sampling = 'random'"),
+    ),
     sa.Index(
         None,
         "verdict",
@@ -164,7 +170,7 @@ splits = sa.Table(
     sa.Column("predictions", sa.Integer, nullable=False),
 )
 
-# How many predictions two reviewers have both rated, by what each said.
+# How many predictions were rated by two reviewers and nobody else, by what each said.
 pairs = sa.Table(
     "pairs",
     metadata,

@@ -22,12 +22,12 @@ ALPHA = (  # K. Krippendorff 2004, Human Communication Research 30, 411-433
 )
 
 
-def ratings(count: int) -> str:
-    return f"{count:,} {'rating' if count == 1 else 'ratings'}"
+def ratings(count: int, what: str = "rating") -> str:
+    return f"{count:,} {what if count == 1 else f'{what}s'}"
 
 
-def too_few(count: int) -> str:
-    return f"Too few to tell: {ratings(count)}, and {TOO_FEW} or more are needed."
+def too_few(count: int, what: str = "rating") -> str:
+    return f"Too few to tell: {ratings(count, what)}, and {TOO_FEW} or more are needed."
 
 
 def share(of: Share) -> str:

@@ -62,20 +62,19 @@ def _revision(revisions: Iterable[Revision]) -> Revision | None:
 
 
 def _right(log: FeedbackLog, of: Revision | None) -> None:
-    random = insights.random_share(log, of)
-    if random.too_few:
+    drawn = insights.drawn_by_chance(log, of)
+    if drawn.too_few:
         st.markdown(
-            "**Accuracy of randomly drawn predictions.** "
-            f"{figures.too_few(random.n)} Only those say how often the model is right in general; "
-            "the Review page collects them."
+            f"**Accuracy in general.** {figures.too_few(drawn.n, 'prediction')} It takes predictions "
+            "that chance chose and not a person; the Review page hands out some."
         )
     else:
         st.markdown(
-            f"**Accuracy, from {figures.ratings(random.n)} of randomly drawn predictions: "
-            f"{figures.share(random)}.**"
+            f"**Accuracy in general: {figures.share(drawn)}**, from {drawn.n:,} predictions that "
+            "chance chose, as most of their reviewers say."
         )
-    if random.n:
-        _link("Show these predictions", Filter(sampling="random", revision=of))
+    if drawn.n:
+        _link("Show what was drawn by chance", Filter(sampling="random", revision=of))
     outputs = insights.by_output(log, of, limit=MAX_BARS)
     if not outputs.shares:
         st.caption("By label: its outputs have none.")

@@ -22,7 +22,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep, proportion_
 
 from feedback import Entry, FeedbackLog, Rating, insights
 from feedback.insights import Share
-from feedback.records import Filter, Revision
+from feedback.records import Filter, Revision, drawn
 from model.prediction import ScoredLabels, Span, Spans
 from tests.making import entry, labels, rating
 
@@ -98,6 +98,21 @@ def share(of: Said, holds: Callable[[Rating], bool] = lambda one: one.verdict ==
     return Share(sum(holds(one) for _, one in of), len(of))
 
 
+def by_chance(said: Said, now: Said) -> Share:
+    """By prediction, up to the last one that a queue has drawn, of whatever model."""
+    drawn_so_far = [drawn(one.prediction_id) for _, one in current(said, None) if is_random(one)]
+    verdicts: dict[Any, list[int]] = {}
+    for _, one in now:
+        if drawn(one.prediction_id) <= max(drawn_so_far, default=-1):
+            verdicts.setdefault(one.prediction_id, []).append(1 if one.verdict == "up" else -1)
+    sums = [sum(every) for every in verdicts.values() if sum(every)]
+    return Share(sum(one > 0 for one in sums), len(sums))
+
+
+def is_random(one: Rating) -> bool:
+    return one.sampling == "random"
+
+
 def check(log: FeedbackLog, said: Said, of: Revision | None) -> None:
     now = current(said, of)
     check_labels(log, now, of)
@@ -109,8 +124,7 @@ def check(log: FeedbackLog, said: Said, of: Revision | None) -> None:
         for verdict, n in (("up", tally.up), ("down", tally.down))
         if n
     } == days
-    drawn = [pair for pair in now if pair[1].sampling == "random"]
-    assert insights.random_share(log, of) == share(drawn)
+    assert insights.drawn_by_chance(log, of) == by_chance(said, now)
     judged = insights.blind(log, of)
     assert judged.blind == share([pair for pair in now if pair[1].blind])
     assert judged.seen == share([pair for pair in now if not pair[1].blind])
@@ -233,7 +247,7 @@ def check_filters(log: FeedbackLog, said: Said, of: Revision | None) -> None:
         assert rows(day=tally.day, verdict="down") == tally.down
     judged = insights.blind(log, of)
     assert (rows(blind=True), rows(blind=False)) == (judged.blind.n, judged.seen.n)
-    assert rows(sampling="random") == insights.random_share(log, of).n
+    assert rows(sampling="random") == len([one for _, one in current(said, of) if is_random(one)])
     verdicts: dict[Any, Counter[str]] = {}
     for _, one in current(said, of):
         verdicts.setdefault(one.prediction_id, Counter())[one.verdict] += 1

@@ -40,7 +40,14 @@ def upgrade() -> None:
             sqlite_where=sa.text(where),
             postgresql_where=sa.text(where),
         )
-    op.create_index("ix_predictions_draw", "predictions", ["draw"])
+    op.create_index("ix_predictions_draw_rated_down", "predictions", ["draw", "rated", "down"])
+    op.create_index(
+        "ix_ratings_random",
+        "ratings",
+        ["prediction_id"],
+        sqlite_where=sa.text("sampling = 'random'"),
+        postgresql_where=sa.text("sampling = 'random'"),
+    )
     _create_totals()
     _create_batches()
 
