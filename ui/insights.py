@@ -140,7 +140,7 @@ def _confusion(log: FeedbackLog, of: Revision | None) -> None:
     words = f"{figures.ratings(shown.n)} say which label is right. " + (
         f"Too few to tell: {TOO_FEW} or more are needed."
         if shown.too_few
-        else f"It is the predicted one in {figures.share(shown)}."
+        else f"Among the labels shown it is the predicted one in {figures.share(shown)}."
     )
     if found.left_out:
         words += (
