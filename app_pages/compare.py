@@ -32,15 +32,19 @@ with (
     st.form("challenger", border=False),
     st.container(horizontal=True, vertical_alignment="bottom"),
 ):
-    wanted = st.text_input("Model", key="challenger-id", placeholder="owner/name, or a folder")
-    revision = st.text_input("Revision (optional)", key="challenger-revision", width=170)
+    wanted = st.text_input(
+        "Model", key="challenger-id", max_chars=200, placeholder="owner/name, or a folder"
+    )
+    revision = st.text_input(
+        "Revision (optional)", key="challenger-revision", max_chars=200, width=170
+    )
     load = st.form_submit_button("Load")
 if load and not wanted.strip():
     st.info("Name a model: the id of one on the Hugging Face Hub, or a folder where this app runs.")
-elif load and not challenger.load(
-    live, wanted.strip(), revision.strip(), by=visits.current().reviewer
-):
-    st.info("Another model is being loaded, or a replay runs. Wait for it, or stop it.")
+elif load and challenger.replays:
+    st.info("A replay runs. Stop it, or wait for it.")
+elif load:
+    challenger.load(live, wanted.strip(), revision.strip(), by=visits.current().reviewer)
 
 other = None
 if loading := challenger.loading:  # once: somebody else may unload it

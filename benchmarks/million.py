@@ -86,7 +86,7 @@ def every_insight(log: FeedbackLog) -> Iterator[Callable[[], object]]:
     for of in (None, list(insights.revisions(log))[-1]):
         for question in (
             insights.by_day,
-            insights.random_share,
+            insights.drawn_by_chance,
             insights.reliability,
             insights.blind,
             insights.surest_mistakes,

@@ -22,7 +22,15 @@ from feedback.records import Entry, entry_from, entry_values
 from feedback.tables import batch_rows, batches, compact_json, predictions
 
 Order = Literal["unsure", "sure", "file"]
-MADE = ("predicted_label", "predicted_score", "margin", "output", "truncated", "prediction_id")
+MADE = (
+    "row",
+    "predicted_label",
+    "predicted_score",
+    "margin",
+    "output",
+    "truncated",
+    "prediction_id",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +223,7 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
     writer = csv.writer(buffer)
     writer.writerow([*map(_safe, batch.columns), *made_columns(batch.columns)])
     question = (
-        sa.select(batch_rows.c.cells, batch_rows.c.problem, predictions)
+        sa.select(batch_rows.c.number, batch_rows.c.cells, batch_rows.c.problem, predictions)
         .select_from(batch_rows.join(predictions, isouter=True))
         .where(batch_rows.c.batch_id == batch.id)
         .order_by(batch_rows.c.number)
@@ -237,10 +245,11 @@ def made_columns(columns: Sequence[str]) -> list[str]:
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
-    made: tuple[Any, ...] = ("",) * len(MADE)
+    made: tuple[Any, ...] = (row["number"], *[""] * (len(MADE) - 1))
     if row["id"] is not None:
         prediction = entry_from(row).prediction
         made = (
+            row["number"],
             _safe(prediction.label),
             prediction.score,
             prediction.margin,

@@ -19,6 +19,7 @@ from model.bulk import predict_each
 logger = logging.getLogger("tryout")
 
 AT_ONCE = 4  # others wait: the queue must have room for those who paste one text
+KEPT = 100  # runs that are over, for why they ended
 STORED_EVERY_ROWS = 200
 STORED_EVERY_S = 1.0
 RETRY_S = 2.0  # a log that is away is tried again until it is back, or the batch is stopped
@@ -54,7 +55,7 @@ class BatchRun:
     def rate(self) -> float:
         """Rows a second over the last ten seconds; 0 if that is not known yet."""
         marks = self._stored
-        if len(marks) < 2:
+        if len(marks) < 3:  # the first rows wait for those of others
             return 0.0
         (then_s, then_left), (now_s, now_left) = marks[0], marks[-1]
         return (then_left - now_left) / max(now_s - then_s, 1e-6)
@@ -134,7 +135,8 @@ class BatchRuns:
         with self._lock:
             if self._current(batch.id):
                 return
-            self._runs = {k: v for k, v in self._runs.items() if not v[1].done() or v[0].error}
+            for old in [k for k, (_, f) in self._runs.items() if f.done()][:-KEPT]:
+                del self._runs[old]
             run = BatchRun(batch, left)
             self._runs[batch.id] = (run, self._pool.submit(run.run, model, self._log))
 
@@ -143,11 +145,11 @@ class BatchRuns:
         with self._lock:
             return self._current(batch_id)
 
-    def last_error(self, batch_id: UUID) -> str:
-        """Why the last run of a batch ended early, or ""."""
+    def last(self, batch_id: UUID) -> BatchRun | None:
+        """The last run of a batch in this process, under way or over."""
         with self._lock:
             run, _ = self._runs.get(batch_id, (None, None))
-            return run.error if run else ""
+            return run
 
     def close(self) -> None:
         """Stops all; what is predicted by then is stored."""

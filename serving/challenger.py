@@ -12,6 +12,7 @@ from concurrent.futures import Future
 from feedback import FeedbackLog
 from model import Model, ModelError
 from model.exported import is_export
+from model.loading import first_line
 from model.runtimes import DTYPES
 from serving.replay import Replay
 
@@ -121,7 +122,9 @@ def _attempt(former: Model | None, live: Model, model_id: str, revision: str) ->
         logger.warning("%s", error, exc_info=error.__cause__)
         if model:
             model.close()
-        return ModelError(str(error) if isinstance(error, ModelError) else f"It failed: {error!r}.")
+        return ModelError(
+            str(error) if isinstance(error, ModelError) else f"It failed: {first_line(error)}"
+        )
     return model
 
 

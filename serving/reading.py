@@ -331,7 +331,12 @@ def _line_item(record: Record) -> _Item:
     except TypeError as error:
         return _Item(number, {}, raw, str(error))
     except ValueError as error:
-        return _Item(number, {}, raw, f"is not JSON ({error})")
+        return _Item(number, {}, raw, f"is not JSON ({_reason(error)})")
+
+
+def _reason(error: ValueError) -> str:
+    """Without a position, which is that in the line and would be taken for one in the file."""
+    return error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long"
 
 
 def _array_items(decoded: Decoded) -> Iterator[_Item]:

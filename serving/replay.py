@@ -36,6 +36,7 @@ from model.prediction import output_to_json
 
 logger = logging.getLogger("tryout")
 
+SIGNIFICANT = 0.05
 LISTED = 20  # texts of one outcome that the command prints
 TEXT_CHARS, ANSWER_CHARS = 60, 24
 
@@ -213,16 +214,17 @@ def verdict(score: Score) -> str:
 
 def by_chance(p: float, split: str, trials: int) -> str:
     """A sign test's p in words: how often `split`, of so many trials, happens without a reason."""
+    if 2 * 0.5**trials > SIGNIFICANT:  # the test is exact for any number, but says nothing here
+        what = f"{split[0].upper()}{split[1:]} is too few to tell (p = {p:.2g})"
+        return f"{what}: so few can all be on one side by chance."
     if p < 0.001:
         how_often = "fewer than 1 of 1,000"
     else:
         how_often = f"{1000 * p:.0f} of 1,000" if p < 0.0095 else f"{100 * p:.0f} of 100"
-    words = (
+    return (
         f"p = {p:.2g}: were neither better, a split as uneven as {split} would happen by chance "
         f"in {how_often} comparisons like this."
     )
-    # The test is exact for any number; up to five, not even all on one side would be unlikely.
-    return words + (f" {trials:,} is too few to tell." if 2 * 0.5**trials > 0.05 else "")
 
 
 def foreign_labels(score: Score, info: ModelInfo) -> str:

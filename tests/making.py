@@ -3,6 +3,7 @@
 from typing import Any
 
 from feedback import Entry, Rating
+from feedback.records import DRAWS, drawn
 from model.prediction import Prediction, ScoredLabel, ScoredLabels, new_id, now
 
 
@@ -29,6 +30,14 @@ def entry(text: str = "a text", **changes: Any) -> Entry:
         "inference_ms": 7.5,
     }
     return Entry(prediction=Prediction(**(values | changes)), source="page", session_id="s1")
+
+
+def entry_drawn(text: str, *, below: bool, share: float = 0.2, **changes: Any) -> Entry:
+    """An entry that is in the random share of the review queue, or is not."""
+    made = entry(text, **changes)
+    while (drawn(made.prediction.id) < share * DRAWS) != below:
+        made = entry(text, **changes)
+    return made
 
 
 def rating(of: Entry, reviewer: str = "Ada", verdict: str = "up", **changes: Any) -> Rating:

@@ -84,7 +84,7 @@ def words(page: AppTest) -> str:
 def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -> None:
     page = upload(open_page())
     said = words(page)
-    assert "CSV, UTF-8, separated by commas, 4 rows." in said
+    assert "CSV, UTF-8, separated by commas, 5 rows." in said
     assert "2 empty rows are left out." in said
     assert "2 rows cannot be predicted" in said
     assert "the first is row 3: There is no text in this row." in said

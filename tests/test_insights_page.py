@@ -12,7 +12,7 @@ from feedback import FeedbackLog, LogUnavailable, insights
 from feedback.records import Filter, Revision
 from model.prediction import GeneratedText
 from settings import ROOT
-from tests.making import entry, labels, rating
+from tests.making import entry, entry_drawn, labels, rating
 from ui import behind, shared
 
 ODD = "**b** :smile: <b>tag</b> \ud800\0 " + "long " * 200
@@ -42,7 +42,12 @@ def add(log: FeedbackLog, count: int, *, up: int, label: str = "positive", **sai
     changes = {"model_revision": said.pop("revision", "abc")}
     reviewers = said.pop("reviewers", ("Ada",))
     entries = [
-        entry(f"text {n}", output=labels((label, 0.95), ("neutral", 0.05)), **changes)
+        entry_drawn(
+            f"text {n}",
+            below=said.get("sampling") == "random",
+            output=labels((label, 0.95), ("neutral", 0.05)),
+            **changes,
+        )
         for n in range(count)
     ]
     ratings = [
@@ -106,14 +111,12 @@ def test_text_that_was_generated_has_no_label_and_no_score(log: FeedbackLog, que
 
 def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: FeedbackLog) -> None:
     add(log, 50, up=50, sampling="margin")
-    assert "Too few to tell: 0 ratings, and 20 or more are needed" in words(open_page())
+    assert "Too few to tell: 0 predictions, and 20 or more are needed" in words(open_page())
     add(log, 40, up=30, sampling="random")
     page = open_page()
-    assert (
-        "Accuracy, from 40 ratings of randomly drawn predictions: 75 % (95 % interval 60 to 86 %)"
-        in words(page)
-    )
-    page.button(key="Show these predictions").click().run()
+    assert "Accuracy in general: 75 % (95 % interval 60 to 86 %)" in words(page)
+    assert "from 40 predictions that chance chose" in words(page)
+    page.button(key="Show what was drawn by chance").click().run()
     assert page.button(key="behind_clear").label == "drawn by chance"
     assert "40 rows" in words(page)
     page.button(key="behind_clear").click().run()

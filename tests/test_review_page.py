@@ -30,6 +30,7 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeedbackLog:
     monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
     monkeypatch.setenv("TRYOUT_REVIEW__RANDOM_SHARE", "0")
     monkeypatch.setattr("ui.visits._cookie", lambda: "")
+    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 0)  # tests press faster than any hand
     for cached in (shared.settings, shared.log, shared.hand_outs):
         cached.clear()
     return shared.log()
@@ -113,6 +114,30 @@ def test_a_button_of_the_last_prediction_does_not_rate_the_next(log: FeedbackLog
     assert keys == [f"right-{made[1].prediction.id}"]
 
 
+def test_a_key_that_is_held_down_rates_once(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(log, 5)
+    page = open_page()
+    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
+    for _ in range(3):
+        press(page, "Right")
+    assert log.counts().up == 1
+    assert text(page) == "text 1"
+    assert "1 rated in this visit" in page.caption[-1].value
+
+
+def test_a_text_that_was_rated_does_not_come_again_at_once(log: FeedbackLog) -> None:
+    made = [entry("the same", output=labels(("a", 0.6), ("b", 0.4))) for _ in range(30)]
+    log.add([*made, entry("another", output=labels(("a", 0.9), ("b", 0.1)))], [])
+    page = open_page()
+    assert text(page) == "the same"
+    press(page, "Right")
+    assert text(page) == "another"
+    press(page, "Right")
+    assert text(page) == ""
+
+
 def test_blind_is_said_before_the_output_is_seen(log: FeedbackLog) -> None:
     made = add(log, 4)
     page = open_page()
@@ -179,6 +204,14 @@ def test_a_text_is_rated_by_the_form_and_left_by_next(log: FeedbackLog) -> None:
     assert (said(log, rated).sampling, said(log, rated).blind) == ("margin", False)
     press(page, "Next")
     assert [b.label for b in page.button if "skipped" in b.label] == ["Show the 1 skipped"]
+
+
+def test_a_reload_gives_the_same_prediction_again(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.visits._cookie", lambda: "0" * 16)
+    add(log, 3)
+    assert text(open_page()) == text(open_page()) == "text 0"
 
 
 def test_two_reviewers_get_different_predictions_unless_agreement_is_wanted(

@@ -140,7 +140,8 @@ def described(table: Table) -> str:
         parts.append(table.encoding)
     if table.delimiter:
         parts.append(f"separated by {DELIMITERS[table.delimiter]}")
-    rows = f"{len(table.rows):,} {'row' if len(table.rows) == 1 else 'rows'}"
+    count = len(table.rows) + len(table.bad)
+    rows = f"{count:,} {'row' if count == 1 else 'rows'}"
     return ", ".join([*parts, rows]) + "."
 
 

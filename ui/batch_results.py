@@ -65,9 +65,8 @@ def _duration(seconds: float) -> str:
 def outcome(batch: Batch, progress: Progress) -> None:
     """How a batch ended, and the files to take away."""
     if progress.left:
-        why = shared.batches().last_error(batch.id)
         st.warning(
-            f"{as_markdown(why)} Stopped: {progress.predicted:,} of {progress.rows:,} rows are "
+            f"{_why_it_ended(batch)}: {progress.predicted:,} of {progress.rows:,} rows are "
             f"predicted, {progress.left:,} are left."
         )
     elif progress.problems:
@@ -85,6 +84,8 @@ def outcome(batch: Batch, progress: Progress) -> None:
                 icon=":material/download:",
                 on_click="ignore",
                 type="primary",
+                help="CSV with the columns of the file first. A cell that a spreadsheet would run "
+                "as a formula has a ' in front.",
             )
         if progress.problems:
             st.download_button(
@@ -95,6 +96,13 @@ def outcome(batch: Batch, progress: Progress) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
+
+
+def _why_it_ended(batch: Batch) -> str:
+    last = shared.batches().last(batch.id)
+    if last is None:
+        return "Broken off, as the app was restarted"
+    return f"{as_markdown(last.error)} Broken off" if last.error else "Stopped"
 
 
 def _results(batch: Batch) -> bytes:
@@ -143,7 +151,10 @@ def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
     page_key = f"batch-page-{batch.id}"
     again: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 200}
     with st.container(horizontal=True):
-        order = st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, **again)
+        how = "By margin: how far ahead the label is of the next one."
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.__getitem__, help=how, **again
+        )
         names = distinct(
             ["", *(label for label, _ in counted if label)],
             lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",

@@ -20,6 +20,7 @@ from ui.text import as_markdown, printable, shortened
 MAX_BARS = 20
 MAX_CELLS = 12  # a side
 MAX_MISTAKES = 20
+TOO_HIGH = "Thumbs down without a correction do not say, so this looks better than it is."
 ALL = Revision("", "")
 Answer = Callable[[FeedbackLog, Revision | None], None]
 
@@ -65,8 +66,8 @@ def _right(log: FeedbackLog, of: Revision | None) -> None:
     drawn = insights.drawn_by_chance(log, of)
     if drawn.too_few:
         st.markdown(
-            f"**Accuracy in general.** {figures.too_few(drawn.n, 'prediction')} It takes predictions "
-            "that chance chose and not a person; the Review page hands out some."
+            f"**Accuracy in general.** {figures.too_few(drawn.n, 'prediction')} It takes "
+            "predictions that chance chose and not a person; the Review page hands out some."
         )
     else:
         st.markdown(
@@ -89,7 +90,7 @@ def _right(log: FeedbackLog, of: Revision | None) -> None:
     if truths.shares:
         st.markdown("**Where a label is right, how often does it say so?**")
         _labels(truths, "truth", "predicted", lambda label: Filter(truth=label, revision=of))
-        st.caption("From thumbs up, and thumbs down with a correction: others do not say.")
+        st.caption(f"From thumbs up, and thumbs down with a correction. {TOO_HIGH}")
     _how_to_read(outputs.shares, truths.shares)
 
 
@@ -140,7 +141,7 @@ def _confusion(log: FeedbackLog, of: Revision | None) -> None:
     words = f"{figures.ratings(shown.n)} say which label is right. " + (
         f"Too few to tell: {TOO_FEW} or more are needed."
         if shown.too_few
-        else f"Among the labels shown it is the predicted one in {figures.share(shown)}."
+        else f"Among the labels shown it is the predicted one in {figures.share(shown)}. {TOO_HIGH}"
     )
     if found.left_out:
         words += (
@@ -168,9 +169,9 @@ def _scores(log: FeedbackLog, of: Revision | None) -> None:
     st.caption(
         f"{figures.ratings(found.n)}, by tenths of the score. On the dashed line a score of 0.9 is "
         "right in 9 of 10; above it the model is too modest, below too sure. "
-        f"**Expected calibration error {100 * found.error:.1f} points**: so far score and share "
-        f"are apart on average; {100 * low:.1f} to {100 * high:.1f} with all shares at one end of "
-        "their 95 % Wilson intervals, the lines." + _pale(one.right for one in found.bins)
+        f"**Expected calibration error {100 * found.error:.1f} points**: so far are score "
+        f"and share apart on average. Within the intervals it may be {100 * low:.1f} to "
+        f"{100 * high:.1f}." + _pale(one.right for one in found.bins)
     )
 
 

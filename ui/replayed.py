@@ -80,11 +80,11 @@ def _left_out(replay: Replay) -> list[str]:
     unknown = replay.score.counts["unknown"]
     said = []
     if unknown:
-        said.append(f"{unknown:,} have a new answer of which nobody said whether it is right.")
+        said.append(f"Of {unknown:,} new answers nobody said whether they are right.")
     if divided := replay.left_out["divided"]:
-        said.append(f"{divided:,} are left out, as their reviewers are divided.")
+        said.append(f"Left out, as reviewers are divided: {divided:,}.")
     if repeated := replay.left_out["repeated"]:
-        said.append(f"{repeated:,} are left out, as a newer one is of the same text.")
+        said.append(f"Left out, as a newer one is of the same text: {repeated:,}.")
     return said
 
 

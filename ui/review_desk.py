@@ -4,6 +4,7 @@ Kept in the session's state. What is read from there is read before anything is 
 can end a run that the visitor has overtaken.
 """
 
+import itertools
 import random
 import time
 from collections.abc import Sequence
@@ -21,7 +22,8 @@ from model.prediction import ScoredLabels
 from model.tasks import correction_for
 from ui import desk, shared, visits, why
 
-CANDIDATES = 20  # as many may be taken by others between the question and the answer
+CANDIDATES = (20, 1000)  # more only if all of them are repeated, or taken meanwhile
+HELD_KEY_S = 0.25  # presses that come faster are those of a key that is held down
 EMPTY_FOR_S = 5.0
 QUEUES = {
     "new": "New to you",
@@ -53,6 +55,8 @@ class Desk:
     rated: list[Item] = field(default_factory=list)
     skipped: list[UUID] = field(default_factory=list)
     said: str = ""  # about the item before
+    texts: set[str] = field(default_factory=set)  # of what was before the reviewer
+    pressed_s: float = float("-inf")
 
 
 def current() -> Desk:
@@ -91,16 +95,21 @@ def _next(review: Desk, queue: str, *, unseen: bool = False) -> Item | None:
         without |= held.of_others(visit.id)
     if unseen:
         without |= desk.seen()
-    for sampling in orders:
+    for sampling, limit in itertools.product(orders, CANDIDATES):
         found = to_review(
             shared.log(),
             visit.reviewer,
             sampling,
             random_share=share,
-            limit=CANDIDATES,
+            limit=limit,
             without=without,
         )
-        wanted = (entry for entry in found if not (unseen and desk.has_seen(entry)))
+        # A text that was rated or skipped a moment ago teaches little the second time.
+        wanted = (
+            entry
+            for entry in found
+            if not (unseen and desk.has_seen(entry)) and entry.prediction.input not in review.texts
+        )
         by_id = {entry.prediction.id: entry for entry in wanted}
         taken = held.take(by_id, visit.id) if queue == "new" else next(iter(by_id), None)
         if taken:
@@ -160,7 +169,7 @@ def go_on(one: Item) -> None:
     """Goes on; what was not rated is skipped, and comes again when it is asked for."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
     rated = box.newest(one.entry, reviewer, shared.log) is not None
-    if review.item is None or review.item.id != one.id:
+    if not _is_meant(review, one):
         return
     if rated:
         review.rated.append(one)
@@ -172,6 +181,7 @@ def go_on(one: Item) -> None:
 def show_skipped() -> None:
     review = current()
     review.skipped.clear()
+    review.texts.clear()
     review.empty_s = float("-inf")
 
 
@@ -186,9 +196,18 @@ def undo(one: Item) -> None:
     box.revise(one.entry, reviewer, shared.log, retracted=True)
 
 
+def _is_meant(review: Desk, one: Item) -> bool:
+    """Whether a press is for the item that is there, and not one of a key that is held down."""
+    before_s, review.pressed_s = review.pressed_s, time.monotonic()
+    if review.pressed_s - before_s < HELD_KEY_S or review.item is None or review.item.id != one.id:
+        return False
+    review.texts.add(one.entry.prediction.input)
+    return True
+
+
 def _rate(one: Item, said: str, **changes: Any) -> None:
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if review.item is None or review.item.id != one.id:
+    if not _is_meant(review, one):
         return
     if not changes.get("blind") and (seen := why.in_sight(one.id)):
         changes["attribution"] = seen

@@ -19,10 +19,9 @@ from ui.names import NameOf
 from ui.text import as_html, as_markdown, shortened
 from ui.waiting import wait_for
 
-FAINT, STRONG = (
-    8,
-    55,
-)  # percent of colour, of the word that weighs nothing and the one that does most
+FAINT, STRONG = 8, 55  # percent of colour, of a word that weighs nothing and one that does most
+LEAST = 0.005  # half a point is shown as one
+FULL = 0.1  # below this, what weighs most is not shown at full strength
 MOST = 3
 
 
@@ -92,7 +91,7 @@ def _hide() -> None:
 
 def attribution_html(text: str, attribution: Attribution, name_of: NameOf) -> str:
     """The text with its words marked, and a legend; classes are those of ui/style.css."""
-    most = max((abs(one.weight) for one in attribution.weights), default=0.0) or 1.0
+    most = max(FULL, *(abs(one.weight) for one in attribution.weights))
     parts, at = [], 0
     for one in attribution.weights:
         parts.append(as_html(text[at : one.start]))
@@ -124,9 +123,11 @@ def _most_in_words(text: str, attribution: Attribution) -> str:
     said = [
         f"“{as_html(shortened(text[one.start : one.end], max_chars=40))}” {_points(-one.weight)}"
         for one in top
-        if one.weight
+        if abs(one.weight) >= LEAST
     ]
-    return f"Left out, these change the score most: {', '.join(said)} points." if said else ""
+    if not said:
+        return "No word by itself changes the score by a point."
+    return f"Left out, these change the score most: {', '.join(said)} points."
 
 
 def _points(change: float) -> str:
@@ -135,7 +136,7 @@ def _points(change: float) -> str:
 
 def _how(attribution: Attribution) -> str:
     each = attribution.words_each
-    what = "Each word was" if each == 1 else f"Each {each} neighbouring words were"
+    what = "Each word was" if each == 1 else f"Every {each} neighbouring words were"
     return (
         f"{what} left out once, to see how far the score falls; at most {MAX_VARIANTS} variants "
         "are predicted. Words that say the same twice weigh little each."

@@ -53,7 +53,9 @@ def test_all_rows_are_predicted_and_stored_duplicates_too(
     batch = make(sqlite_log, texts)
     runs.start(batch, model, left=batch.rows)
     until(lambda: runs.current(batch.id) is None)
-    assert runs.last_error(batch.id) == ""
+    last = runs.last(batch.id)
+    assert last is not None
+    assert last.error == ""
     assert batches.progress(sqlite_log, batch).predicted == len(texts)
     found = batches.results(sqlite_log, batch, order="file", label=None, offset=0, limit=9999)
     assert [entry.prediction.input for _, entry in found] == texts

@@ -27,6 +27,6 @@ def test_too_few_are_told() -> None:
     assert "neither is better" in verdict(score)
     score.counts.update({"fixed": 4, "broken": 1, "still right": 9000})
     assert "4 fixed and 1 broken" in verdict(score)
-    assert "5 is too few to tell." in verdict(score)
+    assert "4 fixed and 1 broken is too few to tell" in verdict(score)
     score.counts.update({"fixed": 40})
     assert "too few" not in verdict(score)

@@ -34,5 +34,5 @@ def test_the_side_and_the_strength_are_marked() -> None:
 
 def test_nothing_that_weighs_is_no_division_by_nothing() -> None:
     made = html(Weight(0, 11, 0.0), Weight(12, 17, 0.0))
-    assert "Left out, these" not in made
-    assert "Each 3 neighbouring words were" in html(Weight(0, 11, 0.1), words_each=3)
+    assert "No word by itself" in made
+    assert "Every 3 neighbouring words were" in html(Weight(0, 11, 0.1), words_each=3)
