@@ -52,6 +52,10 @@ class Review(Section):
     random_share: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
+class Compare(Section):
+    enabled: bool = True  # any visitor may load a second model by its id, or a folder here
+
+
 class FeedbackSettings(Section):
     # An SQLite file. A URL is refused, which would be taken for a path: see DATABASE_URL.
     database: Annotated[str, Field(min_length=1, pattern=r"^([^?:]|:[^/?])*$")] = "data/feedback.db"
@@ -72,6 +76,7 @@ class Settings(BaseSettings):
     parameters: dict[str, Any] = {}
     limits: Limits = Limits()
     review: Review = Review()
+    compare: Compare = Compare()
     feedback: FeedbackSettings = FeedbackSettings()
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None
 

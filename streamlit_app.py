@@ -49,17 +49,17 @@ def show_page() -> None:
         layout="centered",
     )
     st.html(ROOT / "ui" / "style.css")
-    page = st.navigation(
-        [
-            st.Page("app_pages/try.py", title="Try", icon=":material/edit_note:", default=True),
-            st.Page("app_pages/batch.py", title="Batch", icon=":material/table_rows:"),
-            st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:"),
-            st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
-            st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
-            st.Page("app_pages/about.py", title="About", icon=":material/info:"),
-        ],
-        position="top",
-    )
+    pages = [
+        st.Page("app_pages/try.py", title="Try", icon=":material/edit_note:", default=True),
+        st.Page("app_pages/batch.py", title="Batch", icon=":material/table_rows:"),
+        st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:"),
+        st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
+        st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
+        st.Page("app_pages/about.py", title="About", icon=":material/info:"),
+    ]
+    if not settings.compare.enabled:
+        pages = [page for page in pages if page.title != "Compare"]
+    page = st.navigation(pages, position="top")
     try:
         page.run()
     except (FeedbackError, ModelError) as error:

@@ -1,7 +1,6 @@
 """Feedback: how the model does, every prediction with its rating, export and import."""
 
 from dataclasses import replace
-from datetime import date
 from functools import partial
 from math import ceil
 
@@ -10,22 +9,18 @@ import streamlit as st
 from feedback import FeedbackError, export_csv, import_csv, wilson_interval
 from feedback.records import Filter
 from ui import behind, desk, insights, shared
+from ui.downloads import download
 from ui.log_table import COLUMN_CONFIG, frame
 from ui.names import distinct
 from ui.text import as_markdown, printable, shortened
 
 PAGE_ROWS = 20
-MAX_DOWNLOAD_ROWS = 50_000  # more are streamed by a route: a button holds the file in memory
 MAX_ROWS = 10_000  # that can be paged through; filters find the others
 VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
 
 
 def first_page() -> None:
     st.session_state["page"] = 1
-
-
-def exported(*, unrated: bool) -> bytes:
-    return b"".join(export_csv(log, unrated=unrated))
 
 
 st.title("Feedback")
@@ -111,18 +106,12 @@ else:
     # Two buttons and no checkbox: a rerun gives a download a new address, and a click that comes
     # in between finds the old one gone.
     with st.container(horizontal=True):
-        for name, unrated in (("ratings", False), ("all predictions", True)):
-            if counts.predictions > MAX_DOWNLOAD_ROWS:
-                address = f"api/export/{'predictions' if unrated else 'ratings'}.csv"
-                st.link_button(f"Export {name}", address, icon=":material/download:")
-                continue
-            st.download_button(
-                f"Export {name}",
-                data=partial(exported, unrated=unrated),
-                file_name=f"{name.replace(' ', '-')}-{date.today()}.csv",
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
+        for name, unrated in (("ratings", False), ("predictions", True)):
+            download(
+                "Export ratings" if not unrated else "Export all predictions",
+                f"{name}.csv",
+                partial(export_csv, unrated=unrated),
+                rows=counts.predictions,
                 type="secondary" if unrated else "primary",
             )
     st.caption("CSV for a spreadsheet: one row a rating; the second file has unrated ones too.")

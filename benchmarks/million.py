@@ -20,7 +20,7 @@ import psutil
 import sqlalchemy as sa
 
 from benchmarks.texts import texts
-from feedback import Entry, FeedbackLog, Rating, export_csv, insights
+from feedback import Entry, FeedbackLog, Rating, export_csv, insights, records
 from feedback.database import Database
 from feedback.derived import rebuild
 from feedback.records import Filter, entry_values
@@ -181,6 +181,7 @@ def drawn(number: int, seed: float) -> Entry:
 def judged(entries: list[Entry], draw: random.Random) -> Iterator[dict[str, Any]]:
     for entry in entries:
         first = draw.randrange(50)
+        by_chance = records.drawn(entry.prediction.id) < 0.2 * records.DRAWS
         for more in range(draw.choices((0, 1, 2, 3), (10, 80, 7, 3))[0]):
             made_at = entry.prediction.created_at + timedelta(seconds=5 + more)
             is_up = draw.random() < 0.8
@@ -194,7 +195,7 @@ def judged(entries: list[Entry], draw: random.Random) -> Iterator[dict[str, Any]
                 "comment": "",
                 "blind": draw.random() < 0.1,
                 "retracted": False,
-                "sampling": draw.choices(("", "margin", "random"), (90, 9, 1))[0],
+                "sampling": draw.choice(("", "random" if by_chance else "margin")),
             }
 
 

@@ -19,7 +19,7 @@ from feedback.escape import guarded, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
 from feedback.records import Added, Rating, Sampling, entry_from
 from feedback.tables import compact_json
-from model.prediction import output_from_json, output_to_json
+from model.prediction import attribution_from_json, output_from_json, output_to_json
 
 MAX_CELL_CHARS = 16 * 1024 * 1024
 
@@ -71,6 +71,12 @@ def _read_sampling(cell: str) -> str:
 
 def _read_output(cell: str) -> Any:
     return output_to_json(output_from_json(json.loads(cell)))
+
+
+def _read_attribution(cell: str) -> str:
+    if cell:
+        attribution_from_json(json.loads(cell))
+    return cell
 
 
 def _read_params(cell: str) -> dict[str, Any]:
@@ -141,7 +147,7 @@ RATING_CELLS = {
     "blind": BOOL,
     "retracted": BOOL,
     "sampling": Cell(str, _read_sampling, f"one of {', '.join(get_args(Sampling)[1:])} or nothing"),
-    "attribution": TEXT,
+    "attribution": Cell(_write_text, _read_attribution, "an attribution as JSON or nothing"),
 }
 COLUMNS = (
     *(f"prediction_{n}" if n in ("id", "created_at") else n for n in PREDICTION_CELLS),

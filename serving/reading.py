@@ -26,6 +26,7 @@ from serving.delimited import (
 from serving.errors import ReadingError
 from serving.workbook import is_workbook, read_sheet
 
+LINES_A_ROW = 50
 _EXCERPT_CHARS = 100
 _NAME_CHARS = 100  # a longer cell is a text, not the name of a column
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -89,9 +90,12 @@ def read_file(name: str, data: bytes, *, limits: Limits, header: bool | None = N
     decoded = decode(data)
     if not decoded.text.strip():
         raise ReadingError("The file is empty. Choose one with a text in each row.")
+    _check_lines(decoded.text, limits)
     suffix = PurePath(name).suffix.lower()
     if suffix == ".json" and decoded.text.lstrip().startswith("["):
-        return _objects(_array_items(decoded), limits, kind="JSON", encoding=decoded.encoding)
+        return _objects(
+            _array_items(decoded, limits), limits, kind="JSON", encoding=decoded.encoding
+        )
     lines = lines_of(decoded.text)
     if suffix in _JSON_SUFFIXES or (suffix not in _TABLE_SUFFIXES and _has_objects(lines)):
         items = map(_line_item, _decoded_only(_lines(lines), decoded))
@@ -111,6 +115,7 @@ def read_pasted(text: str, *, limits: Limits, header: bool | None = None) -> Tab
     _check_size(len(text.encode("utf-8", "surrogatepass")), limits)
     if not text.strip():
         raise ReadingError("There is nothing to read. Paste one text a line.")
+    _check_lines(text, limits)
     lines = lines_of(text)
     widths = sample_widths(lines, "\t", as_copied=True)
     delimiter = "\t" if widths and widths[0] > 1 and len(set(widths)) == 1 else ""
@@ -135,6 +140,16 @@ def _check_size(size_bytes: int, limits: Limits) -> None:
     if size_bytes > limits.max_bytes:
         raise ReadingError(
             f"This has {_megabytes(size_bytes)}; at most {_megabytes(limits.max_bytes)} are read. "
+            "Split it into smaller parts."
+        )
+
+
+def _check_lines(text: str, limits: Limits) -> None:
+    """Before a list is made of them; a row may well have some line breaks in its cells."""
+    lines, most = text.count("\n") + text.count("\r"), LINES_A_ROW * (limits.max_rows + 1000)
+    if lines > most:
+        raise ReadingError(
+            f"This has {lines:,} lines, and at most {limits.max_rows:,} rows are read. "
             "Split it into smaller parts."
         )
 
@@ -339,10 +354,11 @@ def _reason(error: ValueError) -> str:
     return error.msg if isinstance(error, json.JSONDecodeError) else "a number is too long"
 
 
-def _array_items(decoded: Decoded) -> Iterator[_Item]:
+def _array_items(decoded: Decoded, limits: Limits) -> Iterator[_Item]:
     """The values of a JSON array as if each were in a line."""
     try:
         values = json.loads(decoded.text)
+        _check_rows(len(values), limits)
         raws = [json.dumps(value, ensure_ascii=False) for value in values]
     except RecursionError as error:
         raise ReadingError("The JSON is nested too deeply. Upload one object a line.") from error

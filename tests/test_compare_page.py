@@ -329,3 +329,14 @@ def test_a_log_that_is_away_loses_no_choice(
         assert stored(log) == []
     click(page, "Send again")
     assert [choice["better"] for choice in stored(log)] == ["second"]
+
+
+def test_an_owner_can_take_the_page_away(
+    log: FeedbackLog,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRYOUT_COMPARE__ENABLED", "false")
+    shared.settings.clear()
+    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
+    page.switch_page("app_pages/compare.py").run()
+    assert "Compare" not in [title.value for title in page.title]

@@ -47,9 +47,12 @@ def show(log: FeedbackLog) -> None:
 
 def _revision(revisions: Iterable[Revision]) -> Revision | None:
     names = {ALL: "All models"} | distinct(revisions, revision_name)
+    live = shared.loaded()
+    live_one = Revision(live.info.id, live.info.revision) if live else ALL
     chosen = st.selectbox(
         "Model",
         list(names),
+        index=list(names).index(live_one) if live_one in names else 0,
         format_func=names.__getitem__,
         key="revision",
         label_visibility="collapsed",
@@ -74,6 +77,7 @@ def _right(log: FeedbackLog, of: Revision | None) -> None:
             f"**Accuracy in general: {figures.share(drawn)}**, from {drawn.n:,} predictions that "
             "chance chose, as most of their reviewers say."
         )
+    st.page_link("app_pages/review.py", label="Review", icon=":material/rate_review:")
     if drawn.n:
         _link("Show what was drawn by chance", Filter(sampling="random", revision=of))
     outputs = insights.by_output(log, of, limit=MAX_BARS)
@@ -214,7 +218,7 @@ def _over_time(log: FeedbackLog, of: Revision | None) -> None:
 
 
 def _reviewers(log: FeedbackLog, of: Revision | None) -> None:
-    st.markdown("**Do they say the same of the same prediction?**")
+    st.markdown("**Do they say the same of the same prediction, of whatever model?**")
     found = insights.reviewing(log)
     if found is None:
         st.info(
@@ -226,15 +230,16 @@ def _reviewers(log: FeedbackLog, of: Revision | None) -> None:
             _link("Show where they disagree", Filter(disputed=True))
     st.markdown("**Do they judge otherwise before they see the output?**")
     judged = insights.blind(log, of)
-    before, after = "before it", "after it"
+    both = {"before it": (judged.blind, True), "after it": (judged.seen, False)}
+    shown = {name: share for name, (share, _) in both.items() if share.n}
     _shares(
-        {before: judged.blind, after: judged.seen},
+        shown,
         "blind",
         "thumbs up",
-        {before: Filter(blind=True, revision=of), after: Filter(blind=False, revision=of)},
+        {name: Filter(blind=both[name][1], revision=of) for name in shown},
     )
     st.caption(figures.blind(judged))
-    _how_to_read({before: judged.blind, after: judged.seen})
+    _how_to_read(shown)
 
 
 def _mistakes(log: FeedbackLog, of: Revision | None) -> None:

@@ -18,7 +18,18 @@ from hypothesis import strategies as st
 from feedback import CsvError, Entry, FeedbackLog, Rating, export_csv, import_csv
 from feedback.csv_file import COLUMNS, LATER, Imported
 from feedback.records import Added, Sampling
-from model.prediction import GeneratedText, Prediction, ScoredLabel, ScoredLabels, Span, Spans
+from feedback.tables import compact_json
+from model.prediction import (
+    Attribution,
+    GeneratedText,
+    Prediction,
+    ScoredLabel,
+    ScoredLabels,
+    Span,
+    Spans,
+    Weight,
+    attribution_to_json,
+)
 from tests.making import entry, rating
 
 # Any code point, and often the ones that matter to CSV, spreadsheets and escapes.
@@ -35,6 +46,13 @@ scored_labels = st.builds(
     st.booleans(),
 )
 spans = st.builds(Span, any_text, score, st.integers(0, 9), st.integers(9, 2**40))
+attributions = st.builds(
+    lambda label, weight: compact_json(
+        attribution_to_json(Attribution(label, 1, (Weight(0, 1, weight),)))
+    ),
+    any_text,
+    st.floats(-1, 1),
+)
 outputs = (
     scored_labels
     | st.builds(Spans, st.lists(spans, max_size=3).map(tuple))
@@ -83,7 +101,7 @@ def logs(draw: Any) -> tuple[list[Entry], list[Rating]]:
         comment=any_text,
         blind=st.booleans(),
         sampling=st.sampled_from(get_args(Sampling)),
-        attribution=any_text,
+        attribution=st.just("") | attributions,
         retracted=st.booleans(),
     )
     return made, draw(st.lists(one_rating, max_size=6 if ids else 0, unique_by=lambda r: r.id))

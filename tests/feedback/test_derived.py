@@ -15,7 +15,7 @@ from feedback import Entry, FeedbackLog, Rating, insights
 from feedback.database import Database
 from feedback.derived import KEPT, rebuild
 from feedback.records import Counts, Filter
-from feedback.tables import labels, predictions, ratings
+from feedback.tables import labels, pairs, predictions, ratings
 from tests.making import entry, rating
 from tests.making import labels as scored
 
@@ -169,3 +169,22 @@ def test_two_processes_that_start_together_both_come_up(log_url: str) -> None:
         log.record(entry())
         log.close()
     assert len(logs) == 3
+
+
+def test_pairs_are_kept_of_what_two_have_rated(log: FeedbackLog) -> None:
+    """For all pairs of all reviewers, one prediction that many rate would stop every writer."""
+    few, many = entry("few"), entry("many")
+    log.add([few, many], [rating(few, "Ada"), rating(few, "Bob", "down")])
+    kept = sa.select(pairs.c.first, pairs.c.second).where(pairs.c.predictions > 0)
+
+    def names() -> list[tuple[str, ...]]:
+        with log.database.connect() as connection:
+            return sorted(map(tuple, connection.execute(kept)))
+
+    for number in range(40):
+        log.rate(rating(many, f"reviewer {number}"))
+    assert names() == [("Ada", "Bob")]
+    log.rate(rating(few, "Cleo"))
+    assert names() == []
+    log.rate(rating(few, "Cleo", retracted=True))
+    assert names() == [("Ada", "Bob")]
