@@ -44,7 +44,7 @@ class ModelSettings(Section):
 class Limits(Section):
     max_chars: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     max_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
-    max_upload_mb: Annotated[int, Field(ge=1, le=200)] = 20
+    max_upload_mb: Annotated[int, Field(ge=1, le=50)] = 20  # .streamlit/config.toml allows 50
 
 
 class Review(Section):

@@ -59,7 +59,9 @@ def main() -> None:
         log = Path(folder, "million.db")
         million = run("-m", "benchmarks.million", str(log))
         million["Feedback page, ms"] = feedback_page_ms(log)
-    text = report(measured, alone, offline, million)
+        with tryout(folder) as url:
+            batch = run("-m", "benchmarks.batch", url)
+    text = report(measured, alone, offline, million, batch)
     RESULTS.write_text(text, encoding="utf-8")
     print(text)
 

@@ -48,8 +48,8 @@ def show(info: ModelInfo) -> Batch | None:
     way = st.segmented_control("Input", WAYS, default=WAYS[0], key="batch-way", required=True)
     upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
     st.caption(
-        f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, each text up to "
-        f"{limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel (XLSX) or one text a line."
+        f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, larger files are not "
+        f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel (XLSX) or one text a line."
     )
     if upload is None:
         return None
