@@ -49,7 +49,8 @@ def show(info: ModelInfo) -> Batch | None:
     upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
     st.caption(
         f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, larger files are not "
-        f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel (XLSX) or one text a line."
+        f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel "
+        "(XLSX) or one text a line."
     )
     if upload is None:
         return None
