@@ -87,7 +87,7 @@ if part == "replay":
         st.info("Nothing is rated yet. Rate some predictions: another model is tried on them here.")
         st.page_link("app_pages/try.py", label="Try the model", icon=":material/edit_note:")
     elif replay and replay.runs:
-        replayed.progress(replay)
+        replayed.under_way(replay)
     elif other:
         newest = f"the newest {MAX_REPLAYED:,}" if rated > MAX_REPLAYED else f"{rated:,} so far"
         st.markdown(

@@ -52,7 +52,7 @@ class BatchRun:
         return bool(self._stored)
 
     @property
-    def rate(self) -> float:
+    def per_s(self) -> float:
         """Rows a second over the last ten seconds; 0 if that is not known yet."""
         marks = self._stored
         if len(marks) < 3:  # the first rows wait for those of others

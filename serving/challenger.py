@@ -12,8 +12,8 @@ from concurrent.futures import Future
 from feedback import FeedbackLog
 from model import Model, ModelError
 from model.exported import is_export
-from model.loading import first_line
 from model.runtimes import DTYPES
+from serving.loading import loaded
 from serving.replay import Replay
 
 logger = logging.getLogger("tryout")
@@ -63,14 +63,14 @@ class Challenger:
         """Whether a replay runs, which must be stopped before another model is loaded."""
         return self.replay is not None and self.replay.runs
 
-    def load(self, live: Model, model_id: str, revision: str, *, by: str) -> bool:
+    def load(self, live: Model, model_id: str, revision: str, *, by: str) -> None:
         """Starts to load another model in place of the one that is there.
 
-        Returns False, and does nothing, while one is being loaded or a replay runs.
+        Does nothing while one is being loaded or a replay runs.
         """
         with self._lock:
             if self.replays or (self._loading and not self._loading.done()):
-                return False
+                return
             former, self.replay, self.chosen_by = self.model, None, by
             future: Future[Model] = Future()
             future.set_running_or_notify_cancel()  # a visitor who leaves cancels it for nobody
@@ -81,7 +81,6 @@ class Challenger:
                 name="load-challenger",
                 daemon=True,
             ).start()
-            return True
 
     def unload(self) -> None:
         """Lets the model go, and its memory, unless a replay runs; what was compared stays."""
@@ -101,31 +100,17 @@ class Challenger:
     def _load(
         self, future: Future[Model], former: Model | None, live: Model, model_id: str, revision: str
     ) -> None:
-        outcome = _attempt(former, live, model_id, revision)
+        def make() -> Model:
+            _let_go(former)  # first, as its memory may be what the next one needs
+            return behind(live, model_id, revision)
+
+        outcome = loaded(make)
         if isinstance(outcome, ModelError):
             gc.collect()
             future.set_exception(outcome)
         else:
             logger.info("%s is loaded to compare with", outcome.info.id)
             future.set_result(outcome)
-
-
-def _attempt(former: Model | None, live: Model, model_id: str, revision: str) -> Model | ModelError:
-    """The model, or why there is none, as an error that holds nothing of the attempt."""
-    model = None
-    try:
-        _let_go(former)  # first, as its memory may be what the next one needs
-        model = behind(live, model_id, revision)
-        model.load()
-        model.warm_up()
-    except Exception as error:  # whatever it is, who waits must be told
-        logger.warning("%s", error, exc_info=error.__cause__)
-        if model:
-            model.close()
-        return ModelError(
-            str(error) if isinstance(error, ModelError) else f"It failed: {first_line(error)}"
-        )
-    return model
 
 
 def _let_go(model: Model | None) -> None:

@@ -166,11 +166,6 @@ class Replay:
         ended_s = time.monotonic() if self.runs else self._ended_s
         return self.done / max(ended_s - self._started_s, 0.001)
 
-    @property
-    def left_s(self) -> float | None:
-        """About how many seconds it still takes; None until that can be told."""
-        return (self.total - self.done) / self.per_s if self.done else None
-
     def stop(self) -> None:
         """Ends it soon; what was compared by then stays."""
         self._stop.set()
@@ -194,8 +189,10 @@ class Replay:
         task = self.info.task
         self.total = count_rated(self._log, task=task, limit=self._limit)
         every = rated(self._log, task=task, limit=self._limit)
-        goes_on = lambda: not self._stop.is_set()  # noqa: E731
-        for one in replay(self._model, every, left_out=self.left_out, goes_on=goes_on):
+        compared = replay(
+            self._model, every, left_out=self.left_out, goes_on=lambda: not self.stopped
+        )
+        for one in compared:
             self.results.append(one)
             self.score.add(one.reference, one.outcome)
             self.compared += 1

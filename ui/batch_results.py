@@ -13,9 +13,8 @@ import streamlit as st
 from feedback import batches
 from feedback.batches import Batch, Order, Progress
 from feedback.records import Entry
-from serving.batches import BatchRun
 from serving.reading import BadRow, bad_rows_csv
-from ui import rating_form, shared
+from ui import background, rating_form, shared
 from ui.card import bar_html, percent
 from ui.names import distinct, summary
 from ui.text import as_html, as_markdown, printable, shortened
@@ -27,39 +26,20 @@ ORDERS: dict[Order, str] = {
     "sure": "Surest first",
     "file": "As in the file",
 }
-REFRESH_S = 1.0
 
 
-@st.fragment(run_every=REFRESH_S)
+@st.fragment(run_every=background.EVERY_S)
 def under_way(batch: Batch) -> None:
     """Progress, rate and time left of a batch, and a button that stops it."""
     run = shared.batches().current(batch.id)
     if run is None:
         st.rerun()
-    done = batch.rows - run.left
-    st.progress(done / max(1, batch.rows), text=as_markdown(in_words(run, done)))
+    done, text = batch.rows - run.left, "Waiting for other batches to end"
+    if run.begun:
+        text = background.in_words(done, batch.rows, 0 if run.stopped else run.per_s)
+    background.show(run, done, batch.rows, text)
     if run.error:
         st.warning(f"Waiting, nothing is lost: {as_markdown(run.error)}")
-    st.button(
-        "Stopping…" if run.stopped else "Stop",
-        icon=":material/stop_circle:",
-        on_click=run.stop,
-        disabled=run.stopped,
-    )
-
-
-def in_words(run: BatchRun, done: int) -> str:
-    """How far a run is, how fast it goes and how long it takes."""
-    if not run.begun:
-        return "Waiting for other batches to end"
-    parts = [f"{done:,} of {run.batch.rows:,}"]
-    if run.rate and not run.stopped:
-        parts += [f"{run.rate:,.0f} a second", f"about {_duration(run.left / run.rate)} left"]
-    return " · ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    return f"{max(1, round(seconds))} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def outcome(batch: Batch, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from model import Model, ModelError
-from settings import SettingsError
+from serving.loading import loaded
 
 logger = logging.getLogger("tryout")
 
@@ -55,7 +55,7 @@ class ModelLoader:
         threading.Thread(target=self._load, args=(future,), name="load-model", daemon=True).start()
 
     def _load(self, future: Future[Model]) -> None:
-        outcome = self._attempt()
+        outcome = loaded(self._make)
         # Collected: what failed may be large, and must be gone before the next attempt. Frozen:
         # torch and transformers leave half a million objects that never die, and are not to be
         # walked again; Streamlit runs the collector after each script run unless told not to.
@@ -67,21 +67,6 @@ class ModelLoader:
         gc.freeze()
         logger.info("%s is ready, revision %s", outcome.info.id, outcome.info.revision)
         future.set_result(outcome)
-
-    def _attempt(self) -> Model | ModelError:
-        """The model, or why there is none, as an error that holds nothing of the attempt."""
-        model = None
-        try:
-            model = self._make()
-            model.load()
-            model.warm_up()
-        except Exception as error:  # whatever it is, who waits must be told
-            logger.error("%s", error, exc_info=error.__cause__ or error)
-            if model:
-                model.close()
-            known = isinstance(error, ModelError | SettingsError)
-            return ModelError(str(error) if known else f"The model failed: {error!r}.")
-        return model
 
     def close(self) -> None:
         """Closes the model if it is there."""

@@ -8,28 +8,22 @@ import streamlit as st
 
 from feedback.replay import OUTCOMES, Outcome
 from serving.replay import Replay, Replayed, foreign_labels, lines, table, verdict
-from ui import shared
+from ui import background, shared
 from ui.names import correction_in_words, summary
 from ui.text import as_markdown, printable, shortened
 
-EVERY_S = 0.5
 MAX_LISTED = 200
 FEW_ROWS, HEIGHT_PX = 12, 460
 SHOWN: tuple[Outcome, ...] = ("fixed", "broken", "still right", "still wrong")
 
 
-@st.fragment(run_every=EVERY_S)
-def progress(replay: Replay) -> None:
+@st.fragment(run_every=background.EVERY_S)
+def under_way(replay: Replay) -> None:
     """How far it is, with a stop; runs the page again once it is over."""
     if not replay.runs:
         st.rerun()
-    done, total = replay.done, max(replay.total, 1)
-    left = "" if replay.left_s is None else f", about {_duration(replay.left_s)} left"
-    st.progress(
-        min(done / total, 1.0),
-        f"{done:,} of {replay.total:,} predictions, {replay.per_s:,.0f} a second{left}",
-    )
-    st.button("Stop", key="stop_replay", icon=":material/stop_circle:", on_click=replay.stop)
+    done, total = replay.done, replay.total
+    background.show(replay, done, total, background.in_words(done, total, replay.per_s))
 
 
 def show(replay: Replay) -> None:
@@ -124,7 +118,3 @@ def _row(one: Replayed) -> dict[str, str]:
         "new": summary(one.new, shared.name_of) if one.new else one.problem,
     }
     return {name: printable(value) for name, value in row.items()}
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -9,10 +9,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import streamlit as st
 
 from feedback import FeedbackLog
-from model import Model, Prediction
+from model import Model, ModelError, Prediction
 from serving.batches import BatchRuns
 from serving.challenger import Challenger
-from settings import Settings, load_settings
+from settings import Settings, SettingsError, load_settings
 from ui.hand_outs import HandOuts
 from ui.loader import ModelLoader
 from ui.names import NameOf
@@ -86,7 +86,10 @@ def challenger() -> Challenger:
 def _model() -> Model:
     """The model that app.toml names now: an owner who mends it there need not restart."""
     settings.clear()
-    chosen = settings().model
+    try:
+        chosen = settings().model
+    except SettingsError as error:
+        raise ModelError(str(error)) from error
     return Model(
         chosen.id,
         revision=chosen.revision,

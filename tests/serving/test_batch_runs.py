@@ -80,7 +80,7 @@ def test_it_stops_and_goes_on_where_it_was(
     until(lambda: batches.progress(sqlite_log, batch).predicted)
     run = runs.current(batch.id)
     assert run is not None
-    assert run.rate >= 0
+    assert run.per_s >= 0
     run.stop()
     until(lambda: runs.current(batch.id) is None)
     stopped = batches.progress(sqlite_log, batch)

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from model import Model, ModelError
-from settings import SettingsError
 from tests.model import tiny
 from ui import loader as loader_module
+from ui import shared
 from ui.loader import ModelLoader
 
 
@@ -73,7 +73,6 @@ def test_retry_does_not_wait_and_does_nothing_to_a_model_that_is_there(folder: P
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (SettingsError("The setting x is wrong."), "The setting x is wrong."),
         (ModelError("The model is wrong."), "The model is wrong."),
         (KeyError("odd"), r"The model failed: KeyError\('odd'\)."),
     ],
@@ -84,6 +83,18 @@ def test_whatever_goes_wrong_is_a_sentence(error: Exception, message: str) -> No
 
     with pytest.raises(ModelError, match=message):
         result(ModelLoader(make))
+
+
+def test_broken_settings_are_told_by_who_waits_for_the_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__DEVICE", "abacus")
+    for cached in (shared.settings, shared.loader):
+        cached.clear()
+    with pytest.raises(ModelError, match="abacus"):
+        shared.loading().result(60)
+    for cached in (shared.settings, shared.loader):
+        cached.clear()
 
 
 def test_a_model_that_fails_at_its_first_prediction_is_not_ready(

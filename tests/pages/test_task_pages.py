@@ -15,17 +15,15 @@ from feedback.records import Filter
 from model.prediction import GeneratedText, ScoredLabels, Spans
 from tests.making import entry, rating
 from tests.model import tiny
-from tests.test_pages import html, open_page, predict, thumbs
+from tests.pages.steps import html, open_page, predict, thumbs
 from ui import shared
 
 TEXT = "Ada Lovelace was born in London."
 
 
 @pytest.fixture(autouse=True)
-def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
-    monkeypatch.setattr("ui.visits._cookie", lambda: "")
+def clean(database: Path) -> Iterator[None]:
+    """Each test loads a model of its own."""
     st.cache_resource.clear()
     yield
     shared.loader().close()

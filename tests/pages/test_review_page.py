@@ -1,39 +1,23 @@
 """The Review page as sessions run it, with the real model and a real log."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from feedback import Entry, FeedbackLog, Rating
 from model.prediction import GeneratedText, attribution_from_json
-from settings import ROOT
 from tests.making import entry, labels, rating
+from tests.pages.steps import buttons, click, open_page, predict
 from ui import shared
 
-SCRIPT = ROOT / "streamlit_app.py"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded_once() -> Iterator[None]:
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeedbackLog:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+@pytest.fixture(autouse=True)
+def sure(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue holds no surprises, and tests press faster than any hand."""
     monkeypatch.setenv("TRYOUT_REVIEW__RANDOM_SHARE", "0")
-    monkeypatch.setattr("ui.visits._cookie", lambda: "")
-    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 0)  # tests press faster than any hand
-    for cached in (shared.settings, shared.log, shared.hand_outs):
-        cached.clear()
-    return shared.log()
+    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 0)
 
 
 def add(log: FeedbackLog, count: int) -> list[Entry]:
@@ -46,19 +30,6 @@ def add(log: FeedbackLog, count: int) -> list[Entry]:
         made.append(entry(f"text {n}", output=scores))
     log.add(made, [])
     return made
-
-
-def open_page() -> AppTest:
-    page = AppTest.from_file(SCRIPT, default_timeout=60).run()
-    page.switch_page("app_pages/review.py").run()
-    assert not page.exception
-    return page
-
-
-def press(page: AppTest, label: str) -> AppTest:
-    next(b for b in page.button if b.label == label).click().run()
-    assert not page.exception
-    return page
 
 
 def text(page: AppTest) -> str:
@@ -78,34 +49,34 @@ def said(log: FeedbackLog, of: Entry) -> Rating:
 
 def test_one_after_the_other_rated_skipped_undone(log: FeedbackLog) -> None:
     made = add(log, 5)
-    page = open_page()
+    page = open_page("review")
     assert text(page) == "text 0"
     assert shows_output(page)
-    press(page, "Right")
+    click(page, "Right")
     assert (said(log, made[0]).verdict, said(log, made[0]).sampling) == ("up", "margin")
     assert text(page) == "text 1"
-    press(page, "negative")
+    click(page, "negative")
     one = said(log, made[1])
     assert (one.verdict, one.correction, one.blind) == ("down", "negative", False)
-    press(page, "Wrong")
+    click(page, "Wrong")
     assert (said(log, made[2]).verdict, said(log, made[2]).correction) == ("down", "")
-    press(page, "Skip")
+    click(page, "Skip")
     assert text(page) == "text 4"
-    press(page, "Undo the last")
+    click(page, "Undo the last")
     assert text(page) == "text 2"
     assert log.ratings_of(made[2].prediction.id) == []
-    press(page, "Right")
-    press(page, "Right")
+    click(page, "Right")
+    click(page, "Right")
     assert text(page) == ""
     assert "You have seen all there is" in page.info[0].value
-    press(page, "Show the 1 skipped")
+    click(page, "Show the 1 skipped")
     assert text(page) == "text 3"
 
 
 def test_a_button_of_the_last_prediction_does_not_rate_the_next(log: FeedbackLog) -> None:
     """As when a key is pressed twice before the page has changed."""
     made = add(log, 3)
-    page = open_page()
+    page = open_page("review")
     pressed = next(b for b in page.button if b.label == "Right")
     pressed.click().run()
     page.run()
@@ -118,10 +89,10 @@ def test_a_key_that_is_held_down_rates_once(
     log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     add(log, 5)
-    page = open_page()
+    page = open_page("review")
     monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
     for _ in range(3):
-        press(page, "Right")
+        click(page, "Right")
     assert log.counts().up == 1
     assert text(page) == "text 1"
     assert "1 rated in this visit" in page.caption[-1].value
@@ -130,44 +101,44 @@ def test_a_key_that_is_held_down_rates_once(
 def test_a_text_that_was_rated_does_not_come_again_at_once(log: FeedbackLog) -> None:
     made = [entry("the same", output=labels(("a", 0.6), ("b", 0.4))) for _ in range(30)]
     log.add([*made, entry("another", output=labels(("a", 0.9), ("b", 0.1)))], [])
-    page = open_page()
+    page = open_page("review")
     assert text(page) == "the same"
-    press(page, "Right")
+    click(page, "Right")
     assert text(page) == "another"
-    press(page, "Right")
+    click(page, "Right")
     assert text(page) == ""
 
 
 def test_blind_is_said_before_the_output_is_seen(log: FeedbackLog) -> None:
     made = add(log, 4)
-    page = open_page()
+    page = open_page("review")
     assert (text(page), shows_output(page)) == ("text 0", True)
     page.segmented_control[1].set_value("Blind").run()
     assert (text(page), shows_output(page)) == ("text 1", False)
     assert not [b for b in page.button if b.label in ("Right", "Wrong")]
-    press(page, "neutral")
+    click(page, "neutral")
     one = said(log, made[1])
     assert (one.verdict, one.correction, one.blind) == ("down", "neutral", True)
     assert log.ratings_of(made[0].prediction.id) == [], "its output was seen before"
     assert "You said neutral; the model said positive." in page.caption[0].value.replace("\\", "")
-    press(page, "positive")
+    click(page, "positive")
     assert (said(log, made[2]).verdict, said(log, made[2]).blind) == ("up", True)
 
-    press(page, "Undo the last")
+    click(page, "Undo the last")
     assert (text(page), shows_output(page)) == ("text 2", True), "the page has told what it was"
-    press(page, "negative")
+    click(page, "negative")
     assert (said(log, made[2]).correction, said(log, made[2]).blind) == ("negative", False)
-    press(page, "Skip")
+    click(page, "Skip")
     assert (text(page), shows_output(page)) == ("text 0", True), "only what was seen is left"
-    press(page, "Right")
+    click(page, "Right")
     assert not said(log, made[0]).blind
 
 
 def test_a_rating_changed_in_sight_of_the_output_is_not_blind(log: FeedbackLog) -> None:
     _, made = add(log, 2)
-    page = open_page()
+    page = open_page("review")
     page.segmented_control[1].set_value("Blind").run()
-    press(page, "neutral")
+    click(page, "neutral")
     page.switch_page("app_pages/try.py")
     page.query_params["p"] = str(made.prediction.id)
     page.run()
@@ -181,28 +152,28 @@ def test_several_labels_are_said_blind(log: FeedbackLog) -> None:
     output = labels(("joy", 0.9), ("love", 0.8), ("rage", 0.1), multi_label=True)
     one, two = entry("mixed", output=output), entry("more", output=output)
     log.add([entry("seen", output=output), one, two], [])
-    page = open_page()
+    page = open_page("review")
     page.segmented_control[1].set_value("Blind").run()
     page.multiselect[0].set_value(["rage"]).run()
-    press(page, "Save")
+    click(page, "Save")
     of = {"mixed": one, "more": two}
     first = next(e for e in of.values() if log.ratings_of(e.prediction.id))
     assert (said(log, first).correction, said(log, first).blind) == ('["rage"]', True)
     page.multiselect[0].set_value(["love", "joy"]).run()
-    press(page, "Save")
+    click(page, "Save")
     assert log.counts().up == 1
 
 
 def test_a_text_is_rated_by_the_form_and_left_by_next(log: FeedbackLog) -> None:
     made = [entry(f"g{n}", output=GeneratedText("more", 1, "end")) for n in range(2)]
     log.add(made, [])
-    page = open_page()
+    page = open_page("review")
     page.segmented_control[1].set_value("Blind").run()
     page.feedback[0].set_value(1).run()
-    press(page, "Next")
+    click(page, "Next")
     (rated,) = [one for one in made if log.ratings_of(one.prediction.id)]
     assert (said(log, rated).sampling, said(log, rated).blind) == ("margin", False)
-    press(page, "Next")
+    click(page, "Next")
     assert [b.label for b in page.button if "skipped" in b.label] == ["Show the 1 skipped"]
 
 
@@ -211,22 +182,22 @@ def test_a_reload_gives_the_same_prediction_again(
 ) -> None:
     monkeypatch.setattr("ui.visits._cookie", lambda: "0" * 16)
     add(log, 3)
-    assert text(open_page()) == text(open_page()) == "text 0"
+    assert text(open_page("review")) == text(open_page("review")) == "text 0"
 
 
 def test_two_reviewers_get_different_predictions_unless_agreement_is_wanted(
     log: FeedbackLog,
 ) -> None:
     add(log, 6)
-    ada, bob = open_page(), open_page()
+    ada, bob = open_page("review"), open_page("review")
     assert {text(ada), text(bob)} == {"text 0", "text 1"}
-    press(ada, "Right")
+    click(ada, "Right")
     assert text(ada) == "text 2"
-    press(bob, "Right")
+    click(bob, "Right")
     for page in (ada, bob):
         page.segmented_control[0].set_value("agreement").run()
     assert (text(ada), text(bob)) == ("text 1", "text 0")
-    press(ada, "Right")
+    click(ada, "Right")
     assert "There is nothing that others have rated" in ada.info[0].value
     ada.segmented_control[0].set_value("disagreement").run()
     assert "Reviewers agree" in ada.info[0].value
@@ -236,9 +207,9 @@ def test_what_others_dispute_is_looked_at_by_a_third(log: FeedbackLog) -> None:
     made = add(log, 3)
     log.rate(rating(made[1], "Ada"))
     log.rate(rating(made[1], "Bob", "down"))
-    page = open_page()
+    page = open_page("review")
     page.segmented_control[0].set_value("disagreement").run()
-    press(page, "Right")
+    click(page, "Right")
     mine = [one for one in log.ratings_of(made[1].prediction.id) if one.reviewer not in "Ada Bob"]
     assert [one.sampling for one in mine] == ["disagreement"]
 
@@ -249,29 +220,27 @@ def test_a_share_is_drawn_by_chance_and_marked(
     monkeypatch.setenv("TRYOUT_REVIEW__RANDOM_SHARE", "1")
     shared.settings.clear()
     made = add(log, 4)
-    page = open_page()
+    page = open_page("review")
     for _ in made:
-        press(page, "Right")
+        click(page, "Right")
     assert {said(log, one).sampling for one in made} == {"random"}
 
 
 def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
-    assert "Predict some texts first" in open_page().info[0].value
+    assert "Predict some texts first" in open_page("review").info[0].value
 
 
 def test_why_is_stored_with_the_rating_that_has_it_in_sight(log: FeedbackLog) -> None:
-    page = AppTest.from_file(SCRIPT, default_timeout=60).run()
-    for wording in ("I love this wonderful film", "I hate this dreadful film"):
-        page.text_area(key="text").set_value(wording)
-        press(page, "Predict")
+    page = predict(open_page(), "I love this wonderful film")
+    predict(page, "I hate this dreadful film")
     page.switch_page("app_pages/review.py").run()
-    press(page, "Why this output")
+    click(page, "Why this output")
     (why,) = [one.proto.body for one in page.get("html") if "card why" in one.proto.body]
     assert 'class="for"' in why
     first = text(page)
-    press(page, "Right")
+    click(page, "Right")
     assert not [one for one in page.get("html") if "card why" in one.proto.body]
-    press(page, "Right")
+    click(page, "Right")
     rows = [(e.prediction.input, r) for e, r in log.history(unrated=False) if r]
     by_text = {wording: r.attribution for wording, r in rows}
     other = next(wording for wording in by_text if wording != first)
@@ -282,4 +251,4 @@ def test_why_is_stored_with_the_rating_that_has_it_in_sight(log: FeedbackLog) ->
 
 def test_there_is_no_why_for_what_another_model_said(log: FeedbackLog) -> None:
     add(log, 1)
-    assert not [b for b in open_page().button if b.label == "Why this output"]
+    assert "Why this output" not in buttons(open_page("review"))

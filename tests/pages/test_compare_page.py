@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import streamlit as st
 from safetensors.numpy import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
@@ -18,7 +17,7 @@ from feedback.records import Filter
 from settings import ROOT
 from tests.making import entry, rating
 from tests.model import tiny
-from tests.test_pages import database, html, log, open_page  # noqa: F401 - fixtures
+from tests.pages.steps import buttons, click, html, open_page, words
 from ui import shared
 
 WAIT_S = 60
@@ -26,12 +25,9 @@ TEXTS = ("I love this film.", "What a wonderful day!", "I hate this, it is terri
 
 
 @pytest.fixture(scope="module", autouse=True)
-def loaded_once() -> Iterator[None]:
-    """The live model is loaded once for the module."""
-    st.cache_resource.clear()
+def closed() -> Iterator[None]:
     yield
     shared.loader().close()
-    st.cache_resource.clear()
 
 
 @pytest.fixture(autouse=True)
@@ -63,22 +59,7 @@ def load(page: AppTest, model_id: str, revision: str = "") -> AppTest:
     return click(page, "Load")
 
 
-def click(page: AppTest, label: str) -> AppTest:
-    next(button for button in page.button if button.label == label).click().run()
-    assert not page.exception
-    return page
-
-
-def labels(page: AppTest) -> list[str]:
-    return [button.label for button in page.button]
-
-
-def words(page: AppTest) -> str:
-    shown = [*page.markdown, *page.caption, *page.info, *page.error, *page.warning]
-    return "\n".join(element.value for element in shown).replace("\\", "").replace("\u2060", "")
-
-
-def rate_all(log: FeedbackLog) -> None:  # noqa: F811
+def rate_all(log: FeedbackLog) -> None:
     """Predictions of the live model, rated up; a last one is wrong, and nobody says what is right.
 
     And one on which reviewers are divided.
@@ -105,7 +86,7 @@ def replayed(page: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in page.metric}
 
 
-def test_nothing_is_rated_and_nothing_loaded(log: FeedbackLog) -> None:  # noqa: F811
+def test_nothing_is_rated_and_nothing_loaded(log: FeedbackLog) -> None:
     page = open_page("compare")
     assert "Nothing is rated yet" in words(page)
     assert page.get("page_link")
@@ -116,10 +97,10 @@ def test_nothing_is_rated_and_nothing_loaded(log: FeedbackLog) -> None:  # noqa:
     log.rate(rating(stored))
     page = open_page("compare")
     assert "Load another model above" in words(page)
-    assert "Start the replay" not in labels(page)
+    assert "Start the replay" not in buttons(page)
 
 
-def test_the_live_model_against_itself(log: FeedbackLog) -> None:  # noqa: F811
+def test_the_live_model_against_itself(log: FeedbackLog) -> None:
     rate_all(log)
     page = load(open_page("compare"), "model/bundled")
     assert "model/bundled" in words(page)
@@ -133,7 +114,7 @@ def test_the_live_model_against_itself(log: FeedbackLog) -> None:  # noqa: F811
 
 
 def test_a_damaged_model_lists_what_it_broke_first(
-    log: FeedbackLog,  # noqa: F811
+    log: FeedbackLog,
     damaged: Path,
 ) -> None:
     rate_all(log)
@@ -160,7 +141,7 @@ def test_a_damaged_model_lists_what_it_broke_first(
 
 
 def test_a_replay_can_be_stopped_and_keeps_others_away(
-    log: FeedbackLog,  # noqa: F811
+    log: FeedbackLog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("model.bulk.UNDER_WAY", 1)
@@ -171,7 +152,7 @@ def test_a_replay_can_be_stopped_and_keeps_others_away(
     page = load(open_page("compare"), "model/bundled")
     click(page, "Start the replay")
     visitor = open_page("compare")
-    assert "Stop" in labels(visitor), "whoever comes sees it"
+    assert "Stop" in buttons(visitor), "whoever comes sees it"
     assert next(b for b in visitor.button if b.label == "Unload").disabled
     load(visitor, "model/bundled")
     assert "A replay runs" in words(visitor)
@@ -182,7 +163,7 @@ def test_a_replay_can_be_stopped_and_keeps_others_away(
     assert 0 <= replay.done < 304
     page.run()
     assert "it was stopped" in words(page)
-    assert "Start the replay" in labels(page)
+    assert "Start the replay" in buttons(page)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +175,7 @@ def test_a_replay_can_be_stopped_and_keeps_others_away(
     ],
 )
 def test_what_cannot_be_loaded_is_one_sentence(
-    log: FeedbackLog,  # noqa: F811
+    log: FeedbackLog,
     model_id: str,
     revision: str,
     message: str,
@@ -208,7 +189,7 @@ def test_what_cannot_be_loaded_is_one_sentence(
 
 
 def test_a_model_that_does_not_fit_beside_the_live_one(
-    log: FeedbackLog,  # noqa: F811
+    log: FeedbackLog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     open_page("compare")
@@ -218,12 +199,12 @@ def test_a_model_that_does_not_fit_beside_the_live_one(
     assert shared.loading().result().predict(["still here"])
 
 
-def test_a_model_for_another_task(log: FeedbackLog, tmp_path: Path) -> None:  # noqa: F811
+def test_a_model_for_another_task(log: FeedbackLog, tmp_path: Path) -> None:
     page = load(open_page("compare"), str(tiny.bert_tagger(tmp_path / "tagger")))
     assert len(page.error) == 1
 
 
-def test_other_labels_are_told(log: FeedbackLog, tmp_path: Path) -> None:  # noqa: F811
+def test_other_labels_are_told(log: FeedbackLog, tmp_path: Path) -> None:
     rate_all(log)
     page = load(open_page("compare"), str(tiny.one_label_classifier(tmp_path / "other")))
     assert replayed(page)["Broken"] == "3"
@@ -240,12 +221,12 @@ def side_by_side(damaged: Path, text: str = "I love this film.") -> AppTest:
     return click(page, "Predict with both")
 
 
-def stored(log: FeedbackLog) -> list[dict[str, str]]:  # noqa: F811
+def stored(log: FeedbackLog) -> list[dict[str, str]]:
     text = b"".join(preferences_csv(log)).decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_two_models_on_one_text(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+def test_two_models_on_one_text(log: FeedbackLog, damaged: Path) -> None:
     page = side_by_side(damaged)
     assert html(page).count('class="card"') == 2
     assert 'class="card-foot"' not in html(page), "nobody knows which is which"
@@ -270,7 +251,7 @@ def test_two_models_on_one_text(log: FeedbackLog, damaged: Path) -> None:  # noq
     assert all(b.disabled for b in page.button if "better" in b.label)
 
 
-def test_a_second_click_changes_nothing(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+def test_a_second_click_changes_nothing(log: FeedbackLog, damaged: Path) -> None:
     page = side_by_side(damaged)
     both = [b for b in page.button if b.label in ("First is better", "Second is better")]
     for button in both:  # before the page has answered
@@ -280,7 +261,7 @@ def test_a_second_click_changes_nothing(log: FeedbackLog, damaged: Path) -> None
     assert f"You found the {choice['better']} better" in words(page)
 
 
-def test_the_order_is_random(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+def test_the_order_is_random(log: FeedbackLog, damaged: Path) -> None:
     page = side_by_side(damaged, "text 0")
     firsts = set()
     for number in range(1, 20):
@@ -294,7 +275,7 @@ def st_pair(page: AppTest):  # type: ignore[no-untyped-def]
     return page.session_state["pair"]
 
 
-def test_models_that_say_the_same_say_so(log: FeedbackLog, tmp_path: Path) -> None:  # noqa: F811
+def test_models_that_say_the_same_say_so(log: FeedbackLog, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(ROOT / "model" / "bundled", copy)
     weights = dict(load_file(copy / "model.safetensors"))
@@ -306,14 +287,14 @@ def test_models_that_say_the_same_say_so(log: FeedbackLog, tmp_path: Path) -> No
     assert [choice["better"] for choice in stored(log)] == ["neither"]
 
 
-def test_a_blank_text_is_refused(log: FeedbackLog, damaged: Path) -> None:  # noqa: F811
+def test_a_blank_text_is_refused(log: FeedbackLog, damaged: Path) -> None:
     page = side_by_side(damaged, "  ")
     assert "There is no text to predict" in words(page)
     assert log.counts().predictions == 0
 
 
 def test_a_log_that_is_away_loses_no_choice(
-    log: FeedbackLog,  # noqa: F811
+    log: FeedbackLog,
     damaged: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -332,11 +313,10 @@ def test_a_log_that_is_away_loses_no_choice(
 
 
 def test_an_owner_can_take_the_page_away(
-    log: FeedbackLog,  # noqa: F811
+    log: FeedbackLog,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TRYOUT_COMPARE__ENABLED", "false")
     shared.settings.clear()
-    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    page.switch_page("app_pages/compare.py").run()
+    page = open_page("compare")
     assert "Compare" not in [title.value for title in page.title]

@@ -2,60 +2,21 @@
 
 import csv
 import io
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, batches
 from feedback.batches import Batch
-from settings import ROOT
+from tests.pages.steps import buttons, click, open_page, words
 from tests.serving.test_batch_runs import until
 from ui import shared
 
-SCRIPT = ROOT / "streamlit_app.py"
 CSV = 'id,review,stars\n1,I love this film,5\n2,,1\n3,I hate it,1\n3,I hate it,1\n\n,,\n4,"open,2\n'
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded_once() -> Iterator[None]:
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeedbackLog:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
-    monkeypatch.setattr("ui.visits._cookie", lambda: "")
-    for cached in (shared.settings, shared.log, shared.batches):
-        cached.clear()
-    return shared.log()
-
-
-def open_page(**query: str) -> AppTest:
-    page = AppTest.from_file(SCRIPT, default_timeout=60)
-    page.run()
-    page.switch_page("app_pages/batch.py")
-    for key, value in query.items():
-        page.query_params[key] = value
-    page.run()
-    assert not page.exception
-    return page
 
 
 def upload(page: AppTest, content: str = CSV, name: str = "reviews.csv") -> AppTest:
     page.file_uploader[0].upload(name, content.encode()).run()
-    assert not page.exception
-    return page
-
-
-def click(page: AppTest, label: str) -> AppTest:
-    found = (b for b in page.button if b.label.replace("\\", "").startswith(label))
-    next(found).click().run()
     assert not page.exception
     return page
 
@@ -74,15 +35,8 @@ def _session(log: FeedbackLog) -> str:
         return str(connection.exec_driver_sql("SELECT session_id FROM batches").scalars().first())
 
 
-def words(page: AppTest) -> str:
-    shown = [*page.markdown, *page.caption, *page.info, *page.warning, *page.error]
-    return "\n".join(str(element.value) for element in shown).translate(
-        {ord(c): None for c in "\\\u2060"}
-    )
-
-
 def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -> None:
-    page = upload(open_page())
+    page = upload(open_page("batch"))
     said = words(page)
     assert "CSV, UTF-8, separated by commas, 5 rows." in said
     assert "2 empty rows are left out." in said
@@ -112,9 +66,9 @@ def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -
 
 
 def test_a_batch_is_found_by_its_address_and_by_who_comes_back(log: FeedbackLog) -> None:
-    page = click(upload(open_page()), "Predict 3 texts")
+    page = click(upload(open_page("batch")), "Predict 3 texts")
     batch = finished(page)
-    other = open_page(b=str(batch.id))
+    other = open_page("batch", b=str(batch.id))
     assert "reviews.csv" in words(other)
     assert len(other.feedback) == 3
     page.switch_page("app_pages/about.py").run()
@@ -123,19 +77,20 @@ def test_a_batch_is_found_by_its_address_and_by_who_comes_back(log: FeedbackLog)
     click(page, "New batch")
     assert not page.feedback
     assert page.file_uploader
-    click(page, "reviews.csv")
+    (recent,) = (label for label in buttons(page) if label.startswith("reviews.csv"))
+    click(page, recent)
     assert len(page.feedback) == 3
 
 
 @pytest.mark.parametrize("wanted", ["nonsense", "01a20bb4-23ac-7736-a46c-0f4d75f5c086"])
 def test_an_address_of_no_batch_says_so(log: FeedbackLog, wanted: str) -> None:
-    page = open_page(b=wanted)
+    page = open_page("batch", b=wanted)
     assert f"There is no batch {wanted}" in words(page)
     assert page.file_uploader
 
 
 def test_a_wrong_guess_of_a_header_is_put_right(log: FeedbackLog) -> None:
-    page = upload(open_page(), "I love it,a\nI hate it,b\n")
+    page = upload(open_page("batch"), "I love it,a\nI hate it,b\n")
     assert "1 row." in words(page)
     page.checkbox[0].set_value(False).run()
     assert "2 rows." in words(page)
@@ -149,7 +104,7 @@ def test_a_wrong_guess_of_a_header_is_put_right(log: FeedbackLog) -> None:
 
 
 def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:
-    page = open_page()
+    page = open_page("batch")
     page.segmented_control[0].set_value("Paste").run()
     page.text_area(key="batch-text").set_value("I love it\n\n<b>I hate it</b>").run()
     assert "text, 2 rows." in words(page)
@@ -163,7 +118,9 @@ def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:
 
 
 def test_a_batch_that_was_stopped_goes_on(log: FeedbackLog) -> None:
-    page = upload(open_page(), "text\n" + "\n".join(f"number {n} it is" for n in range(3000)))
+    page = upload(
+        open_page("batch"), "text\n" + "\n".join(f"number {n} it is" for n in range(3000))
+    )
     click(page, "Predict 3,000 texts")
     click(page, "Stop")
     batch = finished(page)
@@ -180,7 +137,7 @@ def test_what_cannot_be_read_is_said_in_a_sentence(
 ) -> None:
     monkeypatch.setenv("TRYOUT_LIMITS__MAX_BATCH_ROWS", "2")
     shared.settings.clear()
-    page = upload(open_page())
+    page = upload(open_page("batch"))
     assert "This has 5 rows; at most 2 are read." in words(page)
     upload(page, "%PDF-1.4 \0\0\0", "report.csv")
     assert "PDF" in words(page)

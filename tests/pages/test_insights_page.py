@@ -1,19 +1,16 @@
 """The insights on the Feedback page: what it says of a real log, and what is behind its charts."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable, insights
 from feedback.records import Filter, Revision
 from model.prediction import GeneratedText
-from settings import ROOT
 from tests.making import entry, entry_drawn, labels, rating
-from ui import behind, shared
+from tests.pages.steps import open_page, words
+from ui import behind
 
 ODD = "**b** :smile: <b>tag</b> \ud800\0 " + "long " * 200
 QUESTIONS = (
@@ -24,17 +21,6 @@ QUESTIONS = (
     "Do reviewers agree?",
     "Confident mistakes",
 )
-
-
-@pytest.fixture
-def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FeedbackLog]:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
-    monkeypatch.setattr("ui.visits._cookie", lambda: "")  # AppTest has no browser to keep one
-    shared.settings.clear()
-    shared.log.clear()
-    yield shared.log()
-    st.cache_resource.clear()
 
 
 def add(log: FeedbackLog, count: int, *, up: int, label: str = "positive", **said: Any) -> None:
@@ -60,19 +46,13 @@ def add(log: FeedbackLog, count: int, *, up: int, label: str = "positive", **sai
     log.add(entries, ratings)
 
 
-def open_page(question: str = "") -> AppTest:
-    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    page.switch_page("app_pages/feedback.py").run()
+def ask(question: str = "") -> AppTest:
+    page = open_page("feedback")
     if question:
         page.pills(key="question").set_value(question).run()
     assert not page.exception
     assert not page.error
     return page
-
-
-def words(page: AppTest) -> str:
-    every = [*page.markdown, *page.caption, *page.info]
-    return "\n".join(element.value.replace("\\", "") for element in every)
 
 
 def rows(page: AppTest) -> int:
@@ -81,7 +61,7 @@ def rows(page: AppTest) -> int:
 
 def test_without_ratings_there_is_a_hint_and_no_question(log: FeedbackLog) -> None:
     log.record(entry())
-    page = open_page()
+    page = ask()
     assert "No ratings yet" in words(page)
     assert not page.pills
 
@@ -89,14 +69,14 @@ def test_without_ratings_there_is_a_hint_and_no_question(log: FeedbackLog) -> No
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_few_ratings_are_too_few_to_tell(log: FeedbackLog, question: str) -> None:
     add(log, 7, up=4, reviewers=("Ada", "Bob"), sampling="random", label=ODD)
-    assert "Too few to tell" in words(open_page(question))
+    assert "Too few to tell" in words(ask(question))
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_many_ratings_have_an_interval(log: FeedbackLog, question: str) -> None:
     add(log, 40, up=30, reviewers=("Ada", "Bob", "Cleo"), sampling="random", label=ODD)
     add(log, 40, up=20, reviewers=("Ada", "Bob", "Cleo"), blind=True, revision="def")
-    page = open_page(question)
+    page = ask(question)
     assert "Too few to tell" not in words(page)
     assert "95 %" in words(page)
     assert bool(page.get("vega_lite_chart")) == (question != "Confident mistakes")
@@ -106,14 +86,14 @@ def test_many_ratings_have_an_interval(log: FeedbackLog, question: str) -> None:
 def test_text_that_was_generated_has_no_label_and_no_score(log: FeedbackLog, question: str) -> None:
     one = entry(task="text-generation", output=GeneratedText("once upon a time", 4, "end"))
     log.add([one], [rating(one, verdict="down", correction="never")])
-    open_page(question)
+    ask(question)
 
 
 def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: FeedbackLog) -> None:
     add(log, 50, up=50, sampling="margin")
-    assert "Too few to tell: 0 predictions, and 20 or more are needed" in words(open_page())
+    assert "Too few to tell: 0 predictions, and 20 or more are needed" in words(ask())
     add(log, 40, up=30, sampling="random")
-    page = open_page()
+    page = ask()
     assert "Accuracy in general: 75 % (95 % interval 60 to 86 %)" in words(page)
     assert "from 40 predictions that chance chose" in words(page)
     page.button(key="Show what was drawn by chance").click().run()
@@ -126,7 +106,7 @@ def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: Feedback
 def test_one_model_is_told_from_another(log: FeedbackLog) -> None:
     add(log, 30, up=30, revision="old")
     add(log, 30, up=15, revision="new")
-    page = open_page("Confident mistakes")
+    page = ask("Confident mistakes")
     assert "of 60 ratings, 25 %" in words(page)
     page.selectbox(key="revision").select_index(1).run()
     newest = next(iter(insights.revisions(log)))
@@ -136,7 +116,7 @@ def test_one_model_is_told_from_another(log: FeedbackLog) -> None:
 
 def test_a_rating_made_on_another_page_changes_them(log: FeedbackLog) -> None:
     add(log, 39, up=39)
-    page = open_page("Over time")
+    page = ask("Over time")
     assert "39 ratings: 100 % (" in words(page)
     (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
     page.query_params["p"] = str(stored.prediction.id)
@@ -150,7 +130,7 @@ def test_a_rating_made_on_another_page_changes_them(log: FeedbackLog) -> None:
 def test_what_is_behind_a_chart_narrows_the_table(log: FeedbackLog) -> None:
     add(log, 12, up=9, label="positive")
     add(log, 5, up=1, label="negative", blind=True)
-    page = open_page("What is mistaken for what?")
+    page = ask("What is mistaken for what?")
     for chosen, expected, shown in (
         (Filter(label="positive", truth="neutral"), 3, "predicted positive, right is neutral"),
         (Filter(tenth=9, verdict="up"), 10, "rated up, score 0.9 to 1.0"),
@@ -191,6 +171,4 @@ def test_a_log_that_fails_half_way_is_one_sentence(
         raise LogUnavailable("The feedback log is gone.")
 
     monkeypatch.setattr(insights, method, fail)
-    page = AppTest.from_file(ROOT / "streamlit_app.py", default_timeout=60)
-    page.switch_page("app_pages/feedback.py").run()
-    assert "is gone" in page.error[0].value
+    assert "is gone" in open_page("feedback").error[0].value

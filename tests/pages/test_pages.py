@@ -1,7 +1,6 @@
 """Each page as a session runs it, with the real model and a real log."""
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,69 +9,11 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable
 from feedback.records import Filter
-from settings import ROOT, SettingsError
+from settings import SettingsError
 from tests.making import entry, labels, rating
+from tests.pages.steps import SCRIPT, html, open_page, predict, thumbs
 from ui import shared
 from ui.text import as_markdown
-
-SCRIPT = ROOT / "streamlit_app.py"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def loaded_once() -> Iterator[None]:
-    """The model is loaded once for the module; tests clear the other singletons only."""
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("DATABASE_URL", raising=False)
-    path = tmp_path / "log.db"
-    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(path))
-    monkeypatch.setattr("ui.visits._cookie", lambda: "")  # AppTest has no browser to keep one
-    shared.settings.clear()
-    shared.log.clear()
-    return path
-
-
-@pytest.fixture
-def log(database: Path) -> FeedbackLog:
-    return shared.log()
-
-
-def open_page(name: str = "", **query: str) -> AppTest:
-    page = AppTest.from_file(SCRIPT, default_timeout=60)
-    for key, value in query.items():
-        page.query_params[key] = value
-    page.run()
-    if name:
-        page.switch_page(f"app_pages/{name}.py").run()
-    assert not page.exception
-    return page
-
-
-def predict(page: AppTest, text: str) -> AppTest:
-    page.text_area(key="text").set_value(text)
-    page.button[_predict_index(page)].click().run()
-    assert not page.exception
-    return page
-
-
-def _predict_index(page: AppTest) -> int:
-    return [button.label for button in page.button].index("Predict")
-
-
-def html(page: AppTest) -> str:
-    return "\n".join(element.proto.body for element in page.get("html"))
-
-
-def thumbs(page: AppTest, value: int | None) -> AppTest:
-    page.feedback[0].set_value(value).run()
-    assert not page.exception
-    return page
-
 
 # --- Try ------------------------------------------------------------------------------------------
 

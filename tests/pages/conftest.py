@@ -1,0 +1,35 @@
+"""Pages run as sessions run them: the real model, and a log of each test's own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+from feedback import FeedbackLog
+from ui import shared
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once() -> Iterator[None]:
+    """The model is loaded once for a module; tests clear the other singletons only."""
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a log that is not there yet."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    path = tmp_path / "log.db"
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(path))
+    monkeypatch.setattr("ui.visits._cookie", lambda: "")  # AppTest has no browser to keep one
+    for cached in (shared.settings, shared.log, shared.batches, shared.hand_outs):
+        cached.clear()
+    return path
+
+
+@pytest.fixture
+def log(database: Path) -> FeedbackLog:
+    return shared.log()
