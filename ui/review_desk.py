@@ -56,7 +56,7 @@ class Desk:
     skipped: list[UUID] = field(default_factory=list)
     said: str = ""  # about the item before
     texts: set[str] = field(default_factory=set)  # of what was before the reviewer
-    pressed_s: float = float("-inf")
+    pressed: tuple[str, float] = ("", 0.0)  # what was last done, and when, in seconds
 
 
 def current() -> Desk:
@@ -169,7 +169,7 @@ def go_on(one: Item) -> None:
     """Goes on; what was not rated is skipped, and comes again when it is asked for."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
     rated = box.newest(one.entry, reviewer, shared.log) is not None
-    if not _is_meant(review, one):
+    if not _is_meant(review, one, "go on"):
         return
     if rated:
         review.rated.append(one)
@@ -188,7 +188,7 @@ def show_skipped() -> None:
 def undo(one: Item) -> None:
     """Takes back the last rating, which was of `one`, and has it looked at again."""
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if not review.rated or review.rated[-1].id != one.id:
+    if _is_held(review, "undo") or not review.rated or review.rated[-1].id != one.id:
         return
     review.rated.pop()
     review.item, review.said = replace(one, again=True), ""
@@ -196,10 +196,16 @@ def undo(one: Item) -> None:
     box.revise(one.entry, reviewer, shared.log, retracted=True)
 
 
-def _is_meant(review: Desk, one: Item) -> bool:
+def _is_held(review: Desk, done: str) -> bool:
+    """Whether a press is one of a key that is held down, which does the same again and again."""
+    (before, before_s), now_s = review.pressed, time.monotonic()
+    review.pressed = (done, now_s)
+    return done == before and now_s - before_s < HELD_KEY_S
+
+
+def _is_meant(review: Desk, one: Item, done: str) -> bool:
     """Whether a press is for the item that is there, and not one of a key that is held down."""
-    before_s, review.pressed_s = review.pressed_s, time.monotonic()
-    if review.pressed_s - before_s < HELD_KEY_S or review.item is None or review.item.id != one.id:
+    if _is_held(review, done) or review.item is None or review.item.id != one.id:
         return False
     review.texts.add(one.entry.prediction.input)
     return True
@@ -207,7 +213,7 @@ def _is_meant(review: Desk, one: Item) -> bool:
 
 def _rate(one: Item, said: str, **changes: Any) -> None:
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if not _is_meant(review, one):
+    if not _is_meant(review, one, "rate"):
         return
     if not changes.get("blind") and (seen := why.in_sight(one.id)):
         changes["attribution"] = seen

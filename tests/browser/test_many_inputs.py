@@ -76,6 +76,12 @@ def test_batches_then_review_by_keyboard_then_insights(page: Page, tmp_path: Pat
             taken = page.get_by_role("button", name=re.compile(rf"^(Right|Wrong|\w+) {key}$", re.I))
             page.keyboard.press(key if taken.count() else "y")  # the number of what was predicted
             expect(page.get_by_text(f"{number} rated in this visit")).to_be_visible()
+        settled(page)
+        page.keyboard.press("z")
+        expect(page.get_by_text("4 rated in this visit")).to_be_visible()
+        settled(page)
+        page.keyboard.press("y")
+        expect(page.get_by_text("5 rated in this visit")).to_be_visible()
 
         page.get_by_role("link", name="Feedback").click()
         expect(metric(page, "Rated")).to_have_text("5")

@@ -96,6 +96,23 @@ def test_a_key_that_is_held_down_rates_once(
     assert log.counts().up == 1
     assert text(page) == "text 1"
     assert "1 rated in this visit" in page.caption[-1].value
+    click(page, "Undo the last")  # another key, however soon
+    assert (log.counts().up, text(page)) == (0, "text 0")
+    click(page, "Right")
+    assert log.counts().up == 1
+
+
+def test_a_key_that_is_held_down_undoes_once(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(log, 5)
+    page = open_page("review")
+    for _ in range(3):
+        click(page, "Right")
+    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
+    click(page, "Undo the last")
+    click(page, "Undo the last")
+    assert log.counts().up == 2
 
 
 def test_a_text_that_was_rated_does_not_come_again_at_once(log: FeedbackLog) -> None:
