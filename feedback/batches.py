@@ -158,9 +158,10 @@ def store(log: FeedbackLog, batch: Batch, done: Sequence[tuple[int, Entry | str]
         .where(batch_rows.c.batch_id == batch.id, batch_rows.c.number == sa.bindparam("row"))
         .values(prediction_id=sa.bindparam("made"), problem=sa.bindparam("why"))
     )
+    stored = [entry_values(one) for _, one in made]
     with log.database.connect(write=True) as connection:
-        insert_new(connection, predictions, [entry_values(one) for _, one in made])
-        note_labels(connection, {one.prediction.label for _, one in made})
+        insert_new(connection, predictions, stored)
+        note_labels(connection, {values["label"] for values in stored})
         connection.execute(change, changes)
 
 

@@ -28,6 +28,11 @@ def unstorable(text: str) -> str:
     return _STORED.sub(lambda found: chr(int(found[1], 16)), text)
 
 
+def joined(text: str) -> str:
+    """`text` as it comes back from JSON: two surrogates that are a pair are one character there."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+
+
 def guarded(cell: str) -> str:
     """`cell` with a leading quote if a spreadsheet could take it for a formula."""
     return f"'{cell}" if _FORMULA.match(cell) else cell

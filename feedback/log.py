@@ -55,9 +55,10 @@ class FeedbackLog:
 
     def record(self, entry: Entry) -> None:
         """Stores a prediction once, however often it is called with it."""
+        values = entry_values(entry)
         with self.database.connect(write=True) as connection:
-            insert_or(connection, predictions, entry_values(entry), then={})
-            note_labels(connection, [entry.prediction.label])
+            insert_or(connection, predictions, values, then={})
+            note_labels(connection, [values["label"]])
 
     def rate(self, rating: Rating) -> bool:
         """Stores a rating unless it says what its reviewer's newest already says.
@@ -90,10 +91,11 @@ class FeedbackLog:
 
     def add(self, entries: Iterable[Entry], revisions: Iterable[Rating]) -> Added:
         """Stores what is not there yet, all or nothing; what is there stays as it is."""
-        stored, rows = list(entries), [_rating_values(rating) for rating in revisions]
+        stored = [entry_values(entry) for entry in entries]
+        rows = [_rating_values(rating) for rating in revisions]
         with self.database.connect(write=True) as connection:
-            made = insert_new(connection, predictions, [entry_values(entry) for entry in stored])
-            note_labels(connection, {entry.prediction.label for entry in stored})
+            made = insert_new(connection, predictions, stored)
+            note_labels(connection, {values["label"] for values in stored})
             with recounted(connection, {row["prediction_id"] for row in rows}):
                 rated = insert_new(connection, ratings, rows)
         return Added(made[0], rated[0], made[1] + rated[1])

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from feedback.escape import joined
 from model.prediction import Prediction, output_from_json, output_to_json
 
 Verdict = Literal["up", "down"]
@@ -129,7 +130,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "params": dict(prediction.params),
         "input": prediction.input,
         "output": output_to_json(prediction.output),
-        "label": prediction.label,
+        "label": joined(prediction.label),  # as in the output, which is JSON
         "score": prediction.score,
         "margin": prediction.margin,
         "truncated": prediction.truncated,

@@ -1,10 +1,12 @@
 """The escapes are reversible for every string, and reach every string that needs them."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback.escape import guarded, storable, unguarded, unstorable
+from feedback.escape import guarded, joined, storable, unguarded, unstorable
 
 any_text = st.text(st.characters()) | st.text(st.sampled_from("\x10\x00\ud8000af='+-@\t\r\n ＝"))
 
@@ -17,6 +19,11 @@ def test_storable_is_reversible(text: str) -> None:
 @given(any_text)
 def test_storable_can_be_stored(text: str) -> None:
     assert b"\0" not in storable(text).encode("utf-8")
+
+
+@given(any_text | st.text(st.sampled_from("\ud800\udbff\udc00\udfffa")))
+def test_joined_is_what_json_gives_back(text: str) -> None:
+    assert joined(text) == json.loads(json.dumps(text))
 
 
 @given(any_text)
