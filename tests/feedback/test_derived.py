@@ -23,6 +23,12 @@ LABELS = ("joy", "rage", "a label that is longer than an index may hold " * 200)
 START = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def patient_writers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes of writing at once is tested, and not how long one waits for the others."""
+    monkeypatch.setattr("feedback.database.BUSY_TIMEOUT_S", 60)
+
+
 def newest(said: list[tuple[Entry, Rating]]) -> list[tuple[Entry, Rating]]:
     """The ratings that count, found the slow way."""
     last: dict[tuple[Any, str], tuple[Entry, Rating]] = {}
