@@ -12,17 +12,19 @@ st.markdown(
 )
 desk.store()
 
-queue = st.segmented_control(
-    "Predictions", list(QUEUES), format_func=QUEUES.__getitem__, default="new", required=True
-)
-# Not a toggle: a checkbox with the focus would swallow the keys.
-output = st.segmented_control(
-    "Output",
-    ["Shown", "Blind"],
-    default="Shown",
-    required=True,
-    help="Blind: you say what is right before you see what the model said, which cannot sway you.",
-)
+with st.container(horizontal=True):
+    queue = st.segmented_control(
+        "Predictions", list(QUEUES), format_func=QUEUES.__getitem__, default="new", required=True
+    )
+    # Not a toggle: a checkbox with the focus would swallow the keys.
+    output = st.segmented_control(
+        "Output",
+        ["Shown", "Blind"],
+        default="Shown",
+        required=True,
+        help="Blind: you say what is right before you see what the model said, which cannot sway "
+        "you.",
+    )
 blind = output == "Blind"
 review = review_desk.current()
 item = review_desk.item(queue, blind=blind)

@@ -116,7 +116,7 @@ def labels_html(counted: list[tuple[str, int]]) -> str:
         bar_html(
             shared.name_of(label) or "none",
             count / every,
-            f"{count:,}",
+            f"{count:,} · {percent(count / every)}",
             is_chosen=True,
         )
         for label, count in counted[:LABELS]
@@ -129,7 +129,7 @@ def labels_html(counted: list[tuple[str, int]]) -> str:
 def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
     """The predictions, some at a time, each with its thumbs."""
     page_key = f"batch-page-{batch.id}"
-    again: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 200}
+    again: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 165}
     with st.container(horizontal=True):
         how = "By margin: how far ahead the label is of the next one."
         order = st.selectbox(

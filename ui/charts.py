@@ -22,6 +22,7 @@ PICKED = "picked"  # the selection's name; what it holds is one of these, in thi
 DAY, NAME, CELL, TENTH = ("date", "verdict"), ("name",), ("output", "truth"), ("tenth",)
 ROW_PX = 30
 GAP = 0.004  # between the columns of two tenths
+FEW_LABELS, SHORT_CHARS = 4, 10  # fit below their columns on a phone; others are turned
 FAINT = 0.35  # the opacity of what is too few to tell
 
 
@@ -135,11 +136,18 @@ def confusion(found: Confusion) -> Spec:
         if (n := found.cells.get((output, truth), 0))
     ]
     order = list(found.labels)
-    quiet: Any = {"labelLimit": 110, "ticks": False, "domain": False, "grid": False}
+    quiet: Any = {
+        "labelLimit": 110,
+        "labelFlush": False,  # else the first and the last are off the middle of their cells
+        "ticks": False,
+        "domain": False,
+        "grid": False,
+    }
+    fits = len(order) <= FEW_LABELS and max(map(len, order)) <= SHORT_CHARS
     base = _chart(rows).encode(
         x=alt.X("truth:N")
         .scale(domain=order)
-        .axis(**quiet, labelAngle=-60, labelOverlap=False)
+        .axis(**quiet, labelAngle=0 if fits else -60, labelOverlap=False)
         .title("right is"),
         y=alt.Y("output:N").scale(domain=order).axis(**quiet).title("it said"),
         tooltip=[

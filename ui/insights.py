@@ -77,9 +77,10 @@ def _right(log: FeedbackLog, of: Revision | None) -> None:
             f"**Accuracy in general: {figures.share(drawn)}**, from {drawn.n:,} predictions that "
             "chance chose, as most of their reviewers say."
         )
-    st.page_link("app_pages/review.py", label="Review", icon=":material/rate_review:")
-    if drawn.n:
-        _link("Show what was drawn by chance", Filter(sampling="random", revision=of))
+    with st.container(horizontal=True):
+        st.page_link("app_pages/review.py", label="Review some", icon=":material/rate_review:")
+        if drawn.n:
+            _link("Show what was drawn by chance", Filter(sampling="random", revision=of))
     outputs = insights.by_output(log, of, limit=MAX_BARS)
     if not outputs.shares:
         st.caption("By label: its outputs have none.")

@@ -74,7 +74,7 @@ def _left_out(replay: Replay) -> list[str]:
     unknown = replay.score.counts["unknown"]
     said = []
     if unknown:
-        said.append(f"Of {unknown:,} new answers nobody said whether they are right.")
+        said.append(f"Of {unknown:,} new answers nobody has said whether they are right.")
     if divided := replay.left_out["divided"]:
         said.append(f"Left out, as reviewers are divided: {divided:,}.")
     if repeated := replay.left_out["repeated"]:
