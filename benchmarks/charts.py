@@ -17,14 +17,16 @@ QUESTIONS = '[data-variant="pills"]'
 # Milliseconds from a click to the frame after the one in which the script is over and every chart
 # has its marks.
 CLICK = """
-([selector, question]) => new Promise(resolve => {
+([selector, question]) => new Promise((resolve, reject) => {
+  setTimeout(() => reject(new Error(`no answer to ${question}`)), 30000);
   const app = document.querySelector('[data-testid="stApp"]');
   const every = [...document.querySelectorAll(selector)];
   const started = performance.now();
-  let hasRun = false;
+  let hasRun = false;  // a run can be over before the next frame
+  const noted = {attributes: true, attributeFilter: ["data-test-script-state"]};
+  new MutationObserver(() => { hasRun = true; }).observe(app, noted);
   const look = () => {
     const running = app.dataset.testScriptState !== "notRunning";
-    hasRun ||= running;
     const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')];
     const drawn = charts.every(chart => chart.querySelector(".marks"));
     if (hasRun && !running && drawn && !document.querySelector('[data-stale="true"]')) {
@@ -46,6 +48,7 @@ def main(url: str) -> dict[str, float]:
         page = browser.new_page()
         page.goto(f"{url}/feedback")
         page.get_by_test_id("stVegaLiteChart").first.wait_for(timeout=OPENING_MS)
+        page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
         first, *others = page.locator(QUESTIONS).all_inner_texts()
         times_ms: dict[str, list[float]] = {question: [] for question in (first, *others)}
         for _ in range(ROUNDS):

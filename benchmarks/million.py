@@ -86,7 +86,7 @@ def every_insight(log: FeedbackLog) -> Iterator[Callable[[], object]]:
     for of in (None, list(insights.revisions(log))[-1]):
         for question in (
             insights.by_day,
-            insights.drawn_by_chance,
+            partial(insights.drawn_by_chance, share=0.2),
             insights.reliability,
             insights.blind,
             insights.surest_mistakes,
@@ -111,7 +111,7 @@ def every_filter(log: FeedbackLog) -> Iterator[Filter]:
         Filter(rated=True, day=START.date(), verdict="down"),
         Filter(rated=True, blind=True),
         Filter(rated=True, blind=False),
-        Filter(rated=True, sampling="random"),
+        Filter(rated=True, drawn_to=int(0.2 * records.DRAWS)),
         Filter(rated=True, disputed=True),
     )
     oldest = list(insights.revisions(log))[-1]

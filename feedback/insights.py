@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from feedback.derived import SCORE_BINS, counts
+from feedback.derived import SCORE_BINS
 from feedback.log import FeedbackLog
-from feedback.records import Revision, Tally
+from feedback.records import DRAWS, Revision, Tally
 from feedback.statistics import (
     Agreement,
     Bin,
@@ -22,9 +22,11 @@ from feedback.statistics import (
     too_few,
     wilson_interval,
 )
-from feedback.tables import judgements, pairs, predictions, ratings, splits, tallies
+from feedback.tables import judgements, pairs, predictions, splits, tallies
 
 Ends = tuple[float, float]
+NEARLY_ALL = 0.95
+MAX_DRAWN = 20_000  # their interval is 1.4 points wide at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,15 @@ class Reviewing:
 
 
 @dataclass(frozen=True, slots=True)
+class Drawn:
+    """The predictions that chance chose, up to the draw `last`: so many of them are not rated."""
+
+    right: Share
+    unrated: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Blind:
     """Thumbs up given before and after the output was seen, and how far the shares differ."""
 
@@ -146,30 +157,47 @@ def by_day(log: FeedbackLog, of: Revision | None = None) -> list[Tally]:
     return [Tally(*row) for row in _rows(log, question.group_by("day").order_by("day"))]
 
 
-def drawn_by_chance(log: FeedbackLog, of: Revision | None = None) -> Share:
+def drawn_by_chance(log: FeedbackLog, of: Revision | None = None, *, share: float) -> Drawn:
     """The predictions that are right among those that chance chose, whoever rated them and why.
 
-    Those are all up to where the random part of the review queue has come (see feedback.queue), so
-    that it does not matter which of them somebody had rated for another reason. Right is what most
-    ratings say; where they are divided, a prediction is left out.
+    `share` is that of the predictions which the review queue draws (see feedback.queue). They are
+    read in its order for as far as nearly all are rated: beyond, those that are rated would be
+    those that somebody chose. The first 20,000 tell all that can be told. Right is what most
+    ratings say; where they are divided, a prediction says neither.
     """
-    drawn_so_far = (
-        sa.select(sa.func.max(predictions.c.draw))
-        .select_from(ratings.join(predictions))
-        .where(sa.text("ratings.sampling = 'random'"), counts)  # spelled as the index is
-        .scalar_subquery()
-    )
-    rated, down = predictions.c.rated, predictions.c.down
-    right = sa.func.coalesce(sa.func.sum(sa.case((down * 2 < rated, 1), else_=0)), 0)
-    question = sa.select(right, sa.func.count()).where(
-        predictions.c.draw <= drawn_so_far, rated > 0, down * 2 != rated
+    table = predictions.c
+    drawn = sa.select(table.id, table.draw, table.rated, table.down).where(
+        table.draw < int(share * DRAWS), table.source != "compare"
     )
     if of is not None:
-        question = question.where(
-            predictions.c.model_id == of.model_id, predictions.c.model_revision == of.model_revision
+        drawn = drawn.where(
+            table.model_id == of.model_id, table.model_revision == of.model_revision
         )
-    ((some, n),) = _rows(log, question)
-    return Share(int(some), int(n))
+    first = drawn.order_by(table.draw, table.id).limit(MAX_DRAWN).subquery()
+    so_far: dict[str, Any] = {"order_by": (first.c.draw, first.c.id), "rows": (None, 0)}
+    walked = sa.select(
+        first,
+        sa.func.count().over(**so_far).label("place"),
+        _count(first.c.rated > 0).over(**so_far).label("rated_to_here"),
+    ).cte("walked")
+    reach = (
+        sa.select(sa.func.max(walked.c.place))
+        .where(walked.c.rated_to_here >= NEARLY_ALL * walked.c.place)
+        .scalar_subquery()
+    )
+    is_right = 2 * walked.c.down < walked.c.rated  # none of no ratings
+    question: sa.Select[Any] = sa.select(
+        _count(is_right),
+        _count(2 * walked.c.down != walked.c.rated),
+        _count(walked.c.rated == 0),
+        sa.func.max(walked.c.draw),
+    ).where(walked.c.place <= reach)
+    ((right, told, unrated, last),) = _rows(log, question)
+    return Drawn(Share(right, told), unrated, -1 if last is None else last)
+
+
+def _count(condition: sa.ColumnElement[bool]) -> sa.Function[int]:
+    return sa.func.count(sa.case((condition, 1)))
 
 
 def by_output(log: FeedbackLog, of: Revision | None = None, *, limit: int) -> Ranked:

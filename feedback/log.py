@@ -320,16 +320,15 @@ def _has_verdict(chosen: Filter) -> bool:
 
 
 def _asks_ratings(chosen: Filter) -> bool:
-    said = (chosen.truth, chosen.day, chosen.sampling, chosen.blind is not None)
+    said = (chosen.truth, chosen.day, chosen.blind is not None)
     return _has_verdict(chosen) or any(said)
 
 
 def _is_kept(chosen: Filter) -> bool:
     """Whether `judgements` knows how many ratings there are."""
     rated = chosen.rated or _asks_ratings(chosen)
-    return rated and not (
-        chosen.verdict == "unrated" or chosen.text or chosen.day or chosen.disputed
-    )
+    narrowed = (chosen.verdict == "unrated", chosen.text, chosen.day, chosen.disputed)
+    return rated and chosen.drawn_to is None and not any(narrowed)
 
 
 def _judged(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
@@ -340,7 +339,6 @@ def _judged(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
         "truth": chosen.truth or None,
         "score_bin": chosen.tenth,
         "blind": chosen.blind,
-        "sampling": chosen.sampling or None,
         "model_id": revision and revision.model_id,
         "model_revision": revision and revision.model_revision,
     }
@@ -368,5 +366,6 @@ def _behind(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
         yield current.c.created_at < start + timedelta(days=1)
     if chosen.blind is not None:
         yield current.c.blind.is_(chosen.blind)
-    if chosen.sampling:
-        yield current.c.sampling == chosen.sampling
+    if chosen.drawn_to is not None:
+        yield predictions.c.draw <= chosen.drawn_to
+        yield predictions.c.source != "compare"

@@ -69,7 +69,7 @@ class Filter:
 
     `verdict` is up, down or unrated, `text` a substring, `truth` the one label that is right by a
     rating, `tenth` of the score (0 to 9), `day` that of the rating (UTC), `disputed` where a
-    prediction has ratings up and down.
+    prediction has ratings up and down, `drawn_to` the last draw (see feedback.insights.Drawn).
     """
 
     verdict: str = ""
@@ -79,7 +79,7 @@ class Filter:
     tenth: int | None = None
     day: date | None = None
     blind: bool | None = None
-    sampling: str = ""
+    drawn_to: int | None = None
     disputed: bool = False
     rated: bool = False
     revision: Revision | None = None

@@ -71,7 +71,7 @@ def _parts(behind: Filter) -> list[str]:
         f"rated on {behind.day}": behind.day,
         "rated before the output was shown": blind is True,
         "rated after the output was shown": blind is False,
-        "drawn by chance": behind.sampling == "random",
+        "chosen by chance": behind.drawn_to is not None,
         "reviewers disagree": behind.disputed,
         revision_name(behind.revision) if behind.revision else "": behind.revision,
     }

@@ -66,21 +66,25 @@ def _revision(revisions: Iterable[Revision]) -> Revision | None:
 
 
 def _right(log: FeedbackLog, of: Revision | None) -> None:
-    drawn = insights.drawn_by_chance(log, of)
-    if drawn.too_few:
+    drawn = insights.drawn_by_chance(log, of, share=shared.settings().review.random_share)
+    if drawn.right.too_few:
         st.markdown(
-            f"**Accuracy in general.** {figures.too_few(drawn.n, 'prediction')} It takes "
-            "predictions that chance chose and not a person; the Review page hands out some."
+            f"**Accuracy in general.** {figures.too_few(drawn.right.n, 'prediction')} It takes "
+            "predictions that chance chose and not a person, and ratings of nearly all of them; "
+            "the Review page hands them out."
         )
     else:
+        has = "has" if drawn.unrated == 1 else "have"
+        left = f" {drawn.unrated:,} of those that it chose {has} no rating yet."
+        unrated = left if drawn.unrated else ""
         st.markdown(
-            f"**Accuracy in general: {figures.share(drawn)}**, from {drawn.n:,} predictions that "
-            "chance chose, as most of their reviewers say."
+            f"**Accuracy in general: {figures.share(drawn.right)}**, from {drawn.right.n:,} "
+            f"predictions that chance chose, as most of their reviewers say.{unrated}"
         )
     with st.container(horizontal=True):
         st.page_link("app_pages/review.py", label="Review some", icon=":material/rate_review:")
-        if drawn.n:
-            _link("Show what was drawn by chance", Filter(sampling="random", revision=of))
+        if drawn.right.n:
+            _link("Show what chance chose", Filter(drawn_to=drawn.last, revision=of))
     outputs = insights.by_output(log, of, limit=MAX_BARS)
     if not outputs.shares:
         st.caption("By label: its outputs have none.")

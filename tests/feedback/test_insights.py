@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,14 +22,15 @@ from sklearn.metrics import (
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from feedback import Entry, FeedbackLog, Rating, insights
-from feedback.insights import Share
-from feedback.records import Filter, Revision, drawn
+from feedback.insights import Drawn, Share
+from feedback.records import DRAWS, Filter, Revision, drawn
 from model.prediction import ScoredLabels, Span, Spans
-from tests.making import entry, labels, rating
+from tests.making import entry, entry_drawn, labels, rating
 
 LABELS = ("joy", "rage", "fear", "名 \ud800\0 " + "long " * 300)
 REVIEWERS = ("Ada", "Bob", "名", "Dan")
 REVISIONS = (Revision("model/bundled", "a"), Revision("model/bundled", "b"))
+SHARE = 0.6  # of the predictions that are drawn by chance
 START = datetime(2026, 5, 1, 23, 50, tzinfo=UTC)
 Said = list[tuple[Entry, Rating]]
 
@@ -52,7 +54,9 @@ def _entry(draw: random.Random) -> Entry:
     if draw.random() < 0.1:
         output = Spans((Span("PER", 0.9, 0, 1),) if draw.random() < 0.5 else ())
     revision = draw.choice(REVISIONS)
-    return entry(output=output, model_id=revision.model_id, model_revision=revision.model_revision)
+    of = {"model_id": revision.model_id, "model_revision": revision.model_revision}
+    source = "compare" if draw.random() < 0.1 else "page"
+    return replace(entry(output=output, **of), source=source)
 
 
 def _rating(of: Entry, who: str, draw: random.Random) -> Rating:
@@ -98,22 +102,30 @@ def share(of: Said, holds: Callable[[Rating], bool] = lambda one: one.verdict ==
     return Share(sum(holds(one) for _, one in of), len(of))
 
 
-def by_chance(said: Said, now: Said) -> Share:
-    """By prediction, up to the last one that a queue has drawn, of whatever model."""
-    drawn_so_far = [drawn(one.prediction_id) for _, one in current(said, None) if is_random(one)]
+def by_chance(entries: list[Entry], now: Said, of: Revision | None) -> Drawn:
+    """In the order of the draw, up to the last place where 19 of 20 were rated."""
     verdicts: dict[Any, list[int]] = {}
     for _, one in now:
-        if drawn(one.prediction_id) <= max(drawn_so_far, default=-1):
-            verdicts.setdefault(one.prediction_id, []).append(1 if one.verdict == "up" else -1)
-    sums = [sum(every) for every in verdicts.values() if sum(every)]
-    return Share(sum(one > 0 for one in sums), len(sums))
+        verdicts.setdefault(one.prediction_id, []).append(1 if one.verdict == "up" else -1)
+    chosen = sorted(
+        drawn(one.prediction.id)
+        for one in entries
+        if drawn(one.prediction.id) < SHARE * DRAWS and one.source != "compare" and is_of(one, of)
+    )
+    said = {drawn(one): every for one, every in verdicts.items()}
+    rated = [draw in said for draw in chosen]
+    reach = max((n for n in range(len(chosen) + 1) if sum(rated[:n]) >= 0.95 * n), default=0)
+    sums = [sum(said[draw]) for draw in chosen[:reach] if draw in said]
+    told = [one > 0 for one in sums if one]
+    last = chosen[reach - 1] if reach else -1
+    return Drawn(Share(sum(told), len(told)), reach - len(sums), last)
 
 
-def is_random(one: Rating) -> bool:
-    return one.sampling == "random"
+def is_of(one: Entry, of: Revision | None) -> bool:
+    return of in (None, Revision(one.prediction.model_id, one.prediction.model_revision))
 
 
-def check(log: FeedbackLog, said: Said, of: Revision | None) -> None:
+def check(log: FeedbackLog, entries: list[Entry], said: Said, of: Revision | None) -> None:
     now = current(said, of)
     check_labels(log, now, of)
     check_scores(log, now, of)
@@ -124,7 +136,7 @@ def check(log: FeedbackLog, said: Said, of: Revision | None) -> None:
         for verdict, n in (("up", tally.up), ("down", tally.down))
         if n
     } == days
-    assert insights.drawn_by_chance(log, of) == by_chance(said, now)
+    assert insights.drawn_by_chance(log, of, share=SHARE) == by_chance(entries, now, of)
     judged = insights.blind(log, of)
     assert judged.blind == share([pair for pair in now if pair[1].blind])
     assert judged.seen == share([pair for pair in now if not pair[1].blind])
@@ -247,7 +259,9 @@ def check_filters(log: FeedbackLog, said: Said, of: Revision | None) -> None:
         assert rows(day=tally.day, verdict="down") == tally.down
     judged = insights.blind(log, of)
     assert (rows(blind=True), rows(blind=False)) == (judged.blind.n, judged.seen.n)
-    assert rows(sampling="random") == len([one for _, one in current(said, of) if is_random(one)])
+    last = insights.drawn_by_chance(log, of, share=SHARE).last
+    behind = [on for on, _ in current(said, of) if drawn(on.prediction.id) <= last]
+    assert rows(drawn_to=last) == len([on for on in behind if on.source != "compare"])
     verdicts: dict[Any, Counter[str]] = {}
     for _, one in current(said, of):
         verdicts.setdefault(one.prediction_id, Counter())[one.verdict] += 1
@@ -265,10 +279,10 @@ def check_mistakes(log: FeedbackLog, said: Said, of: Revision | None) -> None:
     assert [one.id for _, one in found if one] == [one for some in expected for one in some]
 
 
-def check_all(log: FeedbackLog, said: Said) -> None:
+def check_all(log: FeedbackLog, entries: list[Entry], said: Said) -> None:
     check_reviewers(log, said)
     for of in (None, *REVISIONS):
-        check(log, said, of)
+        check(log, entries, said, of)
         check_filters(log, said, of)
         check_mistakes(log, said, of)
     counted = Counter(
@@ -289,7 +303,7 @@ def test_they_equal_the_libraries(draw: random.Random, predictions: int, reviewe
         log = FeedbackLog(f"sqlite:///{folder}/log.db")
         entries, said = made(draw, predictions=predictions, reviewers=reviewers)
         log.add(entries, [one for _, one in said])
-        check_all(log, said)
+        check_all(log, entries, said)
         log.close()
 
 
@@ -298,7 +312,7 @@ def test_on_each_database_as_ratings_come_in(log: FeedbackLog, reviewers: int) -
     entries, said = made(random.Random(7), predictions=30, reviewers=reviewers)
     log.add(entries, [])
     stored = [(of, one) for of, one in said if log.rate(one)]
-    check_all(log, stored)
+    check_all(log, entries, stored)
 
 
 def test_the_most_frequent_labels_are_shown_and_the_others_counted(sqlite_log: FeedbackLog) -> None:
@@ -312,6 +326,35 @@ def test_the_most_frequent_labels_are_shown_and_the_others_counted(sqlite_log: F
     assert found.cells == {("e", "e"): 5, ("d", "d"): 4}
 
 
+def test_what_people_choose_to_rate_is_no_estimate(sqlite_log: FeedbackLog) -> None:
+    """Predictions that arrive behind the queue's place, of which somebody rates the wrong ones."""
+
+    def estimate() -> Drawn:
+        return insights.drawn_by_chance(sqlite_log, share=SHARE)
+
+    def add(count: int) -> list[Entry]:
+        made = [entry_drawn("x", below=True, share=SHARE) for _ in range(count)]
+        sqlite_log.add(made, [])
+        return made
+
+    sqlite_log.add([], [rating(one) for one in add(100)])
+    assert estimate().right == Share(100, 100)
+    later = sorted(add(900), key=lambda one: drawn(one.prediction.id))
+    sqlite_log.add([], [rating(one, verdict="down") for one in later[1::9]])
+    assert estimate().right.n < 20
+    sqlite_log.add([], [rating(one) for place, one in enumerate(later) if place % 9 != 1])
+    assert estimate() == Drawn(Share(900, 1000), 0, estimate().last)
+
+
+def test_a_few_that_are_skipped_are_told(sqlite_log: FeedbackLog) -> None:
+    made = [entry_drawn("x", below=True, share=SHARE) for _ in range(100)]
+    made.sort(key=lambda one: drawn(one.prediction.id))
+    sqlite_log.add(made, [rating(one) for one in (*made[:7], *made[10:80])])
+    found = insights.drawn_by_chance(sqlite_log, share=SHARE)
+    assert found == Drawn(Share(77, 77), 4, drawn(made[80].prediction.id))
+    assert insights.drawn_by_chance(sqlite_log, share=0).right == Share(0, 0)
+
+
 def test_the_newest_model_is_first(sqlite_log: FeedbackLog) -> None:
     for day, revision in enumerate("bac"):
         stored = entry(model_revision=revision)
@@ -321,4 +364,4 @@ def test_the_newest_model_is_first(sqlite_log: FeedbackLog) -> None:
 
 
 def test_an_empty_log_has_no_answers(log: FeedbackLog) -> None:
-    check_all(log, [])
+    check_all(log, [], [])

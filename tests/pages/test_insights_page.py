@@ -96,11 +96,15 @@ def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: Feedback
     page = ask()
     assert "Accuracy in general: 75 % (95 % interval 60 to 86 %)" in words(page)
     assert "from 40 predictions that chance chose" in words(page)
-    page.button(key="Show what was drawn by chance").click().run()
-    assert page.button(key="behind_clear").label == "drawn by chance"
+    log.record(entry_drawn("new", below=True))
+    page = ask()
+    assert "from 40 predictions that chance chose" in words(page)
+    assert "1 of those that it chose has no rating yet" in words(page)
+    page.button(key="Show what chance chose").click().run()
+    assert page.button(key="behind_clear").label == "chosen by chance"
     assert "40 rows" in words(page)
     page.button(key="behind_clear").click().run()
-    assert "90 rows" in words(page)
+    assert "91 rows" in words(page)
 
 
 def test_one_model_is_told_from_another(log: FeedbackLog) -> None:
