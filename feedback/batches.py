@@ -15,7 +15,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback.derived import CHUNK, note_labels
+from feedback.derived import CHUNK, chunks, note_labels
 from feedback.escape import guarded, storable
 from feedback.log import FeedbackLog, insert_new
 from feedback.records import Entry, entry_from, entry_values
@@ -70,7 +70,7 @@ class Progress:
 
 
 def create(log: FeedbackLog, batch: Batch, rows: Sequence[BatchRow]) -> None:
-    """Stores a batch with its rows, all or nothing."""
+    """Stores a batch with its rows, all or nothing, once however often it is called with its id."""
     values = {
         "id": batch.id,
         "created_at": batch.created_at,
@@ -82,7 +82,8 @@ def create(log: FeedbackLog, batch: Batch, rows: Sequence[BatchRow]) -> None:
         "rows": batch.rows,
     }
     with log.database.connect(write=True) as connection:
-        connection.execute(sa.insert(batches).values(values))
+        if not insert_new(connection, batches, [values])[0]:
+            return
         for start in range(0, len(rows), CHUNK):
             some = [
                 {
@@ -147,22 +148,38 @@ def waiting(log: FeedbackLog, batch: Batch, *, after: int) -> list[BatchRow]:
 
 
 def store(log: FeedbackLog, batch: Batch, done: Sequence[tuple[int, Entry | str]]) -> None:
-    """Stores what became of rows: a prediction, or why there is none; again does no harm."""
-    made = [(number, one) for number, one in done if isinstance(one, Entry)]
-    changes = [{"row": n, "made": one.prediction.id, "why": ""} for n, one in made]
-    changes += [{"row": n, "made": None, "why": one} for n, one in done if isinstance(one, str)]
-    if not changes:
-        return
+    """Stores what became of rows, a prediction or why there is none, unless that is known already.
+
+    Two processes may be at one batch, and reviewers may have rated what the first one stored.
+    """
+    asked = (
+        sa.select(batch_rows.c.number)
+        .where(batch_rows.c.batch_id == batch.id, batch_rows.c.prediction_id.is_(None))
+        .where(~_has_problem)
+        .with_for_update()
+    )
     change = (
         sa.update(batch_rows)
         .where(batch_rows.c.batch_id == batch.id, batch_rows.c.number == sa.bindparam("row"))
         .values(prediction_id=sa.bindparam("made"), problem=sa.bindparam("why"))
     )
-    stored = [entry_values(one) for _, one in made]
     with log.database.connect(write=True) as connection:
-        insert_new(connection, predictions, stored)
-        note_labels(connection, {values["label"] for values in stored})
-        connection.execute(change, changes)
+        for some in chunks(done):
+            numbers = [number for number, _ in some]
+            open_ = set(connection.execute(asked.where(batch_rows.c.number.in_(numbers))).scalars())
+            made = {
+                n: entry_values(one) for n, one in some if isinstance(one, Entry) and n in open_
+            }
+            changes = [{"row": n, "made": values["id"], "why": ""} for n, values in made.items()]
+            changes += [
+                {"row": n, "made": None, "why": one}
+                for n, one in some
+                if isinstance(one, str) and n in open_
+            ]
+            insert_new(connection, predictions, list(made.values()))
+            note_labels(connection, {values["label"] for values in made.values()})
+            if changes:
+                connection.execute(change, changes)
 
 
 def problems(log: FeedbackLog, batch: Batch) -> list[BatchRow]:
@@ -240,9 +257,18 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
 
 def made_columns(columns: Sequence[str]) -> list[str]:
     """The names of what a batch adds to a file, none of which the file has."""
-    names = (*MADE, "problem")
-    taken = set(columns)
-    return [name if name not in taken else f"{name} (Tryout)" for name in names]
+    return distinct_names((*columns, *MADE, "problem"))[len(columns) :]
+
+
+def distinct_names(wanted: Iterable[str]) -> list[str]:
+    """The names, of which those that were there before have a number."""
+    names: dict[str, None] = {}
+    for name in wanted:
+        free, again = name, 2
+        while free in names:
+            free, again = f"{name} ({again})", again + 1
+        names[free] = None
+    return list(names)
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[Any]:

@@ -186,12 +186,13 @@ def drawn_by_chance(log: FeedbackLog, of: Revision | None = None, *, share: floa
         .scalar_subquery()
     )
     is_right = 2 * walked.c.down < walked.c.rated  # none of no ratings
-    question: sa.Select[Any] = sa.select(
+    answers: list[Any] = [
         _count(is_right),
         _count(2 * walked.c.down != walked.c.rated),
         _count(walked.c.rated == 0),
         sa.func.max(walked.c.draw),
-    ).where(walked.c.place <= reach)
+    ]
+    question = sa.select(*answers).where(walked.c.place <= reach)
     ((right, told, unrated, last),) = _rows(log, question)
     return Drawn(Share(right, told), unrated, -1 if last is None else last)
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from feedback.derived import insert_or
 from feedback.errors import FeedbackError
-from feedback.escape import guarded
+from feedback.escape import guarded, storable
 from feedback.log import FeedbackLog
 from feedback.statistics import sign_test
 from feedback.tables import predictions, preferences
@@ -156,11 +156,11 @@ def _exported(last: UUID) -> sa.Select[Any]:
 
 
 def _cell(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else guarded(str(value))
+    return value.isoformat() if isinstance(value, datetime) else guarded(storable(str(value)))
 
 
 def _lines(rows: list[list[str]], *, bom: bool = False) -> bytes:
     buffer = io.StringIO("\ufeff" if bom else "")
     buffer.seek(0, io.SEEK_END)
     csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode("utf-8", "replace")
+    return buffer.getvalue().encode()

@@ -45,12 +45,12 @@ def to_review(
             mine = sa.exists().where(
                 ratings.c.prediction_id == _columns.id, ratings.c.reviewer == reviewer, counts
             )
-            rows = connection.execute(question.where(~mine).limit(wanted)).mappings()
-            found += (entry_from(dict(row)) for row in rows)
-            found = [entry for entry in found if entry.prediction.id not in without]
-            if len(found) >= limit:
-                break
-    return found[:limit]
+            for row in connection.execute(question.where(~mine).limit(wanted)).mappings():
+                if row["id"] not in without:
+                    found.append(entry_from(dict(row)))
+                if len(found) == limit:
+                    return found
+    return found
 
 
 def _questions(sampling: Sampling, bound: int) -> Sequence[sa.Select[Any]]:

@@ -55,9 +55,12 @@ def _piece(
 ) -> tuple[list[Rated], UUID | None]:
     """Some rated predictions older than `before`, and up to where they go, None at the end."""
     older = sa.true() if before is None else ratings.c.prediction_id < before
+    of_task = sa.exists().where(
+        predictions.c.id == ratings.c.prediction_id, predictions.c.task == task
+    )
     ids = (
         sa.select(ratings.c.prediction_id)
-        .where(counts, older)
+        .where(counts, older, sa.true() if task is None else of_task)
         .distinct()
         .order_by(ratings.c.prediction_id.desc())
         .limit(AT_ONCE)
@@ -65,8 +68,6 @@ def _piece(
     with log.database.connect() as connection:
         chosen = list(connection.execute(ids).scalars())
         entries = sa.select(predictions).where(predictions.c.id.in_(chosen))
-        if task is not None:
-            entries = entries.where(predictions.c.task == task)
         found = connection.execute(entries.order_by(predictions.c.id.desc())).mappings().all()
         said: dict[UUID, list[Rating]] = {}
         judged = sa.select(current).where(current.c.prediction_id.in_(chosen))

@@ -291,13 +291,18 @@ class Model:
         """Whether the task is text generation, which `stream` shows as it goes."""
         return self.info.task == TextGeneration.name
 
-    def stream(self, text: str, params: Mapping[str, Any] | None = None) -> Generation:
-        """A text that is being generated, to be read while it grows; see `class Generation`."""
+    def stream(
+        self, text: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False
+    ) -> Generation:
+        """A text that is being generated, to be read while it grows; see `class Generation`.
+
+        A `bulk` text lets others go first, and goes on though nobody reads it.
+        """
         if not self.generates:
             raise InputError(f"The task {self.info.task} gives its output at once: use submit.")
-        (work,) = self._works(Request((text,), params or {}), readers_stay=False)
+        (work,) = self._works(Request((text,), params or {}), readers_stay=bulk)
         generation = cast(Generation, work.generation)
-        generation.future = self._submit(work)
+        generation.future = self._submit(work, bulk=bulk)
         return generation
 
     def warm_up(self) -> None:

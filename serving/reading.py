@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
+from feedback.batches import distinct_names
 from feedback.escape import guarded, storable
 from serving.decoding import Decoded, decode, undecoded_byte
 from serving.delimited import (
@@ -294,15 +295,8 @@ def _is_number(cell: str) -> bool:
 
 def _names(cells: Iterable[str]) -> tuple[str, ...]:
     """The cells as names of columns: none empty, none twice."""
-    names: dict[str, None] = {}
-    for place, cell in enumerate(cells, start=1):
-        name = wanted = " ".join(cell.split()) or f"column {place}"
-        again = 2
-        while name in names:
-            name = f"{wanted} ({again})"
-            again += 1
-        names[name] = None
-    return tuple(names)
+    named = (" ".join(cell.split()) or f"column {n}" for n, cell in enumerate(cells, start=1))
+    return tuple(distinct_names(named))
 
 
 def _read_workbook(data: bytes, limits: Limits, header: bool | None) -> Table:

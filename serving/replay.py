@@ -352,6 +352,12 @@ def whole_number(text: str) -> int:
     return number
 
 
+def positive_number(text: str) -> int:
+    if not whole_number(text):
+        raise ValueError
+    return whole_number(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m serving.replay", description=main.__doc__)
     parser.add_argument("--model", required=True, metavar="ID", help="a folder or a Hub id")
@@ -359,7 +365,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--allow-broken", type=whole_number, default=0, metavar="N", help="as many may break (0)"
     )
-    parser.add_argument("--newest", type=whole_number, metavar="N", help="only so many, the newest")
+    parser.add_argument(
+        "--newest", type=positive_number, metavar="N", help="only so many, the newest"
+    )
     parser.add_argument("--out", type=Path, metavar="FILE", help="write a JSONL of all of them")
     return parser
 
@@ -384,6 +392,8 @@ def _compare(model: Model, log: FeedbackLog, given: argparse.Namespace) -> int:
     name = f"{_printed(info.id, 100)} ({info.revision}, {info.runtime}, {info.dtype})"
     print(f"{name} over {score.total:,} rated predictions:\n")
     print(report(score, listed, left_out, info))
+    if foreign_labels(score, info):
+        return _refused("Failed: the labels are not those of the rated predictions.")
     broken = score.counts["broken"]
     if broken > given.allow_broken:
         print(f"\nFailed: {broken:,} broken, and {given.allow_broken:,} may be.")

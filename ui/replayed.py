@@ -34,7 +34,8 @@ def show(replay: Replay) -> None:
     st.caption(
         f"{as_markdown(info.id)}, revision {as_markdown(info.revision)}, over the newest "
         f"{replay.done:,} rated predictions"
-        + (f" of {replay.total:,}: it was stopped." if replay.done < replay.total else ".")
+        + (f" of {replay.total:,}" if replay.done < replay.total else "")
+        + (": it was stopped." if replay.stopped else ".")
     )
     if not score.total:
         return

@@ -73,6 +73,28 @@ def test_rows_wait_until_something_has_become_of_them(log: FeedbackLog, batch: B
     ]
 
 
+def test_what_is_known_of_a_row_stays(log: FeedbackLog, batch: Batch) -> None:
+    """As when two processes, or an old one that is still stopping, are at the same batch."""
+    first, again = made(batch, "text 2", 0.9), made(batch, "text 2", 0.8)
+    batches.store(log, batch, [(2, first), (3, "too long")])
+    batches.store(log, batch, [(2, again), (3, made(batch, "text 3", 0.9)), (4, "too long")])
+    found = batches.results(log, batch, order="file", label=None, offset=0, limit=9)
+    assert [(number, of.prediction.id) for number, of in found] == [(2, first.prediction.id)]
+    assert batches.labels_of(log, batch) == [("x", 1)]
+    assert log.counts().predictions == 1
+    assert batches.progress(log, batch) == Progress(rows=1299, predicted=1, problems=3)
+
+
+def test_a_batch_is_made_once(log: FeedbackLog, batch: Batch) -> None:
+    batches.create(log, batch, [BatchRow(9999, ("x", "another"))])
+    assert batches.progress(log, batch).problems == 1
+    assert 9999 not in [row.number for row in batches.waiting(log, batch, after=1299)]
+
+
+def test_the_columns_of_the_results_have_names_of_their_own() -> None:
+    assert batches.made_columns(("row", "row (2)", "text"))[:2] == ["row (3)", "predicted_label"]
+
+
 def test_results_come_in_the_order_that_is_asked_for(log: FeedbackLog, batch: Batch) -> None:
     scores = {2: 0.9, 3: 0.55, 4: 0.2, 5: 0.7}
     batches.store(log, batch, [(n, made(batch, f"text {n}", s)) for n, s in scores.items()])

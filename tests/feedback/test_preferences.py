@@ -72,10 +72,10 @@ def test_the_file_has_every_choice_and_is_safe_in_a_spreadsheet(
     log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("feedback.preferences.EXPORTED_AT_ONCE", 2)
-    made = [prefer(log, LIVE, "first", text) for text in ("=cmd", "two\nlines", "ordinary")]
+    made = [prefer(log, LIVE, "first", text) for text in ("=cmd", "two\nlines", "a\0\ud800")]
     text = b"".join(preferences_csv(log)).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
-    assert [row["input"] for row in rows] == ["'=cmd", "two\nlines", "ordinary"]
+    assert [row["input"] for row in rows] == ["'=cmd", "two\nlines", "a\x100000\x10d800"]
     assert [row["preference_id"] for row in rows] == [str(one.id) for one in made]
     assert rows[0]["reviewer"] == "'=Ada"
     assert (rows[0]["first_model_id"], rows[0]["better"]) == ("model/live", "first")

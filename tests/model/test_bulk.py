@@ -65,6 +65,20 @@ def test_it_stops_soon_and_gives_out_what_is_predicted(model: Model) -> None:
     )
 
 
+def test_a_text_that_is_being_generated_is_stopped_and_not_given_out(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    folder = tiny.llama(tmp_path_factory.mktemp("writer") / "model", max_tokens=8192)
+    model = Model(str(folder), device="cpu")
+    model.load()
+    polls = iter([True] * 3 + [False] * 9999)
+    texts = [(name, "Once", {"max_new_tokens": 4000}) for name in "ab"]
+    assert list(predict_each(model, texts, goes_on=lambda: next(polls))) == [], "else it is whole"
+    short = list(predict_each(model, [("c", "Once", {"max_new_tokens": 3})]))
+    assert [key for key, _ in short] == ["c"]
+    model.close()
+
+
 def test_a_full_queue_is_waited_for(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model._queue, "_max_items", 3)
     made = list(predict_each(model, asked([f"text {i}" for i in range(40)])))

@@ -40,13 +40,13 @@ def text_of(generation: Generation) -> GeneratedText:
 
 
 def test_it_grows_and_ends_as_the_prediction_says(writer: Model) -> None:
-    generation = writer.stream("Once", {"max_new_tokens": 60})
+    generation = writer.stream("Once", {"max_new_tokens": 600})
     seen = []
     while not generation.wait(0.002):
         seen.append(generation.text)
     output = text_of(generation)
-    assert output == writer.predict(["Once"], {"max_new_tokens": 60})[0].output
-    assert (output.tokens, output.finish) == (60, "length")
+    assert output == writer.predict(["Once"], {"max_new_tokens": 600})[0].output
+    assert (output.tokens, output.finish) == (600, "length")
     assert len(set(seen)) > 2, "it was there before it was whole"
     assert all(output.text.startswith(text) for text in seen)
 
