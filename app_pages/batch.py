@@ -12,9 +12,7 @@ desk.store()
 batch = batch_desk.opened()
 if batch is None:
     model = desk.model()
-    wanted = batch_form.show(model.info) if model else None
-    if model and wanted:
-        batch_desk.begin(wanted, model)
+    if model and batch_form.show(model):
         st.rerun()
     batch_desk.recent()
     st.stop()

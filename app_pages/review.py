@@ -12,20 +12,26 @@ st.markdown(
 )
 desk.store()
 
+review_desk.restore_mode()
 with st.container(horizontal=True):
-    queue = st.segmented_control(
-        "Predictions", list(QUEUES), format_func=QUEUES.__getitem__, default="new", required=True
+    chosen = st.segmented_control(
+        "Predictions",
+        list(QUEUES),
+        format_func=QUEUES.__getitem__,
+        key="review-queue",
+        required=True,
     )
     # Not a toggle: a checkbox with the focus would swallow the keys.
     output = st.segmented_control(
         "Output",
         ["Shown", "Blind"],
-        default="Shown",
+        key="review-output",
         required=True,
         help="Blind: you say what is right before you see what the model said, which cannot sway "
         "you.",
     )
-blind = output == "Blind"
+queue, blind = chosen or "new", output == "Blind"
+review_desk.keep_mode(queue, blind=blind)
 review = review_desk.current()
 item = review_desk.item(queue, blind=blind)
 if review.said:

@@ -32,7 +32,7 @@ _EXCERPT_CHARS = 100
 _NAME_CHARS = 100  # a longer cell is a text, not the name of a column
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)  # Excel's own first line
-_TEXT_SUFFIXES = (".txt", ".text", ".md", ".log")
+_TEXT_SUFFIX = ".txt"
 _JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 _TAB_SUFFIXES = (".tsv", ".tab")
 _TABLE_SUFFIXES = (".csv", *_TAB_SUFFIXES)
@@ -101,7 +101,7 @@ def read_file(name: str, data: bytes, *, limits: Limits, header: bool | None = N
     if suffix in _JSON_SUFFIXES or (suffix not in _TABLE_SUFFIXES and _has_objects(lines)):
         items = map(_line_item, _decoded_only(_lines(lines), decoded))
         return _objects(items, limits, kind="JSONL", encoding=decoded.encoding)
-    if suffix in _TEXT_SUFFIXES:
+    if suffix == _TEXT_SUFFIX:
         found = _decoded_only(_lines(lines), decoded)
         return _table(found, limits, header=False, kind="text", encoding=decoded.encoding)
     return _read_delimited(lines, decoded, limits, header, by_tabs=suffix in _TAB_SUFFIXES)

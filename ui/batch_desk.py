@@ -34,8 +34,8 @@ def begin(batch: Batch, model: Model) -> None:
     """Puts what is left of a batch under way, and opens it."""
     left = batches.progress(shared.log(), batch).left
     shared.batches().start(batch, model, left=left)
-    st.session_state.pop("upload", None)  # a table of megabytes
     _open(batch)
+    st.session_state.pop("upload", None)  # a table of megabytes
 
 
 def leave() -> None:

@@ -4,21 +4,19 @@ Nothing is stored until the visitor says so. A batch has its id from when its ta
 that a double click makes one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 import streamlit as st
 
 from feedback import batches
 from feedback.batches import Batch, BatchRow
-from model import InputError, ModelInfo
+from model import InputError, Model
 from model.prediction import new_id, now
 from model.tasks import check_text
 from serving.errors import ReadingError
 from serving.reading import Limits, Table, read_file, read_pasted
-from ui import param_form, shared, visits
+from ui import batch_desk, batch_results, param_form, shared, visits
 from ui.text import as_markdown, printable, shortened
 
 TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
@@ -32,32 +30,36 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What was given, read once: `source` tells it from another."""
+    """What was given, read once: `source` tells it from another, `header` is as it was read.
+
+    With an `error` the table is the one before it, if any.
+    """
 
     id: UUID
     source: str
     name: str
     table: Table | None
+    header: bool | None
     error: str = ""
 
 
-def show(info: ModelInfo) -> Batch | None:
-    """Asks for inputs and shows how they are read; the batch, once it is wanted and stored."""
+def show(model: Model) -> Batch | None:
+    """Asks for inputs and shows how they are read; the batch, once it is wanted and under way."""
     limits = shared.settings().limits
     st.markdown("Predict many texts at once, then look at the least sure ones first.")
-    way = st.segmented_control("Input", WAYS, default=WAYS[0], key="batch-way", required=True)
-    upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
     st.caption(
         f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, larger files are not "
         f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel "
         "(XLSX) or one text a line."
     )
+    way = st.segmented_control("Input", WAYS, default=WAYS[0], key="batch-way", required=True)
+    upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
     if upload is None:
         return None
     if upload.table is None:
         st.error(as_markdown(upload.error))
         return None
-    return _choose(upload, upload.table, info)
+    return _choose(upload, upload.table, model)
 
 
 def _uploaded(max_mb: int) -> Upload | None:
@@ -86,11 +88,11 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
         known = None
         st.session_state.pop(HEADER, None)
     header: bool | None = st.session_state.get(HEADER)
-    if known and (known.table is None or header in (None, known.table.header)):
+    if known and header in (None, known.header):
         return known
     limits = shared.settings().limits
     bounds = Limits(max_bytes=limits.max_upload_mb * 1_000_000, max_rows=limits.max_batch_rows)
-    table, error = None, ""
+    table, error = known.table if known else None, ""
     with st.spinner("Reading…"):
         try:
             if data is None:
@@ -99,17 +101,19 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
                 table = read_file(name, data, limits=bounds, header=header)
         except ReadingError as failed:
             error = str(failed)
-    made = Upload(new_id(), source, name, table, error)
+    if header is None and table:
+        header = table.header
+    made = Upload(new_id(), source, name, table, header, error)
     st.session_state["upload"] = made
     return made
 
 
-def _choose(upload: Upload, table: Table, info: ModelInfo) -> Batch | None:
+def _choose(upload: Upload, table: Table, model: Model) -> Batch | None:
     st.markdown(as_markdown(described(table)))
     if table.kind in ("CSV", "TSV", "XLSX"):
         st.checkbox("The first row names the columns", value=table.header, key=HEADER)
-    if not table.rows:
-        st.error("There is no row to predict in it.")
+    if upload.error:
+        st.error(as_markdown(upload.error))
         return None
     column = 0
     if len(table.columns) > 1:
@@ -120,16 +124,25 @@ def _choose(upload: Upload, table: Table, info: ModelInfo) -> Batch | None:
             format_func=lambda at: shortened(printable(table.columns[at]), max_chars=60),
             key=f"column-{upload.id}",
         )
-    _preview(table)
+    if table.rows:
+        _preview(table)
     rows = checked(table, column, max_chars=shared.settings().limits.max_chars)
-    texts = sum(not row.problem for row in rows)
-    if left_out := left_out_in_words(rows, table.empty_rows):
+    problems = [row for row in rows if row.problem]
+    texts = len(rows) - len(problems)
+    if left_out := left_out_in_words(problems, table.empty_rows):
         st.caption(as_markdown(left_out))
-    param_form.show(info.params)
-    label = f"Predict {texts:,} {'text' if texts == 1 else 'texts'}"
-    if not st.button(label, type="primary", disabled=not texts):
+    if not texts:
+        st.error("There is no text to predict. Choose another column or another file.")
+        if problems:
+            batch_results.download_problems(
+                lambda: problems, upload.name, column, label="Download the rows with the reasons"
+            )
         return None
-    return _stored(upload, table, column, rows, param_form.values(info.params))
+    param_form.show(model.info.params)
+    label = f"Predict {texts:,} {'text' if texts == 1 else 'texts'}"
+    if not st.button(label, type="primary"):
+        return None
+    return _begun(upload, table, column, rows, model)
 
 
 def described(table: Table) -> str:
@@ -170,6 +183,8 @@ def _preview(table: Table) -> None:
     )
     if len(table.rows) > PREVIEW_ROWS:
         st.caption(f"The first {PREVIEW_ROWS} rows, as they were read.")
+    if table.encoding and not table.encoding.startswith("UTF"):
+        st.caption("The encoding is a guess. If letters look wrong, save the file as UTF-8.")
 
 
 def checked(table: Table, column: int, *, max_chars: int) -> list[BatchRow]:
@@ -190,14 +205,13 @@ def _problem(text: str, max_chars: int) -> str:
     return ""
 
 
-def left_out_in_words(rows: list[BatchRow], empty_rows: int) -> str:
+def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
     """What is not predicted, with the first row that has a problem; "" if nothing is left out."""
     parts = []
     if empty_rows:
         parts.append(
             f"{empty_rows:,} empty {'row is' if empty_rows == 1 else 'rows are'} left out."
         )
-    problems = [row for row in rows if row.problem]
     if problems:
         first = problems[0]
         parts.append(
@@ -207,9 +221,8 @@ def left_out_in_words(rows: list[BatchRow], empty_rows: int) -> str:
     return " ".join(parts)
 
 
-def _stored(
-    upload: Upload, table: Table, column: int, rows: list[BatchRow], params: Mapping[str, Any]
-) -> Batch:
+def _begun(upload: Upload, table: Table, column: int, rows: list[BatchRow], model: Model) -> Batch:
+    """Stores the batch and puts it under way; the second of two clicks finds that done."""
     log = shared.log()
     batch = Batch(
         id=upload.id,
@@ -218,11 +231,11 @@ def _stored(
         name=upload.name,
         columns=table.columns,
         text_column=column,
-        params=params,
+        params=param_form.values(model.info.params),
         rows=len(rows),
     )
     with st.spinner("Storing the rows…"):
-        known = batches.find(log, batch.id)  # by the first of two clicks
-        if known is None:
-            batches.create(log, batch, rows)
-    return known or batch
+        # Nothing of Streamlit's in between, where another click would end this half way.
+        batches.create(log, batch, rows)
+        batch_desk.begin(batch, model)
+    return batch

@@ -3,6 +3,7 @@
 A row is rated where it stands; the least sure ones come first, since there a look is worth most.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import date
 from functools import partial
 from math import ceil
@@ -11,7 +12,7 @@ from typing import Any
 import streamlit as st
 
 from feedback import batches
-from feedback.batches import Batch, Order, Progress
+from feedback.batches import Batch, BatchRow, Order, Progress
 from feedback.records import Entry
 from serving.reading import BadRow, bad_rows_csv
 from ui import background, rating_form, shared
@@ -59,7 +60,7 @@ def outcome(batch: Batch, progress: Progress) -> None:
             st.download_button(
                 "Download results",
                 data=partial(_results, batch),
-                file_name=_file_name(batch, "predictions"),
+                file_name=_file_name(batch.name, "predictions"),
                 mime="text/csv",
                 icon=":material/download:",
                 on_click="ignore",
@@ -68,14 +69,26 @@ def outcome(batch: Batch, progress: Progress) -> None:
                 "as a formula has a ' in front.",
             )
         if progress.problems:
-            st.download_button(
-                f"Download the {progress.problems:,} not predicted",
-                data=partial(_problems, batch),
-                file_name=_file_name(batch, "not-predicted"),
-                mime="text/csv",
-                icon=":material/download:",
-                on_click="ignore",
+            download_problems(
+                partial(batches.problems, shared.log(), batch),
+                batch.name,
+                batch.text_column,
+                label=f"Download the {progress.problems:,} not predicted",
             )
+
+
+def download_problems(
+    rows: Callable[[], Iterable[BatchRow]], name: str, text_column: int, *, label: str
+) -> None:
+    """A button that gives the rows that have no prediction as a file, each with why."""
+    st.download_button(
+        label,
+        data=lambda: problems_csv(rows(), text_column),
+        file_name=_file_name(name, "not-predicted"),
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
 
 
 def _why_it_ended(batch: Batch) -> str:
@@ -89,23 +102,20 @@ def _results(batch: Batch) -> bytes:
     return b"".join(batches.results_csv(shared.log(), batch))
 
 
-def _problems(batch: Batch) -> bytes:
-    rows = batches.problems(shared.log(), batch)
-    text = batch.text_column
+def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:
+    """The rows with why each has no prediction, and its text or line as far as it fits a cell."""
     return bad_rows_csv(
-        [
-            BadRow(
-                row.number,
-                row.problem,
-                row.cells if isinstance(row.cells, str) else row.cells[text][:1000],
-            )
-            for row in rows
-        ]
+        BadRow(
+            row.number,
+            row.problem,
+            row.cells if isinstance(row.cells, str) else row.cells[text_column][:1000],
+        )
+        for row in rows
     )
 
 
-def _file_name(batch: Batch, what: str) -> str:
-    stem = "".join(c if c.isalnum() else "-" for c in batch.name.rsplit(".", 1)[0])[:60]
+def _file_name(name: str, what: str) -> str:
+    stem = "".join(c if c.isalnum() else "-" for c in name.rsplit(".", 1)[0])[:60]
     return f"{stem.strip('-') or 'batch'}-{what}-{date.today()}.csv"
 
 

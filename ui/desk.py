@@ -195,21 +195,16 @@ def _let_go() -> None:
         generation.stop()
 
 
-def seen() -> set[UUID]:
-    """The predictions whose output this session had before it."""
-    ids: set[UUID] = st.session_state.setdefault("seen", set())
-    return ids
-
-
 def saw(entry: Entry) -> None:
-    """Notes that this session has the output of `entry` before it."""
-    seen().add(entry.prediction.id)
+    """Notes that this visit has the output of `entry` before it."""
+    visits.remembered(visits.current().id).saw(entry.prediction.id)
 
 
 def has_seen(entry: Entry) -> bool:
     """Whether this visit has had the output of `entry` before it."""
-    asked_for_it = entry.source != "batch" and entry.session_id == visits.current().id
-    return asked_for_it or entry.prediction.id in seen()
+    visit = visits.current().id
+    asked_for_it = entry.source != "batch" and entry.session_id == visit
+    return asked_for_it or entry.prediction.id in visits.remembered(visit).seen
 
 
 def store() -> None:

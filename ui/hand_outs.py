@@ -20,11 +20,13 @@ class HandOuts:
         self._held: dict[UUID, tuple[str, float]] = {}
 
     def take(self, prediction_ids: Iterable[UUID], holder: str) -> UUID | None:
-        """Gives `holder` the first that nobody else holds, and takes back what they held."""
+        """Gives `holder` the first that nobody else holds, in place of what they held."""
         with self._lock:
-            self._drop(holder)
+            self._forget()
             for prediction_id in prediction_ids:
-                if prediction_id not in self._held:
+                by, _ = self._held.get(prediction_id, (holder, 0.0))
+                if by == holder:
+                    self._held = {one: held for one, held in self._held.items() if held[0] != by}
                     self._held[prediction_id] = (holder, time.monotonic())
                     return prediction_id
         return None
@@ -32,21 +34,22 @@ class HandOuts:
     def of_others(self, holder: str) -> set[UUID]:
         """What somebody else holds."""
         with self._lock:
-            self._drop("")
+            self._forget()
             return {one for one, (by, _) in self._held.items() if by != holder}
 
-    def keep(self, prediction_id: UUID, holder: str) -> None:
-        """Holds it on for somebody who is still there, unless another has it by now."""
+    def keep(self, prediction_id: UUID, holder: str) -> bool:
+        """Holds it on for somebody who is still there; False if another has it by now."""
         with self._lock:
             by, _ = self._held.get(prediction_id, (holder, 0.0))
             if by == holder:
                 self._held[prediction_id] = (holder, time.monotonic())
+            return by == holder
 
-    def _drop(self, holder: str) -> None:
-        """Forgets what `holder` has, and who went away."""
+    def _forget(self) -> None:
+        """Takes back what is held by those who went away."""
         now_s = time.monotonic()
         self._held = {
             one: (by, since_s)
             for one, (by, since_s) in self._held.items()
-            if by != holder and now_s - since_s < HELD_S
+            if now_s - since_s < HELD_S
         }

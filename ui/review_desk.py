@@ -8,7 +8,7 @@ import itertools
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from ui import desk, shared, visits, why
 CANDIDATES = (20, 1000)  # more only if all of them are repeated, or taken meanwhile
 HELD_KEY_S = 0.25  # presses that come faster are those of a key that is held down
 EMPTY_FOR_S = 5.0
+NEVER_S = float("-inf")
 QUEUES = {
     "new": "New to you",
     "agreement": "Second opinion",
@@ -34,11 +35,10 @@ QUEUES = {
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A prediction to look at, and how it was chosen; `again` is one whose rating was undone."""
+    """A prediction to look at, and how it was chosen."""
 
     entry: Entry
     sampling: Sampling
-    again: bool = False
 
     @property
     def id(self) -> UUID:
@@ -50,8 +50,9 @@ class Desk:
     """One session's review: the item before the reviewer, and those that were."""
 
     queue: str = ""
+    blind: bool = False
     item: Item | None = None
-    empty_s: float = float("-inf")  # when the queue had nothing: to find that out may read it all
+    empty_s: float = NEVER_S  # when the queue had nothing: to find that out may read it all
     rated: list[Item] = field(default_factory=list)
     skipped: list[UUID] = field(default_factory=list)
     said: str = ""  # about the item before
@@ -66,21 +67,35 @@ def current() -> Desk:
     return review
 
 
+def restore_mode() -> None:
+    """Has the page's two switches show what this visit last chose, also after a reload."""
+    memory = visits.remembered(visits.current().id)
+    st.session_state.setdefault("review-queue", memory.queue)
+    st.session_state.setdefault("review-output", "Blind" if memory.blind else "Shown")
+
+
+def keep_mode(queue: str, *, blind: bool) -> None:
+    """Remembers what the switches show."""
+    memory = visits.remembered(visits.current().id)
+    memory.queue, memory.blind = queue, blind
+
+
 def item(queue: str, *, blind: bool) -> Item | None:
     """What to look at now; None if the queue has nothing more for this reviewer.
 
     With `blind` something whose output this reviewer has not seen, while there is any.
     """
-    review = current()
+    review, visit = current(), visits.current()
     if review.queue != queue:
-        review.queue, review.item, review.empty_s = queue, None, float("-inf")
-    if blind and review.item and not review.item.again and desk.has_seen(review.item.entry):
+        review.queue, review.item, review.empty_s = queue, None, NEVER_S
+    if review.item and queue == "new" and not shared.hand_outs().keep(review.item.id, visit.id):
+        review.item = None  # it waited so long that another has it
+    if blind and not review.blind and review.item and desk.has_seen(review.item.entry):
         review.item = _next(review, queue, unseen=True) or review.item
-    if review.item and queue == "new":
-        shared.hand_outs().keep(review.item.id, visits.current().id)
-    elif review.item is None and time.monotonic() - review.empty_s > EMPTY_FOR_S:
+    review.blind = blind
+    if review.item is None and time.monotonic() - review.empty_s > EMPTY_FOR_S:
         review.item = (blind and _next(review, queue, unseen=True)) or _next(review, queue)
-        review.empty_s = float("-inf") if review.item else time.monotonic()
+        review.empty_s = NEVER_S if review.item else time.monotonic()
     return review.item
 
 
@@ -94,7 +109,7 @@ def _next(review: Desk, queue: str, *, unseen: bool = False) -> Item | None:
     if queue == "new":  # else several are wanted to look at the same
         without |= held.of_others(visit.id)
     if unseen:
-        without |= desk.seen()
+        without |= visits.remembered(visit.id).seen.keys()
     for sampling, limit in itertools.product(orders, CANDIDATES):
         found = to_review(
             shared.log(),
@@ -128,7 +143,7 @@ def nothing_left(queue: str) -> str:
         return "You have seen all there is. Predict more texts, or look at what others have rated."
     if queue == "agreement":
         return "There is nothing that others have rated and you have not."
-    return "Reviewers agree on all that two or more of them have rated."
+    return "Reviewers disagree on nothing that you have not rated."
 
 
 def labels_of(entry: Entry) -> list[str]:
@@ -175,6 +190,7 @@ def go_on(one: Item) -> None:
         review.rated.append(one)
     else:
         review.skipped.append(one.id)
+        box.samplings.pop(one.id, None)  # rated elsewhere, it is the reviewer's own choice
     review.item, review.said = None, ""
 
 
@@ -182,18 +198,19 @@ def show_skipped() -> None:
     review = current()
     review.skipped.clear()
     review.texts.clear()
-    review.empty_s = float("-inf")
+    review.empty_s = NEVER_S
 
 
 def undo(one: Item) -> None:
     """Takes back the last rating, which was of `one`, and has it looked at again."""
-    review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
+    review, visit, box = current(), visits.current(), desk.outbox()
     if _is_held(review, "undo") or not review.rated or review.rated[-1].id != one.id:
         return
+    box.samplings[one.id] = one.sampling
+    box.revise(one.entry, visit.reviewer, shared.log, retracted=True)
+    visits.remembered(visit.id).saw(one.id)  # in blind mode the page has told what it was
     review.rated.pop()
-    review.item, review.said = replace(one, again=True), ""
-    desk.saw(one.entry)  # in blind mode the page has told what it was
-    box.revise(one.entry, reviewer, shared.log, retracted=True)
+    review.item, review.said = one, ""
 
 
 def _is_held(review: Desk, done: str) -> bool:
@@ -213,7 +230,7 @@ def _is_meant(review: Desk, one: Item, done: str) -> bool:
 
 def _rate(one: Item, said: str, **changes: Any) -> None:
     review, reviewer, box = current(), visits.current().reviewer, desk.outbox()
-    if not _is_meant(review, one, "rate"):
+    if not _is_meant(review, one, f"{changes['verdict']} {changes.get('correction')}"):
         return
     if not changes.get("blind") and (seen := why.in_sight(one.id)):
         changes["attribution"] = seen

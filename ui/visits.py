@@ -1,4 +1,4 @@
-"""Who is visiting: an id made from a random cookie, and the name that the reviewer gave.
+"""Who is visiting: an id made from a random cookie, and what the process remembers of the visit.
 
 The cookie (set by ui.visit_cookie) lasts as long as the browser is open, so that a reload is
 still the same visit. Without it, a visit is a Streamlit session.
@@ -6,14 +6,16 @@ still the same visit. Without it, a visit is a Streamlit session.
 
 import hashlib
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from uuid import UUID
 
 import streamlit as st
 
 from ui.visit_cookie import COOKIE, is_visit_id
 
 ANONYMOUS = "anonymous-"  # no name may begin like this
-MAX_NAMES = 10_000
+MAX_VISITS = 10_000
+MAX_SEEN = 5_000  # outputs that a visit is known to have seen
 MAX_NAME_CHARS = 80
 
 
@@ -38,19 +40,39 @@ def current() -> Visit:
         # The log is open to all, and the cookie must not be read from there and used by another.
         st.session_state["visit_id"] = hashlib.sha256(secret.encode()).hexdigest()[:16]
     visit_id: str = st.session_state["visit_id"]
-    return Visit(visit_id, _names().get(visit_id, ""))
+    return Visit(visit_id, remembered(visit_id).name)
+
+
+@dataclass(slots=True)
+class Memory:
+    """A visit's name, how it reviews, and the predictions whose output it has seen, newest last."""
+
+    name: str = ""
+    queue: str = "new"
+    blind: bool = False
+    seen: dict[UUID, None] = field(default_factory=dict)
+
+    def saw(self, prediction_id: UUID) -> None:
+        self.seen[prediction_id] = None
+        while len(self.seen) > MAX_SEEN:
+            self.seen.pop(next(iter(self.seen)), None)
+
+
+def remembered(visit_id: str) -> Memory:
+    """What is kept of a visit until the process ends, or 10,000 newer ones have come."""
+    memories = _memories()
+    memory = memories.setdefault(visit_id, Memory())
+    while len(memories) > MAX_VISITS:
+        memories.pop(next(iter(memories)), None)
+    return memory
 
 
 def rename(visit: Visit, name: str) -> Visit:
-    """Keeps the name until the process ends, or 10,000 newer visits have named themselves."""
+    """Keeps the name, which may be ""; none may begin like those of anonymous visitors."""
     name = " ".join(name.split())[:MAX_NAME_CHARS]
-    renamed = Visit(visit.id, "" if name.startswith(ANONYMOUS) else name)
-    names = _names()
-    names.pop(visit.id, None)
-    names[visit.id] = renamed.name
-    while len(names) > MAX_NAMES:
-        names.pop(next(iter(names)), None)
-    return renamed
+    memory = remembered(visit.id)
+    memory.name = "" if name.startswith(ANONYMOUS) else name
+    return Visit(visit.id, memory.name)
 
 
 def _cookie() -> str:
@@ -58,5 +80,5 @@ def _cookie() -> str:
 
 
 @st.cache_resource(show_spinner=False)
-def _names() -> dict[str, str]:
+def _memories() -> dict[str, Memory]:
     return {}

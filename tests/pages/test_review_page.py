@@ -217,7 +217,7 @@ def test_two_reviewers_get_different_predictions_unless_agreement_is_wanted(
     click(ada, "Right")
     assert "There is nothing that others have rated" in ada.info[0].value
     ada.segmented_control[0].set_value("disagreement").run()
-    assert "Reviewers agree" in ada.info[0].value
+    assert "Reviewers disagree on nothing" in ada.info[0].value
 
 
 def test_what_others_dispute_is_looked_at_by_a_third(log: FeedbackLog) -> None:

@@ -25,13 +25,20 @@ def test_who_goes_away_holds_nothing_after_a_while(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     assert held.take(IDS, "Ada") == IDS[0]
     now[0] = hand_outs.HELD_S - 1
-    held.keep(IDS[0], "Ada")
+    assert held.keep(IDS[0], "Ada")
     now[0] += 2
     assert held.take(IDS, "Bob") == IDS[1]
     now[0] += hand_outs.HELD_S
     assert held.take(IDS, "Bob") == IDS[0]
-    held.keep(IDS[0], "Ada")
-    assert held.take(IDS, "Ada") == IDS[1], "Bob holds it by now"
+    assert not held.keep(IDS[0], "Ada"), "Bob holds it by now"
+    assert held.take(IDS, "Ada") == IDS[1]
+
+
+def test_who_is_given_nothing_keeps_what_they_have() -> None:
+    held = HandOuts()
+    assert held.take(IDS, "Ada") == IDS[0]
+    assert held.take([], "Ada") is None
+    assert held.take(IDS, "Bob") == IDS[1]
 
 
 def test_many_at_once_get_different_ones() -> None:
