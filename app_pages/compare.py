@@ -43,8 +43,10 @@ if load and not wanted.strip():
     st.info("Name a model: the id of one on the Hugging Face Hub, or a folder where this app runs.")
 elif load and challenger.replays:
     st.info("A replay runs. Stop it, or wait for it.")
-elif load:
-    challenger.load(live, wanted.strip(), revision.strip(), by=visits.current().reviewer)
+elif load and not challenger.load(
+    live, wanted.strip(), revision.strip(), by=visits.current().reviewer
+):
+    st.info("Another model is being loaded, by somebody else or by you. Load yours after it.")
 
 other = None
 if loading := challenger.loading:  # once: somebody else may unload it
@@ -61,7 +63,7 @@ if other:
     )
     with st.container(horizontal=True, vertical_alignment="center", key="loaded"):
         st.caption(
-            f"Loaded by {as_markdown(challenger.chosen_by)}. Who loads another replaces it.",
+            f"Loaded by {as_markdown(challenger.chosen_by)}. Whoever loads another replaces it.",
             width="content",
         )
         st.button(

@@ -12,7 +12,7 @@ from ui import behind, desk, insights, shared
 from ui.downloads import download
 from ui.log_table import COLUMN_CONFIG, frame
 from ui.names import distinct
-from ui.text import as_markdown, printable, shortened
+from ui.text import as_markdown, counted, printable, shortened
 
 PAGE_ROWS = 20
 MAX_ROWS = 10_000  # that can be paged through; filters find the others
@@ -96,7 +96,7 @@ else:
         if found > MAX_ROWS:
             st.caption(f"More than {MAX_ROWS:,} rows; these are the newest. Filters find the rest.")
         else:
-            st.caption(f"{found:,} {'row' if found == 1 else 'rows'}")
+            st.caption(f"{counted(found, 'row')}")
         if pages > 1:
             st.pagination(pages, key="page")
     else:

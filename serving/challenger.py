@@ -63,14 +63,14 @@ class Challenger:
         """Whether a replay runs, which must be stopped before another model is loaded."""
         return self.replay is not None and self.replay.runs
 
-    def load(self, live: Model, model_id: str, revision: str, *, by: str) -> None:
-        """Starts to load another model in place of the one that is there.
+    def load(self, live: Model, model_id: str, revision: str, *, by: str) -> bool:
+        """Starts to load another model in place of the one that is there, and whether it did.
 
         Does nothing while one is being loaded or a replay runs.
         """
         with self._lock:
             if self.replays or (self._loading and not self._loading.done()):
-                return
+                return False
             former, self.replay, self.chosen_by = self.model, None, by
             future: Future[Model] = Future()
             future.set_running_or_notify_cancel()  # a visitor who leaves cancels it for nobody
@@ -81,6 +81,7 @@ class Challenger:
                 name="load-challenger",
                 daemon=True,
             ).start()
+            return True
 
     def unload(self) -> None:
         """Lets the model go, and its memory, unless a replay runs; what was compared stays."""

@@ -19,7 +19,8 @@ def loaded(make: Callable[[], Model]) -> Model | ModelError:
         model.load()
         model.warm_up()
     except Exception as error:  # whatever it is, who waits must be told
-        logger.error("%s", error, exc_info=error.__cause__ or error)
+        told = isinstance(error, ModelError) and error.__cause__ is None
+        logger.error("%s", error, exc_info=None if told else error.__cause__ or error)
         if model:
             model.close()
         if isinstance(error, ModelError):

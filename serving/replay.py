@@ -225,14 +225,26 @@ def by_chance(p: float, split: str, trials: int) -> str:
 
 
 def foreign_labels(score: Score, info: ModelInfo) -> str:
-    """A sentence if none of the labels that were predicted is one of the model's, else ""."""
+    """A sentence if labels that were predicted are none of the model's, else ""."""
     theirs = sorted(set(score.by_label) - {""})
-    if not info.labels or not theirs or set(theirs) & set(info.labels):
+    foreign = [label for label in theirs if info.labels and label not in info.labels]
+    if not foreign:
         return ""
+    if not are_comparable(score, info):
+        return (
+            f"The model's labels are {_some(info.labels)}, and none of them is among those of the "
+            f"rated predictions, {_some(theirs)}: what it says cannot be compared."
+        )
     return (
-        f"The model's labels are {_some(info.labels)}, and none of them is among those of the "
-        f"rated predictions, {_some(theirs)}: what it says cannot be compared."
+        f"The model has no label {_some(foreign)}, which rated predictions have: whatever it says "
+        "of those is not the same. Are its labels named otherwise?"
     )
+
+
+def are_comparable(score: Score, info: ModelInfo) -> bool:
+    """Whether the model has any of the labels that were predicted, where it has a fixed set."""
+    theirs = set(score.by_label) - {""}
+    return not info.labels or not theirs or not theirs.isdisjoint(info.labels)
 
 
 def _some(labels: Sequence[str]) -> str:
@@ -392,7 +404,7 @@ def _compare(model: Model, log: FeedbackLog, given: argparse.Namespace) -> int:
     name = f"{_printed(info.id, 100)} ({info.revision}, {info.runtime}, {info.dtype})"
     print(f"{name} over {score.total:,} rated predictions:\n")
     print(report(score, listed, left_out, info))
-    if foreign_labels(score, info):
+    if not are_comparable(score, info):
         return _refused("Failed: the labels are not those of the rated predictions.")
     broken = score.counts["broken"]
     if broken > given.allow_broken:

@@ -8,7 +8,7 @@ from feedback import batches
 from feedback.batches import Batch
 from model import Model
 from ui import shared, visits
-from ui.text import as_markdown, shortened
+from ui.text import as_markdown, counted, shortened
 
 RECENT = 5
 
@@ -35,13 +35,27 @@ def begin(batch: Batch, model: Model) -> None:
     left = batches.progress(shared.log(), batch).left
     shared.batches().start(batch, model, left=left)
     _open(batch)
-    st.session_state.pop("upload", None)  # a table of megabytes
+    clear_form()
 
 
 def leave() -> None:
     """Closes the batch, which goes on; the next run asks for another."""
     st.session_state.pop("batch", None)
     st.query_params.pop("b", None)
+
+
+def clear_form() -> None:
+    """Lets go of what was given, a table of megabytes, and has the next form begin empty.
+
+    By other keys: a widget that was away for a run is empty in the browser, and not here.
+    """
+    st.session_state["batch-form"] = st.session_state.get("batch-form", 0) + 1
+    st.session_state.pop("upload", None)
+
+
+def form_key(name: str) -> str:
+    """The key of a widget of the form."""
+    return f"batch-{name}-{st.session_state.get('batch-form', 0)}"
 
 
 def recent() -> None:
@@ -53,7 +67,7 @@ def recent() -> None:
     for batch in found:
         name = as_markdown(shortened(batch.name, max_chars=60))
         st.button(
-            f"{name} · {batch.rows:,} rows · {batch.created_at:%Y-%m-%d %H:%M} UTC",
+            f"{name} · {counted(batch.rows, 'row')} · {batch.created_at:%Y-%m-%d %H:%M} UTC",
             key=f"open-{batch.id}",
             type="tertiary",
             on_click=_open,

@@ -17,7 +17,7 @@ from model.tasks import check_text
 from serving.errors import ReadingError
 from serving.reading import Limits, Table, read_file, read_pasted
 from ui import batch_desk, batch_results, param_form, shared, visits
-from ui.text import as_markdown, printable, shortened
+from ui.text import as_markdown, counted, printable, shortened
 
 TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
 WAYS = ("Upload a file", "Paste")
@@ -52,19 +52,30 @@ def show(model: Model) -> Batch | None:
         f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel "
         "(XLSX) or one text a line."
     )
-    way = st.segmented_control("Input", WAYS, default=WAYS[0], key="batch-way", required=True)
+    way = st.segmented_control(
+        "Input",
+        WAYS,
+        default=WAYS[0],
+        key="batch-way",
+        required=True,
+        on_change=batch_desk.clear_form,
+    )
     upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
     if upload is None:
         return None
     if upload.table is None:
-        st.error(as_markdown(upload.error))
+        st.error(f"**{as_markdown(upload.name)}**: {as_markdown(upload.error)}")
         return None
     return _choose(upload, upload.table, model)
 
 
 def _uploaded(max_mb: int) -> Upload | None:
     file = st.file_uploader(
-        "File", type=TYPES, max_upload_size=max_mb, key="batch-file", label_visibility="collapsed"
+        "File",
+        type=TYPES,
+        max_upload_size=max_mb,
+        key=batch_desk.form_key("file"),
+        label_visibility="collapsed",
     )
     return _read(file.file_id, file.name, file.getvalue()) if file else None
 
@@ -72,7 +83,7 @@ def _uploaded(max_mb: int) -> Upload | None:
 def _pasted() -> Upload | None:
     text = st.text_area(
         "Texts",
-        key="batch-text",
+        key=batch_desk.form_key("text"),
         height=180,
         placeholder="One text a line, or cells copied from a spreadsheet",
         label_visibility="collapsed",
@@ -109,7 +120,7 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
 
 
 def _choose(upload: Upload, table: Table, model: Model) -> Batch | None:
-    st.markdown(as_markdown(described(table)))
+    st.markdown(f"**{as_markdown(upload.name)}**: {as_markdown(described(table))}")
     if table.kind in ("CSV", "TSV", "XLSX"):
         st.checkbox("The first row names the columns", value=table.header, key=HEADER)
     if upload.error:
@@ -139,8 +150,7 @@ def _choose(upload: Upload, table: Table, model: Model) -> Batch | None:
             )
         return None
     param_form.show(model.info.params)
-    label = f"Predict {texts:,} {'text' if texts == 1 else 'texts'}"
-    if not st.button(label, type="primary"):
+    if not st.button(f"Predict {counted(texts, 'text')}", type="primary"):
         return None
     return _begun(upload, table, column, rows, model)
 
@@ -154,9 +164,7 @@ def described(table: Table) -> str:
         parts.append(table.encoding)
     if table.delimiter:
         parts.append(f"separated by {DELIMITERS[table.delimiter]}")
-    count = len(table.rows) + len(table.bad)
-    rows = f"{count:,} {'row' if count == 1 else 'rows'}"
-    return ", ".join([*parts, rows]) + "."
+    return ", ".join([*parts, counted(len(table.rows) + len(table.bad), "row")]) + "."
 
 
 def text_column(table: Table) -> int:
@@ -209,13 +217,12 @@ def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
     """What is not predicted, with the first row that has a problem; "" if nothing is left out."""
     parts = []
     if empty_rows:
-        parts.append(
-            f"{empty_rows:,} empty {'row is' if empty_rows == 1 else 'rows are'} left out."
-        )
+        is_ = "is" if empty_rows == 1 else "are"
+        parts.append(f"{counted(empty_rows, 'empty row')} {is_} left out.")
     if problems:
         first = problems[0]
         parts.append(
-            f"{len(problems):,} {'row' if len(problems) == 1 else 'rows'} cannot be predicted and "
+            f"{counted(len(problems), 'row')} cannot be predicted and "
             f"will be listed for download; the first is row {first.number:,}: {first.problem}"
         )
     return " ".join(parts)

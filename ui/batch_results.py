@@ -181,5 +181,5 @@ def row_html(line: int, entry: Entry) -> str:
     text = as_html(shortened(prediction.input, max_chars=400))
     return f"""<section class="card row">
   <p class="row-text" dir="auto">
-    <a href="/?p={prediction.id}" target="_self">{line:,}</a>{text}</p>
+    <a href="/?p={prediction.id}" target="_self">{line:,}</a><bdi>{text}</bdi></p>
   {output}</section>"""

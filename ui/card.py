@@ -16,7 +16,7 @@ from model.prediction import (
 from model.tasks import correction_for
 from ui.names import NameOf
 from ui.spans import marked_html
-from ui.text import as_html
+from ui.text import as_html, counted
 
 CLOSE_CALL_MARGIN = 0.2
 MAX_BARS = 12
@@ -110,7 +110,7 @@ def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> 
 
 
 def _text_html(text: str, output: GeneratedText, notes: list[str]) -> str:
-    tokens = f"{output.tokens:,} {'token' if output.tokens == 1 else 'tokens'}"
+    tokens = f"{counted(output.tokens, 'token')}"
     if output.finish == "length":
         notes.append(f"<b>Ended</b> after {tokens}, as many as were asked for.")
     elif output.finish == "stopped":

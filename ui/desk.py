@@ -16,7 +16,7 @@ from model.tasks import check_text
 from ui import param_form, shared, visits
 from ui.card import growing_html
 from ui.outbox import Outbox
-from ui.text import as_markdown, printable, shortened
+from ui.text import as_markdown, counted, printable, shortened
 from ui.waiting import wait_for
 
 GROWS_EVERY_S = 0.1
@@ -156,8 +156,9 @@ def _place(model: Model, future: Future[Prediction]) -> str:
     place = model.place(future)
     if place is None or not place.ahead:
         return ""
-    texts = f"{place.ahead:,} {'text' if place.ahead == 1 else 'texts'}"
-    return f"{texts} in front of yours, about {max(1, round(place.wait_s))} s."
+    return (
+        f"{counted(place.ahead, 'text')} in front of yours, about {max(1, round(place.wait_s))} s."
+    )
 
 
 def _says_again(

@@ -5,6 +5,7 @@ Knows no Streamlit; what it makes of names is text, not markdown.
 
 from feedback.insights import Blind, Reviewing, Share
 from feedback.statistics import TOO_FEW
+from ui.text import counted
 
 NARROW = 0.02  # from here on a decimal is needed
 KAPPA = (  # J. R. Landis and G. G. Koch 1977, Biometrics 33, 159-174
@@ -22,12 +23,8 @@ ALPHA = (  # K. Krippendorff 2004, Human Communication Research 30, 411-433
 )
 
 
-def ratings(count: int, what: str = "rating") -> str:
-    return f"{count:,} {what if count == 1 else f'{what}s'}"
-
-
 def too_few(count: int, what: str = "rating") -> str:
-    return f"Too few to tell: {ratings(count, what)}, and {TOO_FEW} or more are needed."
+    return f"Too few to tell: {counted(count, what)}, and {TOO_FEW} or more are needed."
 
 
 def share(of: Share) -> str:

@@ -15,12 +15,16 @@ from feedback.statistics import TOO_FEW
 from ui import behind, charts, figures, shared
 from ui.log_table import COLUMN_CONFIG, frame
 from ui.names import distinct, revision_name
-from ui.text import as_markdown, printable, shortened
+from ui.text import as_markdown, counted, printable, shortened
 
 MAX_BARS = 20
 MAX_CELLS = 12  # a side
 MAX_MISTAKES = 20
 TOO_HIGH = "Thumbs down without a correction do not say, so this looks better than it is."
+CHOSEN = (
+    "Most predictions were chosen by somebody, or because the model was unsure, so they may be "
+    "harder or easier than usual."
+)
 ALL = Revision("", "")
 Answer = Callable[[FeedbackLog, Revision | None], None]
 
@@ -89,10 +93,7 @@ def _right(log: FeedbackLog, of: Revision | None) -> None:
     if not outputs.shares:
         st.caption("By label: its outputs have none.")
         return
-    st.caption(
-        "Below are all ratings. Most predictions were chosen by somebody, or because the model was "
-        "unsure, so they may be harder or easier than usual."
-    )
+    st.caption(f"Below are all ratings. {CHOSEN}")
     st.markdown("**When it says a label, how often is it right?**")
     _labels(outputs, "output", "thumbs up", lambda label: Filter(label=label, revision=of))
     truths = insights.by_truth(log, of, limit=MAX_BARS)
@@ -147,7 +148,7 @@ def _confusion(log: FeedbackLog, of: Revision | None) -> None:
     )
     right = sum(n for (output, truth), n in found.cells.items() if output == truth)
     shown = Share(right, sum(found.cells.values()))
-    words = f"{figures.ratings(shown.n)} say which label is right. " + (
+    words = f"{counted(shown.n, 'rating')} say which label is right. " + (
         f"Too few to tell: {TOO_FEW} or more are needed."
         if shown.too_few
         else f"Among the labels shown it is the predicted one in {figures.share(shown)}. {TOO_HIGH}"
@@ -155,7 +156,7 @@ def _confusion(log: FeedbackLog, of: Revision | None) -> None:
     if found.left_out:
         words += (
             f" The {len(found.labels)} most frequent labels; {found.left_out:,} more and "
-            f"{figures.ratings(found.n - shown.n)} are left out."
+            f"{counted(found.n - shown.n, 'rating')} are left out."
         )
     st.caption(f"{words} The stronger the colour, the larger the share of what it said.")
 
@@ -176,12 +177,13 @@ def _scores(log: FeedbackLog, of: Revision | None) -> None:
         return
     low, high = found.error_ends
     st.caption(
-        f"{figures.ratings(found.n)}, by tenths of the score. On the dashed line a score of 0.9 is "
-        "right in 9 of 10; above it the model is too modest, below too sure. "
+        f"{counted(found.n, 'rating')}, by tenths of the score. On the dashed line a score of 0.9 "
+        "is right in 9 of 10; above it the model is too modest, below too sure. "
         f"**Expected calibration error {100 * found.error:.1f} points**: so far are score "
         f"and share apart on average. Within the intervals it may be {100 * low:.1f} to "
         f"{100 * high:.1f}." + _pale(one.right for one in found.bins)
     )
+    st.caption(CHOSEN)
 
 
 def _over_time(log: FeedbackLog, of: Revision | None) -> None:
@@ -202,7 +204,7 @@ def _over_time(log: FeedbackLog, of: Revision | None) -> None:
         st.caption(
             figures.too_few(n)
             if share.too_few
-            else f"{figures.ratings(n)}: {figures.share(share)} up."
+            else f"{counted(n, 'rating')}: {figures.share(share)} up."
         )
     revisions = insights.revisions(log)
     if len(revisions) < 2:
@@ -217,6 +219,7 @@ def _over_time(log: FeedbackLog, of: Revision | None) -> None:
         {names[one]: Filter(revision=one) for one in newest},
     )
     _how_to_read(newest)
+    st.caption(CHOSEN)
     if len(revisions) > MAX_BARS:
         left_out = len(revisions) - MAX_BARS
         st.caption(f"The {MAX_BARS} newest models; {left_out:,} are left out.")
@@ -259,7 +262,7 @@ def _mistakes(log: FeedbackLog, of: Revision | None) -> None:
         st.caption(f"Outputs with a score from 0.9: {figures.too_few(surest.n)}")
     else:
         st.caption(
-            f"Outputs with a score from 0.9: of {figures.ratings(surest.n)}, "
+            f"Outputs with a score from 0.9: of {counted(surest.n, 'rating')}, "
             f"{figures.share(surest)} are down."
         )
 

@@ -233,7 +233,7 @@ def _name() -> None:
         key="name",
         max_chars=visits.MAX_NAME_CHARS,
         placeholder="Stored with your ratings",
-        help="Ratings under the same name count as one reviewer's.",
+        help="Ratings under the same name count as one reviewer's; another name is another one.",
         width=280,
     )
 
@@ -309,8 +309,10 @@ def _typed(key: str) -> str | None:
 
 
 def _take_name() -> None:
-    """A reviewer who rated and then gave a name is one reviewer, not two."""
-    old, name, box = visits.current(), _typed("name"), desk.outbox()
+    """Who rated and then gave a name is one reviewer; who then gives another is another one."""
+    visit, name, box = visits.current(), _typed("name"), desk.outbox()
     if name is not None:
-        box.rename(old.reviewer, visits.rename(old, name).reviewer, shared.log)
+        renamed = visits.rename(visit, name)
+        if not visit.name:
+            box.rename(visit.reviewer, renamed.reviewer, shared.log)
         st.session_state["name-taken"] = name

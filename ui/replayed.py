@@ -75,7 +75,7 @@ def _left_out(replay: Replay) -> list[str]:
     unknown = replay.score.counts["unknown"]
     said = []
     if unknown:
-        said.append(f"Of {unknown:,} new answers nobody has said whether they are right.")
+        said.append(f"Whether {unknown:,} new answers are right, nobody has said.")
     if divided := replay.left_out["divided"]:
         said.append(f"Left out, as reviewers are divided: {divided:,}.")
     if repeated := replay.left_out["repeated"]:

@@ -34,3 +34,8 @@ def shortened(text: str, *, max_chars: int) -> str:
     """`text` on one line, with an ellipsis where it was cut."""
     line = " ".join(text.split())
     return line if len(line) <= max_chars else f"{line[: max_chars - 1].rstrip()}…"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things, such as "1 row" and "2,000 rows"."""
+    return f"{count:,} {what if count == 1 else f'{what}s'}"

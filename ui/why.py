@@ -79,8 +79,10 @@ def _asked(prediction_id: UUID) -> Asked | None:
 
 
 def _ask(entry: Entry) -> None:
-    model = shared.loaded()
+    model, former = shared.loaded(), st.session_state.get("why")
     if model and not _asked(entry.prediction.id):
+        if former:
+            former.future.cancel()  # nobody reads it, if it has not begun
         future = shared.explaining().submit(attribute, model, entry.prediction)
         st.session_state["why"] = Asked(entry.prediction.id, future)
 
@@ -121,7 +123,8 @@ def _mark(words: str, weight: float, most: float) -> str:
 def _most_in_words(text: str, attribution: Attribution) -> str:
     top = sorted(attribution.weights, key=lambda one: -abs(one.weight))[:MOST]
     said = [
-        f"“{as_html(shortened(text[one.start : one.end], max_chars=40))}” {_points(-one.weight)}"
+        f"<bdi>“{as_html(shortened(text[one.start : one.end], max_chars=40))}”</bdi> "
+        f"{_points(-one.weight)}"
         for one in top
         if abs(one.weight) >= LEAST
     ]

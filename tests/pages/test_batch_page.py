@@ -106,7 +106,7 @@ def test_a_wrong_guess_of_a_header_is_put_right(log: FeedbackLog) -> None:
 def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:
     page = open_page("batch")
     page.segmented_control[0].set_value("Paste").run()
-    page.text_area(key="batch-text").set_value("I love it\n\n<b>I hate it</b>").run()
+    page.text_area(key="batch-text-1").set_value("I love it\n\n<b>I hate it</b>").run()
     assert "text, 2 rows." in words(page)
     click(page, "Predict 2 texts")
     batch = finished(page)

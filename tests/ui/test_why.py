@@ -29,7 +29,7 @@ def test_the_side_and_the_strength_are_marked() -> None:
         ("against", "32", "25.0 points higher without"),
     ]
     assert "slow" in made.split("<mark")[2].split("</mark>")[1], "what weighs nothing has no mark"
-    assert "“&lt;b&gt;Good&lt;/b&gt;” −50, “bad” +25 points." in made
+    assert "<bdi>“&lt;b&gt;Good&lt;/b&gt;”</bdi> −50, <bdi>“bad”</bdi> +25 points." in made
 
 
 def test_nothing_that_weighs_is_no_division_by_nothing() -> None:
