@@ -32,13 +32,17 @@ _BINARY = {
     b"SQLite format 3\0": "an SQLite database",
     b"{\\rtf": "an RTF document",
 }
-_WESTERN = "cp1252"
+_WESTERN, _OTHER_LATIN = "cp1252", ("cp1250", "cp1254")
+_IN_ALL_PAGES = "ÁÂÄÇÉËÍÎÓÔÖÚÜßáâäçéëíîóôöúü"
+_BETWEEN_LETTERS = "’‘–—…\xad·"  # as in “don’t”
+_CLEARLY = 0.1
 _UNLIKELY = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
 _NULS_WITHIN = 8000  # a NUL there makes a file binary, as for git
 _SAMPLE_BYTES = 64 * 1024
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x00-\x7f]{0,200}")  # with some of what comes after
 _NO_ENCODING = "The file is neither UTF-8 nor in an encoding that can be guessed. Save it as UTF-8."
 _UNDECODED = re.compile("[\udc80-\udcff]")
+_UNDECODED_RUN = re.compile("[\udc80-\udcff]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +63,12 @@ def decode(data: bytes) -> Decoded:
     data = data.removeprefix(mark)
     text = data.decode("utf-8", "surrogateescape")
     bad_bytes = 0 if _encodable(text) else len(_UNDECODED.findall(text))
+    multibyte = _multibyte(data, text, bad_bytes) if bad_bytes else 0
+    latin = _latin_page(data, text) if bad_bytes else ""
     # In another encoding, what is valid UTF-8 by chance is rarer than what is not.
-    if not bad_bytes or mark or _multibyte(data, text, bad_bytes) > bad_bytes:
+    if not bad_bytes or mark or multibyte > bad_bytes or (latin and multibyte):
         return Decoded(text, "UTF-8", undecoded=bool(bad_bytes))
-    encoding = _guess(data)
+    encoding = latin or _guess(data)
     try:
         text = data.decode(encoding, "surrogateescape")
     except UnicodeDecodeError as error:
@@ -109,21 +115,52 @@ def _multibyte(data: bytes, text: str, bad_bytes: int) -> int:
     return len(text) - ascii_bytes - bad_bytes
 
 
+def _latin_page(data: bytes, text: str) -> str:
+    """The code page of a Latin script that the bytes which were not decoded are of, or "".
+
+    There they stand alone or in twos among ASCII letters; those of other scripts in long runs. It
+    is Windows-1252, the one that is met the most, unless that has symbols within words, or another
+    one fits the language clearly better.
+    """
+    bytes_ = alone = runs = odd = 0
+    differs = False
+    for found in _UNDECODED_RUN.finditer(text):
+        run = found[0].encode("utf-8", "surrogateescape").decode(_WESTERN, "replace")
+        around = text[found.start() - 1 : found.start()] + run + text[found.end() :][:1]
+        threes = zip(around, around[1:], around[2:], strict=False)
+        within = [middle for a, middle, c in threes if a.isalpha() and c.isalpha()]
+        odd += any(not one.isalpha() and one not in _BETWEEN_LETTERS for one in within)
+        differs = differs or any(one.isalpha() and one not in _IN_ALL_PAGES for one in run)
+        bytes_, runs = bytes_ + len(run), runs + 1
+        alone += len(run) if len(run) <= 2 else 0
+    if alone < 0.8 * bytes_:
+        return ""
+    is_western = odd <= 0.1 * runs
+    if is_western and not differs:
+        return _WESTERN
+    matches = from_bytes(_sample(data), cp_isolation=[_WESTERN, *_OTHER_LATIN])
+    western = [one.coherence for one in matches if _WESTERN in one.could_be_from_charset]
+    others = [one for one in matches if one.encoding in _OTHER_LATIN]
+    best = max(others, key=lambda one: one.coherence, default=None)
+    if not is_western:
+        return best.encoding if best else _OTHER_LATIN[0]
+    if best and (not western or best.coherence > max(western) + _CLEARLY):
+        return best.encoding
+    return _WESTERN
+
+
 def _guess(data: bytes) -> str:
     """The encoding that fits the first pieces that are not ASCII."""
+    best = from_bytes(_sample(data), cp_exclusion=_UNLIKELY).best()
+    if best is None:
+        raise ReadingError(_NO_ENCODING)
+    return best.encoding
+
+
+def _sample(data: bytes) -> bytes:
     sample = bytearray()
     for found in _NOT_ASCII.finditer(data):
         sample += found[0]
         if len(sample) > _SAMPLE_BYTES:
             break
-    matches = from_bytes(bytes(sample), cp_exclusion=_UNLIKELY)
-    best = matches.best()
-    if best is None:
-        raise ReadingError(_NO_ENCODING)
-    # Few accents fit many code pages. Of those only the ones of Windows are still met, and of
-    # these the western one the most.
-    for match in matches:
-        if _WESTERN in match.could_be_from_charset:
-            other = best.encoding.startswith("cp125") and best.coherence > match.coherence
-            return best.encoding if other else _WESTERN
-    return best.encoding
+    return bytes(sample)

@@ -27,6 +27,8 @@ from serving.delimited import (
 from serving.errors import ReadingError
 from serving.workbook import is_workbook, read_sheet
 
+TEXT_NAMES = ("text", "input", "sentence", "review", "comment", "content", "message", "body")
+_OTHER_NAMES = ("id", "label", "name", "date")
 LINES_A_ROW = 50
 _EXCERPT_CHARS = 100
 _NAME_CHARS = 100  # a longer cell is a text, not the name of a column
@@ -269,19 +271,22 @@ def _of_one_width(
 def _is_header(found: list[Record]) -> bool:
     """Whether the first row names the columns.
 
-    It does unless a cell of it is a number, longer than a name, or found again in its column
-    (labels are, names are not). A single column's name has no more than three words and no full
-    stop. One row alone is data.
+    It does if a cell of it is a usual name. Otherwise it does not if a cell is a number, longer
+    than a name, or found again in its column (labels are, names are not); with one row below it,
+    only if a number is there below a word. A single column's name has no more than three words and
+    no full stop. One row alone is data.
     """
     first, *others = [record.cells for record in found[:SAMPLE_RECORDS]]
     if any(_is_number(cell) or len(cell) > _NAME_CHARS for cell in first):
         return False
+    if any(cell.strip().lower() in (*TEXT_NAMES, *_OTHER_NAMES) for cell in first):
+        return True
     for place, name in enumerate(first):
         column = [row[place] for row in others if place < len(row) and row != first]
         if name.strip() and name in column:
             return False
     if len(first) > 1:
-        return bool(others)
+        return len(others) > 1 or (len(others) == 1 and any(map(_is_number, others[0])))
     return bool(others) and len(first[0].split()) <= 3 and first[0].rstrip()[-1] not in ".!?…"
 
 

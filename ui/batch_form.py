@@ -15,13 +15,12 @@ from model import InputError, Model
 from model.prediction import new_id, now
 from model.tasks import check_text
 from serving.errors import ReadingError
-from serving.reading import Limits, Table, read_file, read_pasted
+from serving.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
 from ui import batch_desk, batch_results, param_form, shared, visits
 from ui.text import as_markdown, counted, printable, shortened
 
 TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
 WAYS = ("Upload a file", "Paste")
-TEXT_NAMES = ("text", "input", "sentence", "review", "comment", "content", "message", "body")
 HEADER = "batch-header"
 PREVIEW_ROWS = 5
 PREVIEW_CHARS = 300

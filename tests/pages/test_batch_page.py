@@ -90,17 +90,59 @@ def test_an_address_of_no_batch_says_so(log: FeedbackLog, wanted: str) -> None:
 
 
 def test_a_wrong_guess_of_a_header_is_put_right(log: FeedbackLog) -> None:
-    page = upload(open_page("batch"), "I love it,a\nI hate it,b\n")
-    assert "1 row." in words(page)
-    page.checkbox[0].set_value(False).run()
+    page = upload(open_page("batch"), "I love it,a\nI hate it,b\nIt is,c\n")
     assert "2 rows." in words(page)
-    page.checkbox[0].set_value(True).run()
-    assert "1 row." in words(page)
     page.checkbox[0].set_value(False).run()
-    click(page, "Predict 2 texts")
+    assert "3 rows." in words(page)
+    page.checkbox[0].set_value(True).run()
+    assert "2 rows." in words(page)
+    page.checkbox[0].set_value(False).run()
+    click(page, "Predict 3 texts")
     batch = finished(page)
     assert batch.columns == ("column 1", "column 2")
-    assert batches.progress(log, batch).predicted == 2
+    assert batches.progress(log, batch).predicted == 3
+
+
+def test_a_header_that_is_one_row_too_many_can_be_taken_back(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_LIMITS__MAX_BATCH_ROWS", "2")
+    shared.settings.clear()
+    page = upload(open_page("batch"), "id,text\n1,I love it\n2,I hate it\n")
+    page.checkbox[0].set_value(False).run()
+    assert "This has 3 rows; at most 2 are read." in words(page)
+    assert not [label for label in buttons(page) if label.startswith("Predict")]
+    page.checkbox[0].set_value(True).run()
+    assert "Predict 2 texts" in buttons(page)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "reason"),
+    [
+        ('{\n "a": 1,\n "b": 2\n}\n', "a.json", "the first is row 1: is not JSON"),
+        ("id,text\n1,\n2, \n", "a.csv", "the first is row 2: There is no text in this row."),
+        ("id,text\n", "a.csv", ""),
+    ],
+)
+def test_where_no_row_is_usable_the_reasons_can_be_had(
+    log: FeedbackLog, content: str, name: str, reason: str
+) -> None:
+    page = upload(open_page("batch"), content, name)
+    assert "There is no text to predict." in words(page)
+    assert reason in words(page)
+    assert not [label for label in buttons(page) if label.startswith("Predict")]
+    downloads = [one.proto.label for one in page.get("download_button")]
+    assert downloads == (["Download the rows with the reasons"] if reason else [])
+
+
+def test_another_way_in_begins_empty(log: FeedbackLog) -> None:
+    page = upload(open_page("batch"))
+    page.segmented_control[0].set_value("Paste").run()
+    page.segmented_control[0].set_value("Upload a file").run()
+    assert "rows." not in words(page)
+    assert not [label for label in buttons(page) if label.startswith("Predict")]
+    upload(page)
+    assert "reviews.csv: CSV, UTF-8" in words(page).replace("**", "")
 
 
 def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:

@@ -132,6 +132,11 @@ def test_empty_rows_are_counted_and_duplicates_kept() -> None:
     assert (table.rows, table.numbers) == ([("a", "up")] * 2, [10_003, 10_004])
 
 
+def test_a_header_without_rows_is_no_text() -> None:
+    table = read("a.csv", "id,text\n\n,\n")
+    assert (table.columns, table.rows, table.empty_rows) == (("id", "text"), [], 2)
+
+
 def test_names_are_never_empty_and_never_twice() -> None:
     table = read("a.csv", "text,,text,text (2)\n1,2,3,4\n5,6,7,8\n")
     assert table.columns == ("text", "column 2", "text (2)", "text (2) (2)")
@@ -148,6 +153,9 @@ def test_names_are_never_empty_and_never_twice() -> None:
         ("I love it.\nGood.\n", False),
         ("What a great and wonderful thing\nGood\n", False),
         ("Good,up\n", False),
+        ("Good,up\nBad,down\n", False),  # two rows can be anything
+        ("Words,Stars\nGood,5\n", True),
+        ("Id,Words\na1,Good\n", True),
         ("text,label\nGood,up\ntext,label\nBad,down\n", True),  # two files in one
     ],
 )
@@ -244,6 +252,46 @@ def test_encodings_are_recognised(codec: str, encoding: str) -> None:
 @pytest.mark.parametrize("codec", ["utf-16-be", "utf-32-be"])
 def test_byte_order_marks_are_recognised(codec: str) -> None:
     assert read("a.txt", "\ufeffcafé\nplain".encode(codec)).rows == [("café",), ("plain",)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["I don’t like it"],
+        ["“Great” – but £5 is too much…", "I can’t", "a café"],
+        ["1,é", "2,ñandú", "3,café"],
+        ["Größe fällt klein aus.", "Für dieses Geld"],
+        ["Maden var god, men på aftenen.", "Høretelefonerne gik i stykker"],
+        ["¿Por qué tardó tanto?", "¡Qué maravilla! Volveremos el próximo año."],
+    ],
+)
+@pytest.mark.parametrize("times", [1, 100])
+def test_a_few_accents_and_quotes_are_windows_1252(rows: list[str], times: int) -> None:
+    content = "\n".join(rows * times + ["plain"])
+    table = read("a.txt", content.encode("cp1252"))
+    assert table.encoding == "cp1252"
+    assert [text for (text,) in table.rows] == content.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("cp1250", "Bardzo miła obsługa i pyszne jedzenie. Łóżko było niewygodne, dziękuję."),
+        ("cp1250", "Žluťoučký kůň úpěl ďábelské ódy. Zboží přišlo poškozené."),
+        ("cp1253", "Πολύ καλό προϊόν, το συνιστώ σε όλους. Απαράδεκτη εξυπηρέτηση."),
+        ("big5", "非常好的產品，推薦給大家。服務很差，不會再來。"),
+        ("cp949", "정말 좋은 제품입니다. 추천합니다. 다시는 안 삽니다."),
+    ],
+)
+def test_other_scripts_are_not_taken_for_western(codec: str, text: str) -> None:
+    assert read("a.txt", f"{text}\nplain\n".encode(codec)).rows[0] == (text,)
+
+
+def test_one_row_in_utf_8_among_western_ones_makes_those_bad() -> None:
+    data = "soirée\nété\n".encode("cp1252") + "café\nfine\n".encode()
+    table = read("a.txt", data)
+    assert (table.encoding, table.rows) == ("UTF-8", [("café",), ("fine",)])
+    assert [row.number for row in table.bad] == [1, 2]
 
 
 def test_in_mixed_encodings_the_odd_rows_are_bad() -> None:
