@@ -49,9 +49,9 @@ else:
     if rated:
         digits = 0 if high - low > 0.02 else 1
         st.caption(
-            f"{counts.up:,} thumbs up in {rated:,}: with so many ratings, the share among texts "
-            f"chosen like these is likely between {100 * low:.{digits}f} % and "
-            f"{100 * high:.{digits}f} % (95 % Wilson interval)."
+            f"{counts.up:,} thumbs up in {rated:,} ratings of {counts.rated:,} predictions: the "
+            f"share among texts chosen like these is likely between {100 * low:.{digits}f} and "
+            f"{100 * high:.{digits}f} % (95\u00a0% Wilson interval)."
         )
     insights.show(log)
 
@@ -92,6 +92,7 @@ else:
     if found:
         number = st.session_state.get("page", 1) if pages > 1 else 1
         rows = log.page(chosen, offset=(min(number, pages) - 1) * PAGE_ROWS, limit=PAGE_ROWS)
+        desk.saw(*(entry.prediction for entry, _ in rows))
         st.dataframe(frame(rows), column_config=COLUMN_CONFIG, hide_index=True, height="content")
         if found > MAX_ROWS:
             st.caption(f"More than {MAX_ROWS:,} rows; these are the newest. Filters find the rest.")

@@ -31,7 +31,7 @@ if model:
     entry = desk.answer(model) or opened
 
 if entry:
-    desk.saw(entry)
+    desk.saw(entry.prediction)
     st.html(card_html(entry.prediction, shared.names_for(entry.prediction)))
     rating_form.show(entry, linked=True)
 else:

@@ -6,7 +6,9 @@ fit becomes a lone surrogate (https://peps.python.org/pep-0383), so that its row
 
 import codecs
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from charset_normalizer import from_bytes
 
@@ -32,13 +34,20 @@ _BINARY = {
     b"SQLite format 3\0": "an SQLite database",
     b"{\\rtf": "an RTF document",
 }
-_WESTERN, _OTHER_LATIN = "cp1252", ("cp1250", "cp1254")
-_IN_ALL_PAGES = "ÁÂÄÇÉËÍÎÓÔÖÚÜßáâäçéëíîóôöúü"
+_WESTERN = "cp1252"
+_LATIN = (_WESTERN, "cp1250", "cp1254")
+# The same letter in all of them, or no letter in Windows-1252.
+_ALIKE = {
+    byte
+    for byte in range(0x80, 0x100)
+    if (letter := bytes([byte]).decode(_WESTERN, "replace")) in "ÁÂÄÇÉËÍÎÓÔÖÚÜßáâäçéëíîóôöúü"
+    or not letter.isalpha()
+}
 _BETWEEN_LETTERS = "’‘–—…\xad·"  # as in “don’t”
 _CLEARLY = 0.1
 _UNLIKELY = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
 _NULS_WITHIN = 8000  # a NUL there makes a file binary, as for git
-_SAMPLE_BYTES = 64 * 1024
+_SAMPLE_BYTES, _SAMPLE_RUNS = 64 * 1024, 10_000
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x00-\x7f]{0,200}")  # with some of what comes after
 _NO_ENCODING = "The file is neither UTF-8 nor in an encoding that can be guessed. Save it as UTF-8."
 _UNDECODED = re.compile("[\udc80-\udcff]")
@@ -122,31 +131,38 @@ def _latin_page(data: bytes, text: str) -> str:
     is Windows-1252, the one that is met the most, unless that has symbols within words, or another
     one fits the language clearly better.
     """
-    bytes_ = alone = runs = odd = 0
-    differs = False
-    for found in _UNDECODED_RUN.finditer(text):
-        run = found[0].encode("utf-8", "surrogateescape").decode(_WESTERN, "replace")
-        around = text[found.start() - 1 : found.start()] + run + text[found.end() :][:1]
-        threes = zip(around, around[1:], around[2:], strict=False)
-        within = [middle for a, middle, c in threes if a.isalpha() and c.isalpha()]
-        odd += any(not one.isalpha() and one not in _BETWEEN_LETTERS for one in within)
-        differs = differs or any(one.isalpha() and one not in _IN_ALL_PAGES for one in run)
-        bytes_, runs = bytes_ + len(run), runs + 1
-        alone += len(run) if len(run) <= 2 else 0
-    if alone < 0.8 * bytes_:
+    runs = [
+        (text[found.start() - 1 : found.start()], found[0], text[found.end() :][:1])
+        for found in islice(_UNDECODED_RUN.finditer(text), _SAMPLE_RUNS)
+    ]
+    alone = sum(len(run) for _, run, _ in runs if len(run) <= 2)
+    if alone < 0.6 * sum(len(run) for _, run, _ in runs):
         return ""
-    is_western = odd <= 0.1 * runs
-    if is_western and not differs:
-        return _WESTERN
-    matches = from_bytes(_sample(data), cp_isolation=[_WESTERN, *_OTHER_LATIN])
+    page = next((page for page in _LATIN if _fits(runs, page)), "")
+    if page != _WESTERN or all(byte in _ALIKE for _, run, _ in runs for byte in _bytes(run)):
+        return page
+    matches = from_bytes(_sample(data), cp_isolation=list(_LATIN))
     western = [one.coherence for one in matches if _WESTERN in one.could_be_from_charset]
-    others = [one for one in matches if one.encoding in _OTHER_LATIN]
+    others = [one for one in matches if _WESTERN not in one.could_be_from_charset]
     best = max(others, key=lambda one: one.coherence, default=None)
-    if not is_western:
-        return best.encoding if best else _OTHER_LATIN[0]
     if best and (not western or best.coherence > max(western) + _CLEARLY):
         return best.encoding
     return _WESTERN
+
+
+def _fits(runs: Sequence[tuple[str, str, str]], page: str) -> bool:
+    """Whether nearly all bytes within words are letters, or what may stand between them."""
+    odd = 0
+    for before, run, after in runs:
+        around = before + _bytes(run).decode(page, "replace") + after
+        threes = zip(around, around[1:], around[2:], strict=False)
+        within = [middle for a, middle, c in threes if a.isalpha() and c.isalpha()]
+        odd += any(one == "ƒ" or not (one.isalpha() or one in _BETWEEN_LETTERS) for one in within)
+    return odd <= 0.1 * len(runs)
+
+
+def _bytes(run: str) -> bytes:
+    return run.encode("utf-8", "surrogateescape")
 
 
 def _guess(data: bytes) -> str:

@@ -224,15 +224,15 @@ def by_chance(p: float, split: str, trials: int) -> str:
     )
 
 
-def foreign_labels(score: Score, info: ModelInfo) -> str:
-    """A sentence if labels that were predicted are none of the model's, else ""."""
+def foreign_labels(score: Score, ours: Sequence[str]) -> str:
+    """A sentence if labels that were predicted are none of `ours`, the other model's; else ""."""
     theirs = sorted(set(score.by_label) - {""})
-    foreign = [label for label in theirs if info.labels and label not in info.labels]
+    foreign = [label for label in theirs if ours and label not in ours]
     if not foreign:
         return ""
-    if not are_comparable(score, info):
+    if not are_comparable(score, ours):
         return (
-            f"The model's labels are {_some(info.labels)}, and none of them is among those of the "
+            f"The model's labels are {_some(ours)}, and none of them is among those of the "
             f"rated predictions, {_some(theirs)}: what it says cannot be compared."
         )
     return (
@@ -241,10 +241,10 @@ def foreign_labels(score: Score, info: ModelInfo) -> str:
     )
 
 
-def are_comparable(score: Score, info: ModelInfo) -> bool:
-    """Whether the model has any of the labels that were predicted, where it has a fixed set."""
+def are_comparable(score: Score, ours: Sequence[str]) -> bool:
+    """Whether any label that was predicted is one of `ours`, where these are a fixed set."""
     theirs = set(score.by_label) - {""}
-    return not info.labels or not theirs or not theirs.isdisjoint(info.labels)
+    return not ours or not theirs or not theirs.isdisjoint(ours)
 
 
 def _some(labels: Sequence[str]) -> str:
@@ -285,7 +285,7 @@ def report(
         name = (_printed(label, ANSWER_CHARS) or "none") if n else "all"
         rows.append([name, *(f"{count:,}" for count in counts)])
     parts = [_in_columns(rows), verdict(score)]
-    if foreign := foreign_labels(score, info):
+    if foreign := foreign_labels(score, info.labels):
         parts.append(foreign)
     if divided := left_out["divided"]:
         parts.append(f"Left out, as reviewers are divided on them: {divided:,}.")
@@ -404,7 +404,7 @@ def _compare(model: Model, log: FeedbackLog, given: argparse.Namespace) -> int:
     name = f"{_printed(info.id, 100)} ({info.revision}, {info.runtime}, {info.dtype})"
     print(f"{name} over {score.total:,} rated predictions:\n")
     print(report(score, listed, left_out, info))
-    if not are_comparable(score, info):
+    if not are_comparable(score, info.labels):
         return _refused("Failed: the labels are not those of the rated predictions.")
     broken = score.counts["broken"]
     if broken > given.allow_broken:

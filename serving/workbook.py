@@ -75,9 +75,15 @@ def _read(sheet: Any, max_rows: int) -> Sheet:
     numbers: list[int] = []
     number = 0
     filled = _filled(sheet.iter_rows(max_row=MAX_ROWS, values_only=True))
-    for number, row in islice(filled, max_rows):
-        rows.append(row)
-        numbers.append(number)
+    try:
+        for number, row in islice(filled, max_rows):
+            rows.append(row)
+            numbers.append(number)
+    except (ValueError, TypeError, OverflowError) as error:  # openpyxl cannot go on behind it
+        raise ReadingError(
+            f"The workbook is damaged: a cell below row {number:,} cannot be read "
+            f"({str(error)[:100]}). {_INSTEAD}"
+        ) from error
     return Sheet(str(sheet.title), rows, numbers, number - len(rows))
 
 

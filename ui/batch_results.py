@@ -18,7 +18,7 @@ from serving.reading import BadRow, bad_rows_csv
 from ui import background, rating_form, shared
 from ui.card import bar_html, percent
 from ui.names import distinct, summary
-from ui.text import as_html, as_markdown, printable, shortened
+from ui.text import as_html, as_markdown, counted, printable, shortened
 
 PAGE_ROWS = 20
 LABELS = 12
@@ -55,6 +55,8 @@ def outcome(batch: Batch, progress: Progress) -> None:
             f"{progress.predicted:,} of {progress.rows:,} rows are predicted. "
             f"{progress.problems:,} could not be; the file of them says why."
         )
+    else:
+        st.caption(f"All {counted(progress.rows, 'row')} are predicted.")
     with st.container(horizontal=True):
         if progress.predicted:
             st.download_button(

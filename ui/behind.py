@@ -27,9 +27,11 @@ def chosen() -> Filter:
 
 
 def choose(behind: Filter) -> None:
-    """Shows the predictions behind something that is on the page."""
+    """Shows the predictions behind something that is on the page, all of them."""
     st.session_state[_KEY] = replace(behind, rated=True)
     st.session_state["page"] = 1
+    for narrowed in ("verdict", "label", "words"):
+        st.session_state[narrowed] = ""
 
 
 def clear() -> None:

@@ -91,8 +91,9 @@ def _close_call(output: ScoredLabels, name_of: NameOf) -> str:
         return f"<b>Close call</b>: {as_html(_shown(near.label, name_of))} {side}."
     if len(output.items) < 2:
         return f"<b>Not sure</b>: only {percent(output.score)}."
-    second = as_html(_shown(output.items[1].label, name_of))
-    return f"<b>Close call</b>: {second} is only {percent(output.margin)} behind."
+    second, points = as_html(_shown(output.items[1].label, name_of)), round(100 * output.margin)
+    behind = f"is only {counted(points, 'point')} behind" if points else "is as likely"
+    return f"<b>Close call</b>: {second} {behind}."
 
 
 def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> str:

@@ -196,9 +196,11 @@ def _let_go() -> None:
         generation.stop()
 
 
-def saw(entry: Entry) -> None:
-    """Notes that this visit has the output of `entry` before it."""
-    visits.remembered(visits.current().id).saw(entry.prediction.id)
+def saw(*predictions: Prediction) -> None:
+    """Notes that this visit has these outputs before it."""
+    memory = visits.remembered(visits.current().id)
+    for prediction in predictions:
+        memory.saw(prediction.id)
 
 
 def has_seen(entry: Entry) -> bool:

@@ -12,7 +12,7 @@ from feedback import FeedbackLog, insights
 from feedback.insights import Ranked, Share
 from feedback.records import Filter, Revision
 from feedback.statistics import TOO_FEW
-from ui import behind, charts, figures, shared
+from ui import behind, charts, desk, figures, shared
 from ui.log_table import COLUMN_CONFIG, frame
 from ui.names import distinct, revision_name
 from ui.text import as_markdown, counted, printable, shortened
@@ -47,6 +47,8 @@ def show(log: FeedbackLog) -> None:
     )
     of = _revision(revisions) if len(revisions) > 1 else None
     QUESTIONS[question](log, of)
+    if words := behind.in_words(behind.chosen()):
+        st.caption(f"The table below has what is behind it: {as_markdown(words)}.")
 
 
 def _revision(revisions: Iterable[Revision]) -> Revision | None:
@@ -180,7 +182,7 @@ def _scores(log: FeedbackLog, of: Revision | None) -> None:
         f"{counted(found.n, 'rating')}, by tenths of the score. On the dashed line a score of 0.9 "
         "is right in 9 of 10; above it the model is too modest, below too sure. "
         f"**Expected calibration error {100 * found.error:.1f} points**: so far are score "
-        f"and share apart on average. Within the intervals it may be {100 * low:.1f} to "
+        f"and share apart on average. Within their 95 % intervals it may be {100 * low:.1f} to "
         f"{100 * high:.1f}." + _pale(one.right for one in found.bins)
     )
     st.caption(CHOSEN)
@@ -255,6 +257,7 @@ def _mistakes(log: FeedbackLog, of: Revision | None) -> None:
     if not rows:
         st.info("No output with a score is rated down. When one is, the surest come first here.")
         return
+    desk.saw(*(entry.prediction for entry, _ in rows))
     st.dataframe(frame(rows), column_config=COLUMN_CONFIG, hide_index=True, height="content")
     st.caption(f"Rated down with the highest scores, {MAX_MISTAKES} predictions at most.")
     surest = insights.surest_mistakes(log, of)

@@ -47,7 +47,7 @@ def show_row(entry: Entry, html: str) -> None:
     """One of many predictions as `html`, with thumbs beside it and the correction below."""
     with st.container(key=f"row-{entry.prediction.id}"):
         try:
-            desk.saw(entry)
+            desk.saw(entry.prediction)
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.html(html, width="stretch")
                 mine = desk.outbox().newest(entry, visits.current().reviewer, shared.log)

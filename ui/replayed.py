@@ -8,7 +8,7 @@ import streamlit as st
 
 from feedback.replay import OUTCOMES, Outcome
 from serving.replay import Replay, Replayed, foreign_labels, lines, table, verdict
-from ui import background, shared
+from ui import background, desk, shared
 from ui.names import correction_in_words, summary
 from ui.text import as_markdown, printable, shortened
 
@@ -39,7 +39,7 @@ def show(replay: Replay) -> None:
     )
     if not score.total:
         return
-    if foreign := foreign_labels(score, info):
+    if foreign := foreign_labels(score, info.labels):
         st.warning(as_markdown(foreign))
     with st.container(horizontal=True, key="outcomes"):
         for name in SHOWN:
@@ -51,6 +51,7 @@ def show(replay: Replay) -> None:
     st.dataframe(_by_label(replay), hide_index=True, height="content")
     st.subheader("Texts")
     listed = sorted(replay.results, key=lambda one: OUTCOMES.index(one.outcome))
+    desk.saw(*(one.reference.prediction for one in listed[:MAX_LISTED]))
     st.dataframe(
         _frame(listed[:MAX_LISTED]),
         column_config=COLUMNS,

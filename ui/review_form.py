@@ -29,7 +29,7 @@ def show(item: Item, *, blind: bool) -> None:
     if blind:
         st.html(input_html(prediction))
     else:
-        desk.saw(item.entry)
+        desk.saw(prediction)
         st.html(card_html(prediction, shared.names_for(prediction)))
     by_key = labels and not multi_label and len(labels) <= MAX_KEYS
     if by_key:

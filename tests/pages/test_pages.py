@@ -72,6 +72,18 @@ def test_a_reload_opens_the_prediction_with_its_ratings(log: FeedbackLog) -> Non
     assert page.text[0].value == "Ada rated it down, said neutral, “*no* <b>way</b>”"
 
 
+def test_another_name_is_another_reviewer(log: FeedbackLog) -> None:
+    page = predict(open_page(), "I love it")
+    page.text_input(key="name").set_value("Ann").run()
+    thumbs(page, 1)
+    page.text_input(key="name").set_value("Bob").run()
+    thumbs(page, 0)
+    page.text_input(key="name").set_value("").run()
+    (entry, _), *_ = log.page(Filter(), offset=0, limit=1)
+    said = {one.reviewer: one.verdict for one in log.ratings_of(entry.prediction.id)}
+    assert said == {"Ann": "up", "Bob": "down"}
+
+
 def test_a_rating_given_before_a_name_moves_to_the_name(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "who am I"), 1)
     page.text_input(key="name").set_value("  Grace   Hopper ").run()
@@ -367,7 +379,7 @@ def test_the_feedback_page_counts_and_lists(log: FeedbackLog) -> None:
     )
     page = open_page("feedback")
     assert [metric.value for metric in page.metric] == ["45", "30", "1", "67 %"]
-    assert "between 49 % and 81 %" in " ".join(caption.value for caption in page.caption)
+    assert "between 49 and 81 %" in " ".join(caption.value for caption in page.caption)
     assert len(page.dataframe[0].value) == 20
     assert page.dataframe[0].value["input"][0] == "text 44 \ufffd"
     page.segmented_control(key="verdict").set_value("down").run()

@@ -115,6 +115,15 @@ def test_a_key_that_is_held_down_undoes_once(
     assert log.counts().up == 2
 
 
+def test_another_key_counts_however_soon(log: FeedbackLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(log, 5)
+    page = open_page("review")
+    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
+    for key in ("Right", "Wrong", "Right", "negative"):
+        click(page, key)
+    assert (log.counts().up, log.counts().down) == (2, 2)
+
+
 def test_a_text_that_was_rated_does_not_come_again_at_once(log: FeedbackLog) -> None:
     made = [entry("the same", output=labels(("a", 0.6), ("b", 0.4))) for _ in range(30)]
     log.add([*made, entry("another", output=labels(("a", 0.9), ("b", 0.1)))], [])
@@ -149,6 +158,42 @@ def test_blind_is_said_before_the_output_is_seen(log: FeedbackLog) -> None:
     assert (text(page), shows_output(page)) == ("text 0", True), "only what was seen is left"
     click(page, "Right")
     assert not said(log, made[0]).blind
+
+
+def test_a_visit_keeps_how_it_reviews_and_what_it_has_seen(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ui.visits._cookie", lambda: "0" * 16)
+    made = add(log, 3)
+    page = open_page("review")
+    page.segmented_control[1].set_value("Blind").run()
+    blind = text(page)
+    page.switch_page("app_pages/about.py").run()
+    page.switch_page("app_pages/review.py").run()
+    assert (text(page), shows_output(page)) == (blind, False)
+    again = open_page("review")  # as after a reload
+    assert again.segmented_control[1].value == "Blind"
+    assert not shows_output(again)
+    open_page("feedback")  # whose table has all outputs
+    page.run()
+    again = open_page("review")
+    click(again, "Right")
+    (rated,) = [one for one in made if log.ratings_of(one.prediction.id)]
+    assert not said(log, rated).blind
+
+
+def test_a_prediction_that_waited_too_long_may_be_before_another(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(log, 3)
+    ada = open_page("review")
+    assert text(ada) == "text 0"
+    with monkeypatch.context() as later:
+        later.setattr("ui.hand_outs.HELD_S", 0)
+        bob = open_page("review")
+    assert text(bob) == "text 0"
+    ada.run()
+    assert text(ada) == "text 1"
 
 
 def test_a_rating_changed_in_sight_of_the_output_is_not_blind(log: FeedbackLog) -> None:

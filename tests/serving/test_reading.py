@@ -279,6 +279,7 @@ def test_a_few_accents_and_quotes_are_windows_1252(rows: list[str], times: int) 
         ("cp1250", "Bardzo miła obsługa i pyszne jedzenie. Łóżko było niewygodne, dziękuję."),
         ("cp1250", "Žluťoučký kůň úpěl ďábelské ódy. Zboží přišlo poškozené."),
         ("cp1253", "Πολύ καλό προϊόν, το συνιστώ σε όλους. Απαράδεκτη εξυπηρέτηση."),
+        ("cp932", "テストはコーヒーとケーキのセットでした。サービスもテキパキ。"),
         ("big5", "非常好的產品，推薦給大家。服務很差，不會再來。"),
         ("cp949", "정말 좋은 제품입니다. 추천합니다. 다시는 안 삽니다."),
     ],

@@ -17,6 +17,7 @@ from feedback import Entry, FeedbackLog
 from model import Model
 from settings import ROOT
 from tests.making import entry, rating
+from tests.model import tiny
 
 # What the bundled model says of them, and it is right, but for the last: nobody said what is.
 TEXTS = {
@@ -132,6 +133,13 @@ def test_a_damaged_copy_is_refused_with_the_right_texts(
     assert first["truth"] == "positive"
 
 
+def test_a_model_with_other_labels_cannot_be_compared(database: Path, tmp_path: Path) -> None:
+    other = tiny.one_label_classifier(tmp_path / "other")
+    ran = run(database, "--model", str(other))
+    assert (ran.code, "none of them is among those" in ran.out) == (2, True)
+    assert "labels are not those" in ran.err
+
+
 def test_as_many_as_allowed_may_break(database: Path, damaged: Path) -> None:
     assert run(database, "--model", str(damaged), "--allow-broken", "4").code == 0
     ran = run(database, "--model", str(damaged), "--allow-broken", "3")
@@ -156,6 +164,7 @@ def empty(tmp_path: Path) -> Path:
         (["--model", "./nowhere"], {}, "There is no such folder"),
         (["--model", "model/bundled", "--revision", "x"], {}, "has no revision 'x'"),
         (["--model", "model/bundled", "--allow-broken", "-1"], {}, "invalid whole_number value"),
+        (["--model", "model/bundled", "--newest", "0"], {}, "invalid positive_number value"),
         ([], {}, "required: --model"),
         (["--model", "model/bundled"], {"TRYOUT_LIMITS__MAX_CHARS": "0"}, "limits.max_chars is"),
         (["--model", "model/bundled"], {"DATABASE_URL": "nothing://x"}, "nothing"),

@@ -1,9 +1,11 @@
 """What a replay says in words."""
 
+from collections import Counter
+
 import pytest
 
 from feedback.replay import Score
-from serving.replay import by_chance, verdict
+from serving.replay import are_comparable, by_chance, foreign_labels, verdict
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,12 @@ def test_too_few_are_told() -> None:
     assert "4 fixed and 1 broken is too few to tell" in verdict(score)
     score.counts.update({"fixed": 40})
     assert "too few" not in verdict(score)
+
+
+def test_labels_that_the_model_does_not_have_are_told() -> None:
+    score = Score(by_label={"joy": Counter(), "rage": Counter(), "": Counter()})
+    assert foreign_labels(score, ("joy", "rage", "fear")) == ""
+    assert foreign_labels(score, ()) == ""
+    assert "has no label rage" in foreign_labels(score, ("joy", "anger"))
+    assert "cannot be compared" in foreign_labels(score, ("LABEL_0",))
+    assert not are_comparable(score, ("LABEL_0",))
