@@ -32,7 +32,10 @@ def metric(page: Page, name: str) -> Locator:
 def begin(page: Page, file: Path) -> None:
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_text("CSV, UTF-8, separated by commas")).to_be_visible()
-    box = page.get_by_role("button", name=re.compile("^Predict")).bounding_box()
+    button = page.get_by_role("button", name=re.compile("^Predict"))
+    settled(page)
+    button.scroll_into_view_if_needed()
+    box = button.bounding_box()
     assert box
     for _ in range(2):  # as a hand does, which makes one batch
         page.mouse.click(box["x"] + 9, box["y"] + 9)
