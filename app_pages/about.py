@@ -70,7 +70,8 @@ st.markdown(
 - Each table that you predict as a batch, with all of its columns.
 - Your ratings, corrections and comments, with your name if you give one.
 - A random number in a cookie, which is gone when you close the browser. It tells visitors apart
-  and lets you change your own ratings.
+  and lets you change your own ratings. Until the app restarts it also remembers, in memory only,
+  your name, whether you review blind, and which outputs you have seen.
 
 No address, no account, nothing about your device. Everybody who can open this app can read the
 predictions and ratings, and export them.

@@ -20,7 +20,6 @@ from typing import Any
 from feedback import FeedbackError, FeedbackLog
 from feedback.rated import Rated, count_rated, rated
 from feedback.replay import (
-    OUTCOMES,
     Outcome,
     Reference,
     Score,
@@ -36,6 +35,7 @@ from model.prediction import output_to_json
 
 logger = logging.getLogger("tryout")
 
+SHOWN: tuple[Outcome, ...] = ("fixed", "broken", "still wrong", "still right", "unknown")
 SIGNIFICANT = 0.05
 LISTED = 20  # texts of one outcome that the command prints
 TEXT_CHARS, ANSWER_CHARS = 60, 24
@@ -206,7 +206,10 @@ def verdict(score: Score) -> str:
     fixed, broken = score.counts["fixed"], score.counts["broken"]
     if not score.changed:
         return "Nothing was fixed and nothing broken: by these ratings neither is better."
-    return by_chance(score.p, f"{fixed:,} fixed and {broken:,} broken", score.changed)
+    told = "No difference can be told."
+    if score.p < SIGNIFICANT:
+        told = f"By these ratings the model is {'better' if fixed > broken else 'worse'}."
+    return told + " " + by_chance(score.p, f"{fixed:,} fixed and {broken:,} broken", score.changed)
 
 
 def by_chance(p: float, split: str, trials: int) -> str:
@@ -252,10 +255,10 @@ def _some(labels: Sequence[str]) -> str:
 
 
 def table(score: Score) -> list[tuple[str, list[int]]]:
-    """How many predictions have which outcome: of all, and then by the label they had."""
+    """How many predictions have which outcome, in SHOWN: of all, then by the label they had."""
     by_label = sorted(score.by_label.items(), key=lambda item: (-item[1].total(), item[0]))
     every = [("", score.counts), *by_label]
-    return [(label, [counts[name] for name in OUTCOMES]) for label, counts in every]
+    return [(label, [counts[name] for name in SHOWN]) for label, counts in every]
 
 
 def _printed(text: str, max_chars: int) -> str:
@@ -280,7 +283,7 @@ def report(
     score: Score, listed: dict[Outcome, list[Replayed]], left_out: Counter[str], info: ModelInfo
 ) -> str:
     """What the command prints: the counts, the p value, and the texts, broken ones first."""
-    rows: list[Sequence[str]] = [("", *OUTCOMES)]
+    rows: list[Sequence[str]] = [("", *SHOWN)]
     for n, (label, counts) in enumerate(table(score)):
         name = (_printed(label, ANSWER_CHARS) or "none") if n else "all"
         rows.append([name, *(f"{count:,}" for count in counts)])

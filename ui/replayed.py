@@ -6,15 +6,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from feedback.replay import OUTCOMES, Outcome
-from serving.replay import Replay, Replayed, foreign_labels, lines, table, verdict
+from feedback.replay import OUTCOMES
+from serving.replay import SHOWN, Replay, Replayed, foreign_labels, lines, table, verdict
 from ui import background, desk, shared
 from ui.names import correction_in_words, summary
 from ui.text import as_markdown, printable, shortened
 
 MAX_LISTED = 200
 FEW_ROWS, HEIGHT_PX = 12, 460
-SHOWN: tuple[Outcome, ...] = ("fixed", "broken", "still right", "still wrong")
 
 
 @st.fragment(run_every=background.EVERY_S)
@@ -42,7 +41,7 @@ def show(replay: Replay) -> None:
     if foreign := foreign_labels(score, info.labels):
         st.warning(as_markdown(foreign))
     with st.container(horizontal=True, key="outcomes"):
-        for name in SHOWN:
+        for name in SHOWN[:4]:
             st.metric(name.capitalize(), f"{score.counts[name]:,}")
     st.markdown(as_markdown(verdict(score)))
     if left_out := _left_out(replay):
@@ -86,7 +85,7 @@ def _left_out(replay: Replay) -> list[str]:
 
 def _by_label(replay: Replay) -> pd.DataFrame:
     _, *rows = table(replay.score)
-    names = ["Label", *(name.capitalize() for name in OUTCOMES)]
+    names = ["Label", *(name.capitalize() for name in SHOWN)]
     return pd.DataFrame(
         [(printable(shared.name_of(label)) or "none", *counts) for label, counts in rows],
         columns=names,

@@ -32,6 +32,11 @@ def test_too_few_are_told() -> None:
     assert "4 fixed and 1 broken is too few to tell" in verdict(score)
     score.counts.update({"fixed": 40})
     assert "too few" not in verdict(score)
+    assert verdict(score).startswith("By these ratings the model is better. p = ")
+    score.counts.update({"broken": 100})
+    assert verdict(score).startswith("By these ratings the model is worse. p = ")
+    score.counts.update({"fixed": 50})
+    assert verdict(score).startswith("No difference can be told. p = ")
 
 
 def test_labels_that_the_model_does_not_have_are_told() -> None:
