@@ -97,7 +97,7 @@ else:
         if found > MAX_ROWS:
             st.caption(f"More than {MAX_ROWS:,} rows; these are the newest. Filters find the rest.")
         else:
-            st.caption(f"{counted(found, 'row')}")
+            st.caption(counted(found, "row"))
         if pages > 1:
             st.pagination(pages, key="page")
     else:

@@ -131,10 +131,8 @@ def _latin_page(data: bytes, text: str) -> str:
     is Windows-1252, the one that is met the most, unless that has symbols within words, or another
     one fits the language clearly better.
     """
-    runs = [
-        (text[found.start() - 1 : found.start()], found[0], text[found.end() :][:1])
-        for found in islice(_UNDECODED_RUN.finditer(text), _SAMPLE_RUNS)
-    ]
+    found = islice(_UNDECODED_RUN.finditer(text), _SAMPLE_RUNS)
+    runs = [(text[a - 1 : a], text[a:b], text[b : b + 1]) for a, b in (one.span() for one in found)]
     alone = sum(len(run) for _, run, _ in runs if len(run) <= 2)
     if alone < 0.6 * sum(len(run) for _, run, _ in runs):
         return ""

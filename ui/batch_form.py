@@ -216,8 +216,8 @@ def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
     """What is not predicted, with the first row that has a problem; "" if nothing is left out."""
     parts = []
     if empty_rows:
-        is_ = "is" if empty_rows == 1 else "are"
-        parts.append(f"{counted(empty_rows, 'empty row')} {is_} left out.")
+        verb = "is" if empty_rows == 1 else "are"
+        parts.append(f"{counted(empty_rows, 'empty row')} {verb} left out.")
     if problems:
         first = problems[0]
         parts.append(
