@@ -80,10 +80,12 @@ def times_ms(run: Callable[[], object]) -> float:
 
 
 def every_insight(log: FeedbackLog) -> Iterator[Callable[[], object]]:
-    """Each with all its questions to the log, over all models and over the oldest."""
+    """Each with all its questions to the log, over all models, and over the oldest and the newest,
+    which has the fewest ratings."""
     yield partial(insights.revisions, log)
     yield partial(insights.reviewing, log)
-    for of in (None, list(insights.revisions(log))[-1]):
+    newest, *_, oldest = insights.revisions(log)
+    for of in (None, oldest, newest):
         for question in (
             insights.by_day,
             partial(insights.drawn_by_chance, share=0.2),

@@ -26,7 +26,7 @@ from feedback.tables import judgements, pairs, predictions, splits, tallies
 
 Ends = tuple[float, float]
 NEARLY_ALL = 0.95
-MAX_DRAWN = 20_000  # their interval is 1.4 points wide at most
+MAX_DRAWN = 5_000  # their interval is 2.8 points wide at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ def drawn_by_chance(log: FeedbackLog, of: Revision | None = None, *, share: floa
 
     `share` is that of the predictions which the review queue draws (see feedback.queue). They are
     read in its order for as far as nearly all are rated: beyond, those that are rated would be
-    those that somebody chose. The first 20,000 tell all that can be told. Right is what most
+    those that somebody chose. The first 5,000 tell enough. Right is what most
     ratings say; where they are divided, a prediction says neither.
     """
     table = predictions.c

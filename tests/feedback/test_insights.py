@@ -355,6 +355,17 @@ def test_a_few_that_are_skipped_are_told(sqlite_log: FeedbackLog) -> None:
     assert insights.drawn_by_chance(sqlite_log, share=0).right == Share(0, 0)
 
 
+def test_a_sample_is_enough(sqlite_log: FeedbackLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [entry_drawn("x", below=True, share=SHARE) for _ in range(40)]
+    made.sort(key=lambda one: drawn(one.prediction.id))
+    sqlite_log.add(
+        made, [rating(one, verdict="up" if n < 30 else "down") for n, one in enumerate(made)]
+    )
+    monkeypatch.setattr(insights, "MAX_DRAWN", 30)
+    found = insights.drawn_by_chance(sqlite_log, share=SHARE)
+    assert found == Drawn(Share(30, 30), 0, drawn(made[29].prediction.id))
+
+
 def test_the_newest_model_is_first(sqlite_log: FeedbackLog) -> None:
     for day, revision in enumerate("bac"):
         stored = entry(model_revision=revision)
