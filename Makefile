@@ -27,7 +27,7 @@ lint: .venv/dev
 onnx: .venv/dev
 	$(BIN)/python -m model.export $(if $(INT8),--int8)
 
-# Beside Gradio and a plain Streamlit app, on real texts: ten minutes.
+# Beside Gradio and a plain Streamlit app, on real texts: a quarter of an hour.
 bench: .venv/dev .cache/gradio/done
 	$(BIN)/python -m benchmarks.run
 
