@@ -16,10 +16,11 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from feedback.derived import CHUNK, chunks, note_labels
-from feedback.escape import guarded, storable
 from feedback.log import FeedbackLog, insert_new
 from feedback.records import Entry, entry_from, entry_values
 from feedback.tables import batch_rows, batches, compact_json, predictions
+from files.escape import guarded, storable
+from files.names import numbered
 
 Order = Literal["unsure", "sure", "file"]
 MADE = (
@@ -234,7 +235,7 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
     """The rows with what was predicted for them, in the order of the file, as a CSV file.
 
     The columns of the file come first. Cells are made safe for spreadsheets like all that is
-    exported (see feedback.escape).
+    exported (see files.escape).
     """
     buffer = io.StringIO("\ufeff")
     buffer.seek(0, io.SEEK_END)
@@ -257,18 +258,7 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
 
 def made_columns(columns: Sequence[str]) -> list[str]:
     """The names of what a batch adds to a file, none of which the file has."""
-    return distinct_names((*columns, *MADE, "problem"))[len(columns) :]
-
-
-def distinct_names(wanted: Iterable[str]) -> list[str]:
-    """The names, of which those that were there before have a number."""
-    names: dict[str, None] = {}
-    for name in wanted:
-        free, again = name, 2
-        while free in names:
-            free, again = f"{name} ({again})", again + 1
-        names[free] = None
-    return list(names)
+    return numbered((*columns, *MADE, "problem"))[len(columns) :]
 
 
 def _cells(row: Mapping[str, Any]) -> Iterable[Any]:

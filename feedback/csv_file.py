@@ -1,7 +1,7 @@
 """The log as a CSV file and back: one row a rating, or a prediction without one on request.
 
 UTF-8 with BOM and RFC 4180 quoting, so that spreadsheets read it; text cells are made safe for
-them, reversibly (see feedback.escape). docs/csv.md describes the columns.
+them, reversibly (see files.escape). docs/csv.md describes the columns.
 """
 
 import csv
@@ -15,10 +15,10 @@ from typing import Any, BinaryIO, get_args
 from uuid import UUID
 
 from feedback.errors import CsvError
-from feedback.escape import guarded, unguarded, unstorable
 from feedback.log import FeedbackLog, Row
 from feedback.records import Added, Rating, Sampling, entry_from
 from feedback.tables import compact_json
+from files.escape import guarded, unguarded, unstorable
 from model.prediction import attribution_from_json, output_from_json, output_to_json
 
 MAX_CELL_CHARS = 16 * 1024 * 1024

@@ -200,7 +200,7 @@ class FeedbackLog:
 
         What is stored while this goes on may be among them.
 
-        Text is as `feedback.escape` makes it storable, ids, times and JSON are text, and what a
+        Text is as `files.escape` makes it storable, ids, times and JSON are text, and what a
         prediction without a rating has none of is None.
         """
         columns = [

@@ -13,10 +13,10 @@ import sqlalchemy as sa
 
 from feedback.derived import insert_or
 from feedback.errors import FeedbackError
-from feedback.escape import guarded, storable
 from feedback.log import FeedbackLog
 from feedback.statistics import sign_test
 from feedback.tables import predictions, preferences
+from files.escape import guarded, storable
 
 Better = Literal["first", "second", "neither"]
 Named = tuple[str, str]  # a model's id and revision

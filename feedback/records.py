@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from feedback.escape import joined
+from files.escape import joined
 from model.prediction import Prediction, output_from_json, output_to_json
 
 Verdict = Literal["up", "down"]

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedback.escape import storable, unstorable
+from files.escape import storable, unstorable
 
 
 def compact_json(value: Any) -> str:
@@ -20,7 +20,7 @@ def compact_json(value: Any) -> str:
 
 
 class AnyText(sa.TypeDecorator[str]):
-    """Text as typed, NUL and lone surrogates included (see feedback.escape)."""
+    """Text as typed, NUL and lone surrogates included (see files.escape)."""
 
     impl = sa.Text
     cache_ok = True

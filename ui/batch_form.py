@@ -11,11 +11,11 @@ import streamlit as st
 
 from feedback import batches
 from feedback.batches import Batch, BatchRow
+from files.errors import ReadingError
+from files.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
 from model import InputError, Model
 from model.prediction import new_id, now
 from model.tasks import check_text
-from serving.errors import ReadingError
-from serving.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
 from ui import batch_desk, batch_results, param_form, shared, visits
 from ui.text import as_markdown, counted, printable, shortened
 

@@ -14,7 +14,7 @@ import streamlit as st
 from feedback import batches
 from feedback.batches import Batch, BatchRow, Order, Progress
 from feedback.records import Entry
-from serving.reading import BadRow, bad_rows_csv
+from files.reading import BadRow, bad_rows_csv
 from ui import background, rating_form, shared
 from ui.card import bar_html, percent
 from ui.names import distinct, summary

@@ -3,12 +3,12 @@
 Stored is always what the model says; a page passes `name_of`, which gives the owner's names.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from feedback.corrections import labels_from_text, spans_from_text
 from feedback.records import Revision
+from files.names import numbered
 from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Span, Spans
 from model.tasks import correction_for
 from ui.text import printable, shortened
@@ -45,12 +45,8 @@ def correction_in_words(prediction: Prediction, correction: str, name_of: NameOf
 
 def distinct(items: Iterable[T], shown: Callable[[T], str]) -> dict[T, str]:
     """What to show for each item, never the same for two: Streamlit takes one for the other."""
-    names = {item: shown(item) for item in items}
-    count = Counter(names.values())
-    return {
-        item: name if count[name] == 1 else f"{name} ({number})"
-        for number, (item, name) in enumerate(names.items(), start=1)
-    }
+    every = list(dict.fromkeys(items))
+    return dict(zip(every, numbered(map(shown, every)), strict=True))
 
 
 def revision_name(revision: Revision) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.reading import Limits, Table, read_file
+from files.reading import Limits, Table, read_file
 from ui.batch_form import checked, described, left_out_in_words, text_column
 
 LIMITS = Limits(max_bytes=10**6, max_rows=1000)

@@ -58,4 +58,4 @@ def test_a_correction_in_words(output: Any, task: str, correction: str, words: s
 
 def test_two_labels_never_look_the_same() -> None:
     assert distinct(["a", "b", "C"], str.upper) == {"a": "A", "b": "B", "C": "C"}
-    assert distinct(["a", "A", "b"], str.upper) == {"a": "A (1)", "A": "A (2)", "b": "B"}
+    assert distinct(["a", "A", "b"], str.upper) == {"a": "A", "A": "A (2)", "b": "B"}

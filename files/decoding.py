@@ -12,7 +12,7 @@ from itertools import islice
 
 from charset_normalizer import from_bytes
 
-from serving.errors import ReadingError
+from files.errors import ReadingError
 
 _MARKS = {  # UTF-32's begins like UTF-16's, so it is looked for first
     codecs.BOM_UTF8: "UTF-8",

@@ -13,10 +13,8 @@ from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from feedback.batches import distinct_names
-from feedback.escape import guarded, storable
-from serving.decoding import Decoded, decode, undecoded_byte
-from serving.delimited import (
+from files.decoding import Decoded, decode, undecoded_byte
+from files.delimited import (
     SAMPLE_RECORDS,
     Record,
     find_delimiter,
@@ -24,8 +22,10 @@ from serving.delimited import (
     records,
     sample_widths,
 )
-from serving.errors import ReadingError
-from serving.workbook import is_workbook, read_sheet
+from files.errors import ReadingError
+from files.escape import guarded, storable
+from files.names import numbered
+from files.workbook import is_workbook, read_sheet
 
 TEXT_NAMES = ("text", "input", "sentence", "review", "comment", "content", "message", "body")
 _OTHER_NAMES = ("id", "label", "name", "date")
@@ -301,7 +301,7 @@ def _is_number(cell: str) -> bool:
 def _names(cells: Iterable[str]) -> tuple[str, ...]:
     """The cells as names of columns: none empty, none twice."""
     named = (" ".join(cell.split()) or f"column {n}" for n, cell in enumerate(cells, start=1))
-    return tuple(distinct_names(named))
+    return tuple(numbered(named))
 
 
 def _read_workbook(data: bytes, limits: Limits, header: bool | None) -> Table:

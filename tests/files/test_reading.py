@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
-from feedback.escape import guarded
-from serving import workbook
-from serving.errors import ReadingError
-from serving.reading import BadRow, Limits, Table, bad_rows_csv, read_file, read_pasted
+from files import workbook
+from files.errors import ReadingError
+from files.escape import guarded
+from files.reading import BadRow, Limits, Table, bad_rows_csv, read_file, read_pasted
 
 LIMITS = Limits(max_bytes=30_000_000, max_rows=20_000)
 SHEET = "xl/worksheets/sheet1.xml"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feedback.escape import guarded, joined, storable, unguarded, unstorable
+from files.escape import guarded, joined, storable, unguarded, unstorable
 
 any_text = st.text(st.characters()) | st.text(st.sampled_from("\x10\x00\ud8000af='+-@\t\r\n ＝"))
 

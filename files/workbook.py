@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from openpyxl import load_workbook
 
-from serving.errors import ReadingError
+from files.errors import ReadingError
 
 MAX_PARTS = 2_000
 MAX_UNPACKED_BYTES = 128 * 1024 * 1024
