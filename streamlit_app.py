@@ -18,7 +18,7 @@ from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
 from feedback import FeedbackError
 from model import ModelError
-from serving.routes import routes
+from serving.app import routes
 from settings import ROOT, SettingsError
 from ui import shared
 from ui.text import as_markdown

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from feedback.preferences import preferences_csv, standing
-from feedback.rated import count_rated, rated_jsonl, training_csv
+from feedback.rated_set import count_rated, rated_jsonl, training_csv
+from jobs.replay.report import by_chance
 from model import ModelError
-from serving.replay import by_chance
 from ui import desk, pair, param_form, replayed, shared, visits
 from ui.card import card_html
 from ui.downloads import MAX_ROWS, download

@@ -15,10 +15,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback.derived import CHUNK, chunks, note_labels
 from feedback.log import FeedbackLog, insert_new
 from feedback.records import Entry, entry_from, entry_values
 from feedback.tables import batch_rows, batches, compact_json, predictions
+from feedback.totals import CHUNK, chunks, note_labels
 from files.escape import guarded, storable
 from files.names import numbered
 

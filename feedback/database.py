@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
-from feedback.derived import rebuild
 from feedback.errors import FeedbackError, LogUnavailable
 from feedback.tables import compact_json
+from feedback.totals import rebuild
 
 logger = logging.getLogger("tryout")
 

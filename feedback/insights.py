@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from feedback.derived import SCORE_BINS
 from feedback.log import FeedbackLog
 from feedback.records import DRAWS, Revision, Tally
 from feedback.statistics import (
@@ -23,6 +22,7 @@ from feedback.statistics import (
     wilson_interval,
 )
 from feedback.tables import judgements, pairs, predictions, splits, tallies
+from feedback.totals import SCORE_BINS
 
 Ends = tuple[float, float]
 NEARLY_ALL = 0.95
@@ -160,10 +160,10 @@ def by_day(log: FeedbackLog, of: Revision | None = None) -> list[Tally]:
 def drawn_by_chance(log: FeedbackLog, of: Revision | None = None, *, share: float) -> Drawn:
     """The predictions that are right among those that chance chose, whoever rated them and why.
 
-    `share` is that of the predictions which the review queue draws (see feedback.queue). They are
-    read in its order for as far as nearly all are rated: beyond, those that are rated would be
-    those that somebody chose. The first 5,000 tell enough. Right is what most
-    ratings say; where they are divided, a prediction says neither.
+    `share` is that of the predictions which the review queue draws (see feedback.review_queue).
+    Read in queue order up to where 95 % are rated; past that point people, not chance, chose what
+    is rated. The first 5,000 are enough. Right is what most ratings say; a prediction on which
+    they are divided counts as neither.
     """
     table = predictions.c
     drawn = sa.select(table.id, table.draw, table.rated, table.down).where(

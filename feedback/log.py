@@ -12,16 +12,6 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
-from feedback.derived import (
-    CHUNK,
-    chunks,
-    counts,
-    in_score_bin,
-    insert_or,
-    note_labels,
-    recounted,
-    truth,
-)
 from feedback.errors import FeedbackError
 from feedback.records import (
     Added,
@@ -34,6 +24,16 @@ from feedback.records import (
     entry_values,
 )
 from feedback.tables import AnyText, judgements, labels, predictions, ratings, reviewers, tallies
+from feedback.totals import (
+    CHUNK,
+    chunks,
+    counts,
+    in_score_bin,
+    insert_or,
+    note_labels,
+    recounted,
+    truth,
+)
 
 EXPORTED_AT_ONCE = 500
 Row = tuple[Entry, Rating | None]

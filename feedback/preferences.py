@@ -11,11 +11,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback.derived import insert_or
 from feedback.errors import FeedbackError
 from feedback.log import FeedbackLog
 from feedback.statistics import sign_test
 from feedback.tables import predictions, preferences
+from feedback.totals import insert_or
 from files.escape import guarded, storable
 
 Better = Literal["first", "second", "neither"]

@@ -1,6 +1,6 @@
 """The tables of the log and the column types that hold any text and any instant.
 
-What is recorded is in predictions and ratings; the rest follows from it (see feedback.derived).
+What is recorded is in predictions and ratings; the rest follows from it (see feedback.totals).
 
 The migrations in `feedback/migrations` make the same tables; a test compares the two.
 """

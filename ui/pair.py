@@ -13,8 +13,8 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry
+from feedback.outcomes import answer_of
 from feedback.preferences import Better, Preference
-from feedback.replay import answer_of
 from model import Model, ModelError, Prediction
 from model.prediction import new_id, now
 from model.tasks import check_text

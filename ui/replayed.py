@@ -6,8 +6,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from feedback.replay import OUTCOMES
-from serving.replay import SHOWN, Replay, Replayed, foreign_labels, lines, table, verdict
+from feedback.outcomes import OUTCOMES
+from jobs.replay.report import SHOWN, foreign_labels, table, verdict
+from jobs.replay.run import Replay, Replayed, lines
 from ui import background, desk, shared
 from ui.names import correction_in_words, summary
 from ui.text import as_markdown, printable, shortened

@@ -16,8 +16,8 @@ import streamlit as st
 
 from feedback import Entry
 from feedback.corrections import labels_to_text
-from feedback.queue import to_review
 from feedback.records import Sampling
+from feedback.review_queue import to_review
 from model.prediction import ScoredLabels
 from model.tasks import correction_for
 from ui import desk, shared, visits, why

@@ -9,12 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import streamlit as st
 
 from feedback import FeedbackLog
+from jobs.batch import BatchRuns
+from jobs.challenger import Challenger
+from jobs.loader import ModelLoader
 from model import Model, ModelError, Prediction
-from serving.batches import BatchRuns
-from serving.challenger import Challenger
 from settings import Settings, SettingsError, load_settings
 from ui.hand_outs import HandOuts
-from ui.loader import ModelLoader
 from ui.names import NameOf
 
 EXPLAINED_AT_ONCE = 2

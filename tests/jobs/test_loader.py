@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from jobs import loader as loader_module
+from jobs.loader import ModelLoader
 from model import Model, ModelError
 from tests.model import tiny
-from ui import loader as loader_module
 from ui import shared
-from ui.loader import ModelLoader
 
 
 @pytest.fixture

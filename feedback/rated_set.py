@@ -12,11 +12,11 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback.derived import counts
 from feedback.log import FeedbackLog, current
+from feedback.outcomes import Reference, answer_of, answer_to_json, kind_of, reference
 from feedback.records import Rating, entry_from
-from feedback.replay import Reference, answer_of, answer_to_json, kind_of, reference
 from feedback.tables import compact_json, predictions, ratings
+from feedback.totals import counts
 from model.prediction import Prediction
 
 AT_ONCE = 500

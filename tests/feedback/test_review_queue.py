@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from feedback import Entry, FeedbackLog
-from feedback.queue import to_review
 from feedback.records import DRAWS, Sampling, drawn
+from feedback.review_queue import to_review
 from model.prediction import GeneratedText
 from tests.making import entry, labels, rating
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from feedback.corrections import labels_from_text, spans_from_text
-from feedback.derived import ONE_LABEL_TASKS
 from feedback.records import Rating
 from feedback.statistics import sign_test
 from feedback.tables import compact_json
+from feedback.totals import ONE_LABEL_TASKS
 from model.prediction import GeneratedText, Prediction, ScoredLabels, Span, Spans
 
 Outcome = Literal["broken", "fixed", "still wrong", "still right", "unknown"]

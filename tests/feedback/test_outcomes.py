@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback import Entry, Rating
-from feedback.replay import OUTCOMES, Answer, Score, answer_of, answer_to_json, outcome, reference
+from feedback.outcomes import OUTCOMES, Answer, Score, answer_of, answer_to_json, outcome, reference
 from model.prediction import GeneratedText, Output, Prediction, Span, Spans
 from tests.making import entry, labels, rating
 

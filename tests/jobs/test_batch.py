@@ -8,10 +8,10 @@ import pytest
 
 from feedback import FeedbackLog, LogUnavailable, batches
 from feedback.batches import Batch, BatchRow
+from jobs import batch as serving_batches
+from jobs.batch import BatchRuns
 from model import Model
 from model.prediction import new_id, now
-from serving import batches as serving_batches
-from serving.batches import BatchRuns
 
 WAIT_S = 60
 

@@ -13,9 +13,9 @@ import sqlalchemy as sa
 
 from feedback import Entry, FeedbackLog, Rating, insights
 from feedback.database import Database
-from feedback.derived import KEPT, rebuild
 from feedback.records import Counts, Filter
 from feedback.tables import labels, pairs, predictions, ratings
+from feedback.totals import KEPT, rebuild
 from tests.making import entry, rating
 from tests.making import labels as scored
 

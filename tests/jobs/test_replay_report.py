@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from feedback.replay import Score
-from serving.replay import are_comparable, by_chance, foreign_labels, verdict
+from feedback.outcomes import Score
+from jobs.replay.report import are_comparable, by_chance, foreign_labels, verdict
 
 
 @pytest.mark.parametrize(

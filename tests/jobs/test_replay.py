@@ -1,4 +1,4 @@
-"""python -m serving.replay for real: a process of its own, on a log that is on the disk."""
+"""python -m jobs.replay for real: a process of its own, on a log that is on the disk."""
 
 import json
 import os
@@ -41,7 +41,7 @@ class Ran:
 def run(database: Path, *arguments: str, **environment: str) -> Ran:
     clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
     done = subprocess.run(
-        [sys.executable, "-m", "serving.replay", *arguments],
+        [sys.executable, "-m", "jobs.replay", *arguments],
         cwd=ROOT,
         env=clean
         | {"TRYOUT_FEEDBACK__DATABASE": str(database), "TRYOUT_MODEL__DTYPE": "float32"}

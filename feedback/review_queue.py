@@ -12,10 +12,10 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback.derived import counts
 from feedback.log import FeedbackLog
 from feedback.records import DRAWS, Entry, Sampling, entry_from
 from feedback.tables import predictions, ratings
+from feedback.totals import counts
 
 _columns = predictions.c
 # Spelled as the indexes are, see feedback.tables.

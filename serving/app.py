@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from feedback import FeedbackLog, export_csv
 from feedback.preferences import preferences_csv
-from feedback.rated import rated_jsonl, training_csv
+from feedback.rated_set import rated_jsonl, training_csv
 from model import Model
 from serving.metrics import CONTENT_TYPE, metrics_text
 

@@ -10,11 +10,11 @@ import threading
 from concurrent.futures import Future
 
 from feedback import FeedbackLog
+from jobs.loader import Outcome, load_in_thread
+from jobs.replay.run import Replay
 from model import Model, ModelError
 from model.exported import is_export
 from model.runtimes import DTYPES
-from serving.loading import loaded
-from serving.replay import Replay
 
 logger = logging.getLogger("tryout")
 
@@ -72,15 +72,14 @@ class Challenger:
             if self.replays or (self._loading and not self._loading.done()):
                 return False
             former, self.replay, self.chosen_by = self.model, None, by
-            future: Future[Model] = Future()
-            future.set_running_or_notify_cancel()  # a visitor who leaves cancels it for nobody
-            self._loading = future
-            threading.Thread(
-                target=self._load,
-                args=(future, former, live, model_id, revision),
-                name="load-challenger",
-                daemon=True,
-            ).start()
+
+            def make() -> Model:
+                _let_go(former)  # first, as its memory may be what the next one needs
+                return behind(live, model_id, revision)
+
+            self._loading = load_in_thread(
+                make, thread_name="load-challenger", ended=_log_if_loaded
+            )
             return True
 
     def unload(self) -> None:
@@ -98,20 +97,10 @@ class Challenger:
             if model and not self.replays:
                 self.replay = Replay(model, log, limit=limit)
 
-    def _load(
-        self, future: Future[Model], former: Model | None, live: Model, model_id: str, revision: str
-    ) -> None:
-        def make() -> Model:
-            _let_go(former)  # first, as its memory may be what the next one needs
-            return behind(live, model_id, revision)
 
-        outcome = loaded(make)
-        if isinstance(outcome, ModelError):
-            gc.collect()
-            future.set_exception(outcome)
-        else:
-            logger.info("%s is loaded to compare with", outcome.info.id)
-            future.set_result(outcome)
+def _log_if_loaded(outcome: Outcome) -> None:
+    if not isinstance(outcome, ModelError):
+        logger.info("%s is loaded to compare with", outcome.info.id)
 
 
 def _let_go(model: Model | None) -> None:

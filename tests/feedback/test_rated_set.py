@@ -9,7 +9,7 @@ import datasets
 import pytest
 
 from feedback import FeedbackLog
-from feedback.rated import count_rated, encodable, rated, rated_jsonl, training_csv
+from feedback.rated_set import count_rated, encodable, rated, rated_jsonl, training_csv
 from model.prediction import Span, Spans
 from tests.making import entry, labels, rating
 
@@ -30,7 +30,7 @@ def rate(log: FeedbackLog, text: str, *verdicts: str, **changes: object) -> str:
 def test_the_newest_first_with_the_ratings_that_count(
     log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedback.rated.AT_ONCE", 2)
+    monkeypatch.setattr("feedback.rated_set.AT_ONCE", 2)
     ids = [rate(log, f"text {n}", *["up"] * (n % 3)) for n in range(9)]
     rate(log, "of another task", "up", task="fill-mask")
     changed = entry("changed mind")

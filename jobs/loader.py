@@ -1,0 +1,108 @@
+"""Loads models in threads: the live one once for all who wait, and again after a failure.
+
+Knows no page: whoever needs the model asks for its future.
+"""
+
+import gc
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from model import Model, ModelError
+
+logger = logging.getLogger("tryout")
+
+RETRY_S = 10.0
+Outcome = Model | ModelError
+
+
+class ModelLoader:
+    """Gives the model as a future; after a failure, a new one from 10 s on or when asked to."""
+
+    def __init__(self, make: Callable[[], Model]) -> None:
+        """`make` returns a model that is not loaded; an exception of it is a failure too."""
+        self._make = make
+        self._lock = threading.Lock()
+        self._future: Future[Model] | None = None
+        self._failed_s = 0.0
+
+    def current(self) -> Future[Model]:
+        """The model that is loaded or being loaded; starts an attempt if there is reason to."""
+        with self._lock:
+            if self._future is None or (
+                self._failed() and time.monotonic() - self._failed_s > RETRY_S
+            ):
+                self._future = self._start()
+            return self._future
+
+    def retry(self) -> None:
+        """Starts another attempt if the last one failed."""
+        with self._lock:
+            if self._failed():
+                self._future = self._start()
+
+    def close(self) -> None:
+        """Closes the model if it is loaded."""
+        with self._lock:
+            if self._future and self._future.done() and not self._future.exception():
+                self._future.result().close()
+
+    def _failed(self) -> bool:
+        future = self._future
+        return future is not None and future.done() and future.exception() is not None
+
+    def _start(self) -> Future[Model]:
+        return load_in_thread(self._make, thread_name="load-model", ended=self._ended)
+
+    def _ended(self, outcome: Outcome) -> None:
+        if isinstance(outcome, ModelError):
+            self._failed_s = time.monotonic()
+            return
+        # torch and transformers leave half a million objects that never die, and are not to be
+        # walked again; Streamlit runs the collector after each script run unless told not to.
+        gc.freeze()
+        logger.info("%s is ready, revision %s", outcome.info.id, outcome.info.revision)
+
+
+def load_in_thread(
+    make: Callable[[], Model], *, thread_name: str, ended: Callable[[Outcome], None]
+) -> Future[Model]:
+    """The model that `make` returns, loaded and warm, as a future; its error is a ModelError.
+
+    `ended` gets the model or the error in the thread, before the future has it.
+    """
+    future: Future[Model] = Future()
+    # Mark it running, so that one visitor's cancel() cannot stop the load for all.
+    future.set_running_or_notify_cancel()
+
+    def load() -> None:
+        outcome = _loaded(make)
+        gc.collect()  # a failed model may be large, and must be gone before the next attempt
+        ended(outcome)
+        if isinstance(outcome, ModelError):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    threading.Thread(target=load, name=thread_name, daemon=True).start()
+    return future
+
+
+def _loaded(make: Callable[[], Model]) -> Outcome:
+    """The model, or an error that holds nothing of the attempt: the next one needs its memory."""
+    model = None
+    try:
+        model = make()
+        model.load()
+        model.warm_up()
+    except Exception as error:  # all who wait must get an answer, whatever it is
+        is_explained = isinstance(error, ModelError) and error.__cause__ is None
+        logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)
+        if model:
+            model.close()
+        if isinstance(error, ModelError):
+            return ModelError(str(error))
+        return ModelError(f"The model failed: {error!r}.")
+    return model
