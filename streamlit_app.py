@@ -1,7 +1,6 @@
-"""What `streamlit run` starts, in two halves.
+"""What `streamlit run` starts: the server. Lifespan, routes and middleware beside the pages.
 
-A session executes this file as a script: then it is the router of the pages. The server imports
-it as a module: then it is the ASGI app that serves those sessions and the routes beside them.
+Sessions run ui/router.py.
 """
 
 import logging
@@ -16,12 +15,9 @@ from starlette.middleware import Middleware
 from streamlit.runtime import get_instance
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
-from feedback import FeedbackError
-from model import ModelError
 from serving.app import routes
-from settings import ROOT, SettingsError
+from settings import ROOT
 from ui import shared
-from ui.text import as_markdown
 from ui.visit_cookie import VisitCookie
 
 logger = logging.getLogger("tryout")
@@ -34,36 +30,6 @@ FOR_TORCH = {
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
     "LRU_CACHE_CAPACITY": "128",
 }
-
-
-def show_page() -> None:
-    """Runs the page that the URL names."""
-    try:
-        settings = shared.settings()
-    except SettingsError as error:
-        st.error(as_markdown(str(error)))
-        st.stop()
-    st.set_page_config(
-        page_title=settings.title or "Tryout",
-        page_icon=str(ROOT / "ui" / "icon.png"),  # else the browser asks a font server for one
-        layout="centered",
-    )
-    st.html(ROOT / "ui" / "style.css")
-    pages = [
-        st.Page("app_pages/try.py", title="Try", icon=":material/edit_note:", default=True),
-        st.Page("app_pages/batch.py", title="Batch", icon=":material/table_rows:"),
-        st.Page("app_pages/review.py", title="Review", icon=":material/rate_review:"),
-        st.Page("app_pages/feedback.py", title="Feedback", icon=":material/bar_chart:"),
-        st.Page("app_pages/compare.py", title="Compare", icon=":material/compare_arrows:"),
-        st.Page("app_pages/about.py", title="About", icon=":material/info:"),
-    ]
-    if not settings.compare.enabled:
-        pages = [page for page in pages if page.title != "Compare"]
-    page = st.navigation(pages, position="top")
-    try:
-        page.run()
-    except (FeedbackError, ModelError) as error:
-        st.error(as_markdown(str(error)))
 
 
 @asynccontextmanager
@@ -102,12 +68,9 @@ def sessions() -> int:
     return sum(stat.value for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))
 
 
-if __name__ == "__main__":
-    show_page()
-else:
-    app = st.App(
-        __file__,
-        lifespan=lifespan,
-        routes=routes(shared.loading, shared.log, sessions),
-        middleware=[Middleware(VisitCookie)],
-    )
+app = st.App(
+    ROOT / "ui" / "router.py",
+    lifespan=lifespan,
+    routes=routes(shared.loading, shared.log, sessions),
+    middleware=[Middleware(VisitCookie)],
+)

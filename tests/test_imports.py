@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "serving": {"jobs", "feedback", "files", "model"},
     "settings.py": set(),
     "ui": {"jobs", "feedback", "files", "model", "settings"},
-    "app_pages": {"ui", "jobs", "feedback", "files", "model"},
+    "pages": {"ui", "jobs", "feedback", "files", "model"},
     "streamlit_app.py": {"feedback", "model", "serving", "settings", "ui"},
 }
 OURS = {name.removesuffix(".py") for name in MAY_IMPORT}
@@ -75,7 +75,7 @@ def test_importing_makes_no_files_and_starts_no_threads(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); import threading\n"
         "import feedback, model, settings, serving.app, jobs.replay.run, jobs.batch\n"
-        "import ui.shared, ui.desk, ui.rating_form\n"
+        "import ui.shared, ui.try_page, ui.parts.rating_form\n"
         "print(threading.active_count())"
     )
     done = subprocess.run(

@@ -14,8 +14,8 @@ from jobs.challenger import Challenger
 from jobs.loader import ModelLoader
 from model import Model, ModelError, Prediction
 from settings import Settings, SettingsError, load_settings
-from ui.hand_outs import HandOuts
-from ui.names import NameOf
+from ui.parts.labels import NameOf
+from ui.review.assignments import HandOuts
 
 EXPLAINED_AT_ONCE = 2
 

@@ -4,14 +4,14 @@ from streamlit.testing.v1 import AppTest
 
 from settings import ROOT
 
-SCRIPT = ROOT / "streamlit_app.py"
+SCRIPT = ROOT / "ui" / "router.py"
 
 
 def open_page(name: str = "", **query: str) -> AppTest:
-    """A new session on the Try page, or on another one of app_pages/."""
+    """A new session on the Try page, or on another one of pages/."""
     page = AppTest.from_file(SCRIPT, default_timeout=60)
     if name:
-        page.switch_page(f"app_pages/{name}.py")  # which takes the query away
+        page.switch_page(f"../pages/{name}.py")  # which takes the query away
     for key, value in query.items():
         page.query_params[key] = value
     page.run()

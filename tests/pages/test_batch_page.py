@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, batches
 from feedback.batches import Batch
-from tests.pages.steps import buttons, click, open_page, words
 from tests.jobs.test_batch import until
+from tests.pages.steps import buttons, click, open_page, words
 from ui import shared
 
 CSV = 'id,review,stars\n1,I love this film,5\n2,,1\n3,I hate it,1\n3,I hate it,1\n\n,,\n4,"open,2\n'
@@ -71,8 +71,8 @@ def test_a_batch_is_found_by_its_address_and_by_who_comes_back(log: FeedbackLog)
     other = open_page("batch", b=str(batch.id))
     assert "reviews.csv" in words(other)
     assert len(other.feedback) == 3
-    page.switch_page("app_pages/about.py").run()
-    page.switch_page("app_pages/batch.py").run()
+    page.switch_page("../pages/about.py").run()
+    page.switch_page("../pages/batch.py").run()
     assert len(page.feedback) == 3
     click(page, "New batch")
     assert not page.feedback

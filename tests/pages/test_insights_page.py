@@ -10,7 +10,7 @@ from feedback.records import Filter, Revision
 from model.prediction import GeneratedText
 from tests.making import entry, entry_drawn, labels, rating
 from tests.pages.steps import open_page, words
-from ui import behind
+from ui.insights import selection
 
 ODD = "**b** :smile: <b>tag</b> \ud800\0 " + "long " * 200
 QUESTIONS = (
@@ -124,9 +124,9 @@ def test_a_rating_made_on_another_page_changes_them(log: FeedbackLog) -> None:
     assert "39 ratings: 100 % (" in words(page)
     (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
     page.query_params["p"] = str(stored.prediction.id)
-    page.switch_page("app_pages/try.py").run()
+    page.switch_page("../pages/try.py").run()
     page.feedback[0].set_value(0).run()
-    page.switch_page("app_pages/feedback.py").run()
+    page.switch_page("../pages/feedback.py").run()
     page.pills(key="question").set_value("Over time").run()
     assert "40 ratings: 98 % (" in words(page)
 
@@ -157,10 +157,10 @@ def test_the_filter_of_a_mark_is_found_by_what_it_shows() -> None:
     filters = {("a", "b"): Filter(label="x", truth="y"), ("a", "a"): Filter(label="x", truth="x")}
     fields = ("output", "truth")
     marks = [{"truth": "b", "output": "a", "other": 1}]
-    assert behind.filter_of(marks, fields, filters) == Filter(label="x", truth="y")
-    assert behind.filter_of([], fields, filters) is None
-    assert behind.filter_of([{"output": "gone", "truth": "a"}], fields, filters) is None
-    assert behind.filter_of([{"tenth": 9.0}], ("tenth",), {(9,): Filter(tenth=9)}) == Filter(
+    assert selection.filter_of(marks, fields, filters) == Filter(label="x", truth="y")
+    assert selection.filter_of([], fields, filters) is None
+    assert selection.filter_of([{"output": "gone", "truth": "a"}], fields, filters) is None
+    assert selection.filter_of([{"tenth": 9.0}], ("tenth",), {(9,): Filter(tenth=9)}) == Filter(
         tenth=9
     )
 

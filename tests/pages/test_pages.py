@@ -13,7 +13,7 @@ from settings import SettingsError
 from tests.making import entry, labels, rating
 from tests.pages.steps import SCRIPT, html, open_page, predict, thumbs
 from ui import shared
-from ui.text import as_markdown
+from ui.parts.text import as_markdown
 
 # --- Try ------------------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ def test_what_waits_is_told_on_every_page_and_sent_without_being_asked(
     other.execute("BEGIN EXCLUSIVE")
     predict(page, "under lock")
     for name in ("feedback", "about"):
-        page.switch_page(f"app_pages/{name}.py").run()
+        page.switch_page(f"../pages/{name}.py").run()
         assert "Not stored yet" in page.warning[0].value
     other.execute("ROLLBACK")
     other.close()
@@ -325,8 +325,8 @@ def test_a_name_and_a_thumb_in_one_run_are_one_rating(log: FeedbackLog) -> None:
 
 def test_coming_back_from_another_page_finds_the_prediction(log: FeedbackLog) -> None:
     page = predict(open_page(), "come back")
-    page.switch_page("app_pages/about.py").run()
-    page.switch_page("app_pages/try.py").run()
+    page.switch_page("../pages/about.py").run()
+    page.switch_page("../pages/try.py").run()
     assert "come back" in html(page)
     assert page.text_area(key="text").value == "come back"
     assert log.counts().predictions == 1
@@ -478,7 +478,7 @@ def test_what_goes_wrong_in_the_rating_form_is_one_sentence(
     def fail(*given: object) -> None:
         raise SettingsError("The setting x is 'y': no.")
 
-    monkeypatch.setattr("ui.rating_form._form", fail)
+    monkeypatch.setattr("ui.parts.rating_form._form", fail)
     page = open_page(p=str(stored.prediction.id))
     assert [error.value for error in page.error] == [as_markdown("The setting x is 'y': no.")]
 

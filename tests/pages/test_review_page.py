@@ -17,7 +17,7 @@ from ui import shared
 def sure(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The queue holds no surprises, and tests press faster than any hand."""
     monkeypatch.setenv("TRYOUT_REVIEW__RANDOM_SHARE", "0")
-    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 0)
+    monkeypatch.setattr("ui.review.session.HELD_KEY_S", 0)
 
 
 def add(log: FeedbackLog, count: int) -> list[Entry]:
@@ -90,7 +90,7 @@ def test_a_key_that_is_held_down_rates_once(
 ) -> None:
     add(log, 5)
     page = open_page("review")
-    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
+    monkeypatch.setattr("ui.review.session.HELD_KEY_S", 30)
     for _ in range(3):
         click(page, "Right")
     assert log.counts().up == 1
@@ -109,7 +109,7 @@ def test_a_key_that_is_held_down_undoes_once(
     page = open_page("review")
     for _ in range(3):
         click(page, "Right")
-    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
+    monkeypatch.setattr("ui.review.session.HELD_KEY_S", 30)
     click(page, "Undo the last")
     click(page, "Undo the last")
     assert log.counts().up == 2
@@ -118,7 +118,7 @@ def test_a_key_that_is_held_down_undoes_once(
 def test_another_key_counts_however_soon(log: FeedbackLog, monkeypatch: pytest.MonkeyPatch) -> None:
     add(log, 5)
     page = open_page("review")
-    monkeypatch.setattr("ui.review_desk.HELD_KEY_S", 30)
+    monkeypatch.setattr("ui.review.session.HELD_KEY_S", 30)
     for key in ("Right", "Wrong", "Right", "negative"):
         click(page, key)
     assert (log.counts().up, log.counts().down) == (2, 2)
@@ -168,8 +168,8 @@ def test_a_visit_keeps_how_it_reviews_and_what_it_has_seen(
     page = open_page("review")
     page.segmented_control[1].set_value("Blind").run()
     blind = text(page)
-    page.switch_page("app_pages/about.py").run()
-    page.switch_page("app_pages/review.py").run()
+    page.switch_page("../pages/about.py").run()
+    page.switch_page("../pages/review.py").run()
     assert (text(page), shows_output(page)) == (blind, False)
     again = open_page("review")  # as after a reload
     assert again.segmented_control[1].value == "Blind"
@@ -189,7 +189,7 @@ def test_a_prediction_that_waited_too_long_may_be_before_another(
     ada = open_page("review")
     assert text(ada) == "text 0"
     with monkeypatch.context() as later:
-        later.setattr("ui.hand_outs.HELD_S", 0)
+        later.setattr("ui.review.assignments.HELD_S", 0)
         bob = open_page("review")
     assert text(bob) == "text 0"
     ada.run()
@@ -201,7 +201,7 @@ def test_a_rating_changed_in_sight_of_the_output_is_not_blind(log: FeedbackLog) 
     page = open_page("review")
     page.segmented_control[1].set_value("Blind").run()
     click(page, "neutral")
-    page.switch_page("app_pages/try.py")
+    page.switch_page("../pages/try.py")
     page.query_params["p"] = str(made.prediction.id)
     page.run()
     page.text_area[1].set_value("why I think so").run()
@@ -295,7 +295,7 @@ def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
 def test_why_is_stored_with_the_rating_that_has_it_in_sight(log: FeedbackLog) -> None:
     page = predict(open_page(), "I love this wonderful film")
     predict(page, "I hate this dreadful film")
-    page.switch_page("app_pages/review.py").run()
+    page.switch_page("../pages/review.py").run()
     click(page, "Why this output")
     (why,) = [one.proto.body for one in page.get("html") if "card why" in one.proto.body]
     assert 'class="for"' in why

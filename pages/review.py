@@ -1,0 +1,48 @@
+"""Review: one prediction after the other, the least sure ones first, rated by a key or a click."""
+
+import streamlit as st
+
+from ui import try_page
+from ui.parts.text import as_markdown
+from ui.review import form, session
+from ui.review.session import QUEUES
+
+st.title("Review")
+st.markdown(
+    "Say of one prediction after the other whether it is right. The unsure ones come first."
+)
+try_page.store()
+
+session.restore_mode()
+with st.container(horizontal=True):
+    chosen = st.segmented_control(
+        "Predictions",
+        list(QUEUES),
+        format_func=QUEUES.__getitem__,
+        key="review-queue",
+        required=True,
+    )
+    # Not a toggle: a checkbox with the focus would swallow the keys.
+    output = st.segmented_control(
+        "Output",
+        ["Shown", "Blind"],
+        key="review-output",
+        required=True,
+        help="Blind: you say what is right before you see what the model said, which cannot sway "
+        "you.",
+    )
+queue, blind = chosen or "new", output == "Blind"
+session.keep_mode(queue, blind=blind)
+review = session.current()
+item = session.item(queue, blind=blind)
+if review.said:
+    st.caption(as_markdown(review.said))
+if item:
+    form.show(item, blind=blind)
+else:
+    st.info(session.nothing_left(queue))
+    if review.skipped:
+        st.button(f"Show the {len(review.skipped):,} skipped", on_click=session.show_skipped)
+    form.undo()
+if review.rated:
+    st.caption(f"{len(review.rated):,} rated in this visit.")

@@ -1,0 +1,34 @@
+"""What the About page tells: names and values as HTML, the model card, which models work."""
+
+import re
+from collections.abc import Mapping
+
+from model.sources import CARD_HEAD
+from settings import ROOT
+from ui.parts.text import as_html
+
+
+def facts_html(facts: Mapping[str, str]) -> str:
+    """The list; its class is in ui/style.css."""
+    items = "".join(
+        f'<dt class="name">{as_html(name)}</dt><dd class="value" dir="auto">{as_html(value)}</dd>'
+        for name, value in facts.items()
+    )
+    return f'<dl class="facts">{items}</dl>'
+
+
+def supported() -> str:
+    """Which models work, as markdown; the guide in docs/ says it, and README."""
+    return (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+
+
+def without_front_matter(card: str) -> str:
+    """A model card without its YAML head and title, its headings below those of a page."""
+    head = CARD_HEAD.match(card)
+    card = card[head.end() if head else 0 :].strip()
+    card = re.sub(r"\A# .*", "", card).strip()
+    code_or_prose = re.split(r"(^```.*?^```)", card, flags=re.MULTILINE | re.DOTALL)
+    return "".join(
+        part if part.startswith("```") else re.sub(r"^(#{1,4} )", r"##\1", part, flags=re.MULTILINE)
+        for part in code_or_prose
+    )

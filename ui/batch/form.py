@@ -1,0 +1,249 @@
+"""What a new batch is made of: a file or pasted texts, read, shown, and one column chosen.
+
+Nothing is stored until the visitor says so. A batch has its id from when its table was read, so
+that a double click makes one.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import streamlit as st
+
+from feedback import batches
+from feedback.batches import Batch, BatchRow
+from files.errors import ReadingError
+from files.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
+from model import InputError, Model
+from model.prediction import new_id, now
+from model.tasks import check_text
+from ui import shared, visits
+from ui.batch import opened, results
+from ui.parts import param_form
+from ui.parts.text import as_markdown, counted, printable, shortened
+
+TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
+WAYS = ("Upload a file", "Paste")
+HEADER = "batch-header"
+PREVIEW_ROWS = 5
+PREVIEW_CHARS = 300
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What was given, read once: `source` tells it from another, `header` is as it was read.
+
+    With an `error` the table is the one before it, if any.
+    """
+
+    id: UUID
+    source: str
+    name: str
+    table: Table | None
+    header: bool | None
+    error: str = ""
+
+
+def show(model: Model) -> Batch | None:
+    """Asks for inputs and shows how they are read; the batch, once it is wanted and under way."""
+    limits = shared.settings().limits
+    st.markdown("Predict many texts at once, then look at the least sure ones first.")
+    st.caption(
+        f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, larger files are not "
+        f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel "
+        "(XLSX) or one text a line."
+    )
+    way = st.segmented_control(
+        "Input",
+        WAYS,
+        default=WAYS[0],
+        key="batch-way",
+        required=True,
+        on_change=opened.clear_form,
+    )
+    upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
+    if upload is None:
+        return None
+    if upload.table is None:
+        st.error(f"**{as_markdown(upload.name)}**: {as_markdown(upload.error)}")
+        return None
+    return _choose(upload, upload.table, model)
+
+
+def _uploaded(max_mb: int) -> Upload | None:
+    file = st.file_uploader(
+        "File",
+        type=TYPES,
+        max_upload_size=max_mb,
+        key=opened.form_key("file"),
+        label_visibility="collapsed",
+    )
+    return _read(file.file_id, file.name, file.getvalue()) if file else None
+
+
+def _pasted() -> Upload | None:
+    text = st.text_area(
+        "Texts",
+        key=opened.form_key("text"),
+        height=180,
+        placeholder="One text a line, or cells copied from a spreadsheet",
+        label_visibility="collapsed",
+    )
+    st.button("Read")  # leaving the field reads it; the button is a place to go to
+    return _read(text, "Pasted texts", None) if text.strip() else None
+
+
+def _read(source: str, name: str, data: bytes | None) -> Upload:
+    """The upload that this session has read, or reads it now; pasted texts are their own source."""
+    known: Upload | None = st.session_state.get("upload")
+    if known is None or known.source != source:
+        known = None
+        st.session_state.pop(HEADER, None)
+    header: bool | None = st.session_state.get(HEADER)
+    if known and header in (None, known.header):
+        return known
+    limits = shared.settings().limits
+    bounds = Limits(max_bytes=limits.max_upload_mb * 1_000_000, max_rows=limits.max_batch_rows)
+    table, error = known.table if known else None, ""
+    with st.spinner("Reading…"):
+        try:
+            if data is None:
+                table = read_pasted(source, limits=bounds, header=header)
+            else:
+                table = read_file(name, data, limits=bounds, header=header)
+        except ReadingError as failed:
+            error = str(failed)
+    if header is None and table:
+        header = table.header
+    made = Upload(new_id(), source, name, table, header, error)
+    st.session_state["upload"] = made
+    return made
+
+
+def _choose(upload: Upload, table: Table, model: Model) -> Batch | None:
+    st.markdown(f"**{as_markdown(upload.name)}**: {as_markdown(described(table))}")
+    if table.kind in ("CSV", "TSV", "XLSX"):
+        st.checkbox("The first row names the columns", value=table.header, key=HEADER)
+    if upload.error:
+        st.error(as_markdown(upload.error))
+        return None
+    column = 0
+    if len(table.columns) > 1:
+        column = st.selectbox(
+            "Text column",
+            range(len(table.columns)),
+            index=text_column(table),
+            format_func=lambda at: shortened(printable(table.columns[at]), max_chars=60),
+            key=f"column-{upload.id}",
+        )
+    if table.rows:
+        _preview(table)
+    rows = checked(table, column, max_chars=shared.settings().limits.max_chars)
+    problems = [row for row in rows if row.problem]
+    texts = len(rows) - len(problems)
+    if left_out := left_out_in_words(problems, table.empty_rows):
+        st.caption(as_markdown(left_out))
+    if not texts:
+        st.error("There is no text to predict. Choose another column or another file.")
+        if problems:
+            results.download_problems(
+                lambda: problems, upload.name, column, label="Download the rows with the reasons"
+            )
+        return None
+    param_form.show(model.info.params)
+    if not st.button(f"Predict {counted(texts, 'text')}", type="primary"):
+        return None
+    return _begun(upload, table, column, rows, model)
+
+
+def described(table: Table) -> str:
+    """How a table was read, in a sentence."""
+    parts = [table.kind]
+    if table.sheet:
+        parts.append(f"sheet {table.sheet}")
+    if table.encoding:
+        parts.append(table.encoding)
+    if table.delimiter:
+        parts.append(f"separated by {DELIMITERS[table.delimiter]}")
+    return ", ".join([*parts, counted(len(table.rows) + len(table.bad), "row")]) + "."
+
+
+def text_column(table: Table) -> int:
+    """Which column is likely the text: by its name, else the one with the longest cells."""
+    names = [name.strip().lower() for name in table.columns]
+    for name in TEXT_NAMES:
+        if name in names:
+            return names.index(name)
+    some = table.rows[:100]
+    return max(range(len(names)), key=lambda at: sum(len(row[at]) for row in some))
+
+
+def _preview(table: Table) -> None:
+    some = table.rows[:PREVIEW_ROWS]
+    st.dataframe(
+        {
+            printable(name): [
+                shortened(printable(row[at]), max_chars=PREVIEW_CHARS) for row in some
+            ]
+            for at, name in enumerate(table.columns)
+        },
+        hide_index=True,
+        height="content",
+    )
+    if len(table.rows) > PREVIEW_ROWS:
+        st.caption(f"The first {PREVIEW_ROWS} rows, as they were read.")
+    if table.encoding and not table.encoding.startswith("UTF"):
+        st.caption("The encoding is a guess. If letters look wrong, save the file as UTF-8.")
+
+
+def checked(table: Table, column: int, *, max_chars: int) -> list[BatchRow]:
+    """The rows of a batch, in the order of the file; those that cannot be predicted say why."""
+    rows = [BatchRow(bad.number, bad.content, bad.reason) for bad in table.bad]
+    for number, cells in zip(table.numbers, table.rows, strict=True):
+        rows.append(BatchRow(number, cells, _problem(cells[column], max_chars)))
+    return sorted(rows, key=lambda row: row.number)
+
+
+def _problem(text: str, max_chars: int) -> str:
+    if not text.strip():
+        return "There is no text in this row."
+    try:
+        check_text(text, max_chars=max_chars)
+    except InputError as error:
+        return str(error)
+    return ""
+
+
+def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
+    """What is not predicted, with the first row that has a problem; "" if nothing is left out."""
+    parts = []
+    if empty_rows:
+        verb = "is" if empty_rows == 1 else "are"
+        parts.append(f"{counted(empty_rows, 'empty row')} {verb} left out.")
+    if problems:
+        first = problems[0]
+        parts.append(
+            f"{counted(len(problems), 'row')} cannot be predicted and "
+            f"will be listed for download; the first is row {first.number:,}: {first.problem}"
+        )
+    return " ".join(parts)
+
+
+def _begun(upload: Upload, table: Table, column: int, rows: list[BatchRow], model: Model) -> Batch:
+    """Stores the batch and puts it under way; the second of two clicks finds that done."""
+    log = shared.log()
+    batch = Batch(
+        id=upload.id,
+        created_at=now(),
+        session_id=visits.current().id,
+        name=upload.name,
+        columns=table.columns,
+        text_column=column,
+        params=param_form.values(model.info.params),
+        rows=len(rows),
+    )
+    with st.spinner("Storing the rows…"):
+        # Nothing of Streamlit's in between, where another click would end this half way.
+        batches.create(log, batch, rows)
+        opened.begin(batch, model)
+    return batch

@@ -1,0 +1,188 @@
+"""What became of a batch: how far it is, its labels, its predictions row by row.
+
+A row is rated where it stands; the least sure ones come first, since there a look is worth most.
+"""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from functools import partial
+from math import ceil
+from typing import Any
+
+import streamlit as st
+
+from feedback import batches
+from feedback.batches import Batch, BatchRow, Order, Progress
+from feedback.records import Entry
+from files.reading import BadRow, bad_rows_csv
+from ui import shared
+from ui.parts import progress, rating_form
+from ui.parts.card import bar_html, percent
+from ui.parts.labels import distinct, summary
+from ui.parts.text import as_html, as_markdown, counted, printable, shortened
+
+PAGE_ROWS = 20
+LABELS = 12
+ORDERS: dict[Order, str] = {
+    "unsure": "Least sure first",
+    "sure": "Surest first",
+    "file": "As in the file",
+}
+
+
+@st.fragment(run_every=progress.EVERY_S)
+def under_way(batch: Batch) -> None:
+    """Progress, rate and time left of a batch, and a button that stops it."""
+    run = shared.batches().current(batch.id)
+    if run is None:
+        st.rerun()
+    done, text = batch.rows - run.left, "Waiting for other batches to end"
+    if run.begun:
+        text = progress.in_words(done, batch.rows, 0 if run.stopped else run.per_s)
+    progress.show(run, done, batch.rows, text)
+    if run.error:
+        st.warning(f"Waiting, nothing is lost: {as_markdown(run.error)}")
+
+
+def outcome(batch: Batch, progress: Progress) -> None:
+    """How a batch ended, and the files to take away."""
+    if progress.left:
+        st.warning(
+            f"{_why_it_ended(batch)}: {progress.predicted:,} of {progress.rows:,} rows are "
+            f"predicted, {progress.left:,} are left."
+        )
+    elif progress.problems:
+        st.info(
+            f"{progress.predicted:,} of {progress.rows:,} rows are predicted. "
+            f"{progress.problems:,} could not be; the file of them says why."
+        )
+    else:
+        st.caption(f"All {counted(progress.rows, 'row')} are predicted.")
+    with st.container(horizontal=True):
+        if progress.predicted:
+            st.download_button(
+                "Download results",
+                data=partial(_results, batch),
+                file_name=_file_name(batch.name, "predictions"),
+                mime="text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+                type="primary",
+                help="CSV with the columns of the file first. A cell that a spreadsheet would run "
+                "as a formula has a ' in front.",
+            )
+        if progress.problems:
+            download_problems(
+                partial(batches.problems, shared.log(), batch),
+                batch.name,
+                batch.text_column,
+                label=f"Download the {progress.problems:,} not predicted",
+            )
+
+
+def download_problems(
+    rows: Callable[[], Iterable[BatchRow]], name: str, text_column: int, *, label: str
+) -> None:
+    """A button that gives the rows that have no prediction as a file, each with why."""
+    st.download_button(
+        label,
+        data=lambda: problems_csv(rows(), text_column),
+        file_name=_file_name(name, "not-predicted"),
+        mime="text/csv",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _why_it_ended(batch: Batch) -> str:
+    last = shared.batches().last(batch.id)
+    if last is None:
+        return "Broken off, as the app was restarted"
+    return f"{as_markdown(last.error)} Broken off" if last.error else "Stopped"
+
+
+def _results(batch: Batch) -> bytes:
+    return b"".join(batches.results_csv(shared.log(), batch))
+
+
+def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:
+    """The rows with why each has no prediction, and its text or line as far as it fits a cell."""
+    return bad_rows_csv(
+        BadRow(
+            row.number,
+            row.problem,
+            row.cells if isinstance(row.cells, str) else row.cells[text_column][:1000],
+        )
+        for row in rows
+    )
+
+
+def _file_name(name: str, what: str) -> str:
+    stem = "".join(c if c.isalnum() else "-" for c in name.rsplit(".", 1)[0])[:60]
+    return f"{stem.strip('-') or 'batch'}-{what}-{date.today()}.csv"
+
+
+def labels_html(counted: list[tuple[str, int]]) -> str:
+    """The labels of a batch with a bar each, the most frequent first; "" if there are none."""
+    every = sum(count for _, count in counted)
+    bars = "".join(
+        bar_html(
+            shared.name_of(label) or "none",
+            count / every,
+            f"{count:,} · {percent(count / every)}",
+            is_chosen=True,
+        )
+        for label, count in counted[:LABELS]
+    )
+    more = len(counted) - LABELS
+    note = f'<p class="card-note">and {more:,} more labels</p>' if more > 0 else ""
+    return f'<section class="card"><div class="bars">{bars}</div>{note}</section>'
+
+
+def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
+    """The predictions, some at a time, each with its thumbs."""
+    page_key = f"batch-page-{batch.id}"
+    again: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 165}
+    with st.container(horizontal=True):
+        how = "By margin: how far ahead the label is of the next one."
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.__getitem__, help=how, **again
+        )
+        names = distinct(
+            ["", *(label for label, _ in counted if label)],
+            lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
+        )
+        label = st.selectbox("Label", list(names), format_func=names.__getitem__, **again)
+    found = sum(count for name, count in counted if label in ("", name))
+    pages = ceil(found / PAGE_ROWS)
+    number = min(st.session_state.get(page_key, 1), pages) if pages > 1 else 1
+    rows = batches.results(
+        shared.log(),
+        batch,
+        order=order,
+        label=label or None,
+        offset=(number - 1) * PAGE_ROWS,
+        limit=PAGE_ROWS,
+    )
+    for line, entry in rows:
+        rating_form.show_row(entry, row_html(line, entry))
+    if pages > 1:
+        st.pagination(pages, key=page_key)
+
+
+def _first_page(page_key: str) -> None:
+    st.session_state[page_key] = 1
+
+
+def row_html(line: int, entry: Entry) -> str:
+    """A prediction in a row: its line, text and output, with a bar for the score."""
+    prediction = entry.prediction
+    said, score = summary(prediction, shared.names_for(prediction)), prediction.score
+    output = f'<p class="row-output" dir="auto">{as_html(said)}</p>'
+    if score is not None:
+        output = f'<div class="bars">{bar_html(said, score, percent(score), is_chosen=True)}</div>'
+    text = as_html(shortened(prediction.input, max_chars=400))
+    return f"""<section class="card row">
+  <p class="row-text" dir="auto">
+    <a href="/?p={prediction.id}" target="_self">{line:,}</a><bdi>{text}</bdi></p>
+  {output}</section>"""

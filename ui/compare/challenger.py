@@ -1,0 +1,66 @@
+"""The other model of the Compare page: named by a visitor, loaded, shown, unloaded."""
+
+import streamlit as st
+
+from jobs.challenger import Challenger
+from model import Model, ModelError
+from ui import shared, visits
+from ui.parts.text import as_markdown
+from ui.parts.waiting import wait_for
+
+
+def choose(live: Model) -> Model | None:
+    """Asks for a model to compare `live` with, and shows the one that is loaded."""
+    challenger = shared.challenger()
+    _form(live, challenger)
+    loading = challenger.loading  # once: somebody else may unload it
+    if loading is None:
+        return None
+    try:
+        other = wait_for(loading, "The model is loading. It may have to be fetched.")
+    except ModelError as error:
+        st.error(as_markdown(str(error)))
+        return None
+    _facts(live, other, challenger)
+    return other
+
+
+def _form(live: Model, challenger: Challenger) -> None:
+    with (
+        st.form("challenger", border=False),
+        st.container(horizontal=True, vertical_alignment="bottom"),
+    ):
+        wanted = st.text_input(
+            "Model", key="challenger-id", max_chars=200, placeholder="owner/name, or a folder"
+        )
+        revision = st.text_input(
+            "Revision (optional)", key="challenger-revision", max_chars=200, width=170
+        )
+        load = st.form_submit_button("Load")
+    if load and not wanted.strip():
+        st.info(
+            "Name a model: the id of one on the Hugging Face Hub, or a folder where this app runs."
+        )
+    elif load and challenger.replays:
+        st.info("A replay runs. Stop it, or wait for it.")
+    elif load and not challenger.load(
+        live, wanted.strip(), revision.strip(), by=visits.current().reviewer
+    ):
+        st.info("Another model is being loaded, by somebody else or by you. Load yours after it.")
+
+
+def _facts(live: Model, other: Model, challenger: Challenger) -> None:
+    info = other.info
+    same = "; it is the one that is live" if info.revision == live.info.revision else ""
+    st.markdown(
+        f"**{as_markdown(info.id)}**, revision {as_markdown(info.revision)}, "
+        f"{info.memory_bytes / 1e6:,.0f} MB as {info.dtype}{same}."
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="loaded"):
+        st.caption(
+            f"Loaded by {as_markdown(challenger.chosen_by)}. Whoever loads another replaces it.",
+            width="content",
+        )
+        st.button(
+            "Unload", type="tertiary", on_click=challenger.unload, disabled=challenger.replays
+        )

@@ -1,0 +1,165 @@
+"""A replay as the Compare page shows it: progress, numbers, tables."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from feedback.outcomes import OUTCOMES
+from feedback.rated_set import count_rated, rated_jsonl, training_csv
+from jobs.replay.report import SHOWN, foreign_labels, table, verdict
+from jobs.replay.run import Replay, Replayed, lines
+from model import Model
+from ui import shared, try_page
+from ui.parts import progress
+from ui.parts.downloads import MAX_ROWS, download
+from ui.parts.labels import correction_in_words, summary
+from ui.parts.links import page_link
+from ui.parts.text import as_markdown, printable, shortened
+
+MAX_REPLAYED = 10_000  # the command takes all
+MAX_LISTED = 200
+FEW_ROWS, HEIGHT_PX = 12, 460
+
+
+def show(live: Model, other: Model | None) -> None:
+    """The replay of `other` over what was rated: a start, its progress, its result."""
+    log, challenger = shared.log(), shared.challenger()
+    rated = count_rated(log, task=live.info.task, limit=MAX_ROWS + 1)
+    replay = challenger.replay
+    if not rated:
+        st.info("Nothing is rated yet. Rate some predictions: another model is tried on them here.")
+        page_link("try", "Try the model")
+        return
+    if replay and replay.runs:
+        _progress(replay)
+    elif other:
+        newest = f"the newest {MAX_REPLAYED:,}" if rated > MAX_REPLAYED else f"{rated:,} so far"
+        st.markdown(
+            f"The model predicts the rated texts anew ({newest}), behind those of visitors. "
+            "**Fixed** is what was wrong and is right now, **broken** what was right and is wrong."
+        )
+        if st.button("Start the replay", type="primary"):
+            challenger.start_replay(log, limit=MAX_REPLAYED)
+            st.rerun()
+    else:
+        st.info("Load another model above: it predicts anew what was rated.")
+    if replay and not replay.runs:
+        _result(replay)
+    _rated_set(rated)
+
+
+def _rated_set(rated: int) -> None:
+    st.subheader("The rated set")
+    with st.container(horizontal=True):
+        download("For training (CSV)", "rated.csv", training_csv, rows=rated)
+        download("All of it (JSONL)", "rated.jsonl", rated_jsonl, rows=rated)
+    st.caption(
+        "The CSV has the texts with a known right answer; the JSONL also those without. "
+        "Texts are as typed: a spreadsheet may take one for a formula."
+    )
+
+
+@st.fragment(run_every=progress.EVERY_S)
+def _progress(replay: Replay) -> None:
+    """How far it is, with a stop; runs the page again once it is over."""
+    if not replay.runs:
+        st.rerun()
+    done, total = replay.done, replay.total
+    progress.show(replay, done, total, progress.in_words(done, total, replay.per_s))
+
+
+def _result(replay: Replay) -> None:
+    score, info = replay.score, replay.info
+    if replay.problem:
+        st.error(as_markdown(replay.problem))
+    st.caption(
+        f"{as_markdown(info.id)}, revision {as_markdown(info.revision)}, over the newest "
+        f"{replay.done:,} rated predictions"
+        + (f" of {replay.total:,}" if replay.done < replay.total else "")
+        + (": it was stopped." if replay.stopped else ".")
+    )
+    if not score.total:
+        return
+    if foreign := foreign_labels(score, info.labels):
+        st.warning(as_markdown(foreign))
+    with st.container(horizontal=True, key="outcomes"):
+        for name in SHOWN[:4]:
+            st.metric(name.capitalize(), f"{score.counts[name]:,}")
+    st.markdown(as_markdown(verdict(score)))
+    if left_out := _left_out(replay):
+        st.caption(" ".join(left_out))
+    st.subheader("By predicted label")
+    st.dataframe(_by_label(replay), hide_index=True, height="content")
+    st.subheader("Texts")
+    listed = sorted(replay.results, key=lambda one: OUTCOMES.index(one.outcome))
+    try_page.saw(*(one.reference.prediction for one in listed[:MAX_LISTED]))
+    st.dataframe(
+        _frame(listed[:MAX_LISTED]),
+        column_config=COLUMNS,
+        hide_index=True,
+        height="content" if len(listed) <= FEW_ROWS else HEIGHT_PX,
+    )
+    if len(listed) > MAX_LISTED:
+        st.caption(
+            f"The first {MAX_LISTED} of {len(listed):,}, broken ones first; the file has all."
+        )
+    st.download_button(
+        "Download all",
+        data=lambda: "".join(lines(listed)),
+        file_name="replay.jsonl",
+        mime="application/jsonl",
+        icon=":material/download:",
+        on_click="ignore",
+    )
+
+
+def _left_out(replay: Replay) -> list[str]:
+    unknown = replay.score.counts["unknown"]
+    said = []
+    if unknown:
+        said.append(f"Whether {unknown:,} new answers are right, nobody has said.")
+    if divided := replay.left_out["divided"]:
+        said.append(f"Left out, as reviewers are divided: {divided:,}.")
+    if repeated := replay.left_out["repeated"]:
+        said.append(f"Left out, as a newer one is of the same text: {repeated:,}.")
+    return said
+
+
+def _by_label(replay: Replay) -> pd.DataFrame:
+    _, *rows = table(replay.score)
+    names = ["Label", *(name.capitalize() for name in SHOWN)]
+    return pd.DataFrame(
+        [(printable(shared.name_of(label)) or "none", *counts) for label, counts in rows],
+        columns=names,
+    )
+
+
+COLUMNS: dict[str, Any] = {
+    "open": st.column_config.LinkColumn("", display_text=":material/open_in_new:", width=40),
+    "outcome": st.column_config.TextColumn("", width=80),
+    "input": st.column_config.TextColumn("Text", width=280),
+    "old": st.column_config.TextColumn("Was", width=90),
+    "truth": st.column_config.TextColumn("Right is", width=90),
+    "new": st.column_config.TextColumn("Now", width=90),
+}
+
+
+def _frame(listed: Sequence[Replayed]) -> pd.DataFrame:
+    return pd.DataFrame([_row(one) for one in listed], columns=list(COLUMNS))
+
+
+def _row(one: Replayed) -> dict[str, str]:
+    old = one.reference.prediction
+    _, right, _ = one.answers
+    known = correction_in_words(old, right, shared.name_of) if one.reference.truth else ""
+    row = {
+        "open": f"/?p={old.id}",
+        "outcome": one.outcome,
+        "input": shortened(old.input, max_chars=300),
+        "old": summary(old, shared.name_of),
+        "truth": known or ("" if one.reference.truth is None else "nothing"),
+        "new": summary(one.new, shared.name_of) if one.new else one.problem,
+    }
+    return {name: printable(value) for name, value in row.items()}

@@ -1,0 +1,170 @@
+"""One text before two models: their outputs in a hidden, random order, and which is better.
+
+Kept in the session's state, as ui.try_page keeps what Try has open.
+"""
+
+import random
+from collections.abc import Mapping
+from concurrent.futures import CancelledError
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import streamlit as st
+
+from feedback import Entry
+from feedback.outcomes import answer_of
+from feedback.preferences import Better, Preference, preferences_csv, standing
+from jobs.replay.report import by_chance
+from model import Model, ModelError, Prediction
+from model.prediction import new_id, now
+from model.tasks import check_text
+from ui import shared, try_page, visits
+from ui.parts import param_form
+from ui.parts.card import card_html
+from ui.parts.downloads import download
+from ui.parts.text import as_markdown
+from ui.parts.waiting import wait_for
+
+KEY = "pair"
+PICKS: dict[Better, str] = {
+    "first": "First is better",
+    "second": "Second is better",
+    "neither": "No difference",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two predictions in the order in which they are shown; `id` is that of the choice to come."""
+
+    id: UUID
+    first: Entry
+    second: Entry
+    better: Better | None = None
+
+    @property
+    def says_the_same(self) -> bool:
+        return answer_of(self.first.prediction) == answer_of(self.second.prediction)
+
+
+def show(live: Model, other: Model | None) -> None:
+    """A text for both models, their outputs, and how often which was found better."""
+    if other is None:
+        st.info("Load another model above: it answers beside the one that is live.")
+        return
+    if other.info.revision == live.info.revision:
+        st.info("Both are the same revision and say the same. Load another one.")
+        return
+    with st.form("pair-form", border=False):
+        text = st.text_area("Text", key="pair-text", height=110, placeholder=live.info.placeholder)
+        param_form.show(live.info.params)
+        if st.form_submit_button("Predict with both", type="primary"):
+            _predict(live, other, text, param_form.values(live.info.params))
+    if pair := _opened(live, other):
+        _outputs(pair)
+    _standing(live, other)
+
+
+def _outputs(pair: Pair) -> None:
+    hidden = pair.better is None
+    for column, entry, title in zip(
+        st.columns(2), (pair.first, pair.second), ("First", "Second"), strict=True
+    ):
+        column.markdown(f"**{title}**")
+        column.html(card_html(entry.prediction, shared.name_of, foot=not hidden))
+    if pair.says_the_same:
+        st.caption("Both say the same.")
+    with st.container(horizontal=True, key="picks"):
+        for better, label in PICKS.items():
+            st.button(label, on_click=_pick, args=(pair, better), disabled=not hidden)
+    if pair.better:
+        st.markdown(_revealed(pair))
+
+
+def _standing(live: Model, other: Model) -> None:
+    log = shared.log()
+    score = standing(log, (other.info.id, other.info.revision), (live.info.id, live.info.revision))
+    if not score.total:
+        return
+    st.subheader("So far")
+    with st.container(horizontal=True, key="standing"):
+        st.metric("The other is better", f"{score.wins:,}")
+        st.metric("The live one is better", f"{score.losses:,}")
+        st.metric("No difference", f"{score.ties:,}")
+    if score.decided:
+        split = f"{score.wins:,} to {score.losses:,}"
+        st.markdown(as_markdown(by_chance(score.p, split, score.decided)))
+    download("Export choices", "preferences.csv", preferences_csv, rows=score.total)
+
+
+def _opened(*models: Model) -> Pair | None:
+    """The pair that this session has open, if it is one of these models."""
+    pair: Pair | None = st.session_state.get(KEY)
+    if pair is None:
+        return None
+    shown = {_named(entry.prediction) for entry in (pair.first, pair.second)}
+    return pair if shown == {(m.info.id, m.info.revision) for m in models} else None
+
+
+def _predict(live: Model, other: Model, text: str, params: Mapping[str, Any]) -> None:
+    """Opens what two models say of a text; says on the page why not."""
+    st.session_state.pop(KEY, None)
+    futures = []
+    try:
+        check_text(text, max_chars=shared.settings().limits.max_chars)
+        for model in (live, other):
+            taken = {param.name for param in model.info.params}
+            asked = {name: value for name, value in params.items() if name in taken}
+            futures.append(model.submit(text, asked, timeout_s=try_page.QUEUE_TIMEOUT_S))
+        made = [wait_for(future, "Predicting…") for future in futures]
+    except ModelError as error:
+        st.error(as_markdown(str(error)))
+        return
+    except CancelledError:
+        st.info("Stopped before it began.")
+        return
+    finally:
+        for future in futures:
+            future.cancel()
+    visit = visits.current().id
+    first, second = (Entry(prediction=p, source="compare", session_id=visit) for p in made)
+    for entry in (first, second):
+        try_page.outbox().put(entry)
+    try_page.outbox().send(shared.log)  # if that fails, the page says so at the next click
+    if random.random() < 0.5:  # noqa: S311 - no secret hangs on it
+        first, second = second, first
+    st.session_state[KEY] = Pair(new_id(), first, second)
+
+
+def _pick(pair: Pair, better: Better) -> None:
+    """Stores which is better, once; a callback of the buttons."""
+    shown: Pair | None = st.session_state.get(KEY)
+    if shown is None or shown.id != pair.id or shown.better is not None:
+        return  # picked before, or another text was asked for meanwhile
+    chosen = Preference(
+        id=pair.id,
+        created_at=now(),
+        reviewer=visits.current().reviewer,
+        first_id=pair.first.prediction.id,
+        second_id=pair.second.prediction.id,
+        better=better,
+    )
+    st.session_state[KEY] = Pair(pair.id, pair.first, pair.second, better)
+    try_page.outbox().prefer(pair.second, chosen, shared.log)
+
+
+def _named(prediction: Prediction) -> tuple[str, str]:
+    return prediction.model_id, prediction.model_revision
+
+
+def _revealed(pair: Pair) -> str:
+    """Which models they were, once one was picked, as markdown."""
+    first, second = (
+        f"{as_markdown(entry.prediction.model_id)}, revision "
+        f"{as_markdown(entry.prediction.model_revision)}"
+        for entry in (pair.first, pair.second)
+    )
+    chosen = {"first": "the first", "second": "the second", "neither": "neither"}
+    better = chosen[pair.better or "neither"]
+    return f"You found {better} better. The first was **{first}**, the second **{second}**."

@@ -1,0 +1,1 @@
+"""The parts of the Feedback page that say what ratings add up to."""

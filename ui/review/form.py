@@ -1,0 +1,130 @@
+"""One prediction to review: rated by a key or a click, after which the next one comes.
+
+A button's key has the prediction's id in it, so that a second press of a key never rates the next
+prediction unseen.
+"""
+
+import streamlit as st
+
+from model import ScoredLabels
+from ui import shared, try_page
+from ui.parts import rating_form, why
+from ui.parts.card import card_html, input_html
+from ui.parts.labels import distinct
+from ui.parts.text import as_markdown, printable, shortened
+from ui.review import session
+from ui.review.session import Item
+
+NOT_LABELS = "Not blind: there are no labels to choose from before the output is seen."
+MAX_KEYS = 9
+MAX_LABEL_CHARS = 40
+
+
+def show(item: Item, *, blind: bool) -> None:
+    """The prediction, and all ways to say whether it is right."""
+    prediction = item.entry.prediction
+    labels = session.labels_of(item.entry)
+    multi_label = isinstance(prediction.output, ScoredLabels) and prediction.output.multi_label
+    if blind and (not labels or try_page.has_seen(item.entry)):
+        blind = False
+        st.caption(NOT_LABELS if not labels else "You have seen what the model said of this one.")
+    if blind:
+        st.html(input_html(prediction))
+    else:
+        try_page.saw(prediction)
+        st.html(card_html(prediction, shared.names_for(prediction)))
+    by_key = labels and not multi_label and len(labels) <= MAX_KEYS
+    if by_key:
+        _by_key(item, labels, blind=blind)
+    elif blind:
+        _blind_choice(item, labels, multi_label=multi_label)
+    else:
+        rating_form.show(item.entry)  # asks for a name, too
+    _move(item, label="Skip" if by_key or blind else "Next")
+    if by_key and not blind:
+        why.show(item.entry)
+    if by_key or blind:
+        rating_form.name()
+
+
+def _by_key(item: Item, labels: list[str], *, blind: bool) -> None:
+    names = _names(item, labels)
+    said = item.entry.prediction.label
+    with st.container(horizontal=True, key="verdicts"):
+        if not blind:
+            st.button(
+                "Right",
+                key=f"right-{item.id}",
+                shortcut="Y",
+                type="primary",
+                on_click=session.rate,
+                args=(item, [said]),
+            )
+        for number, label in enumerate(labels, start=1):
+            if blind or label != said:
+                st.button(
+                    names[label],
+                    key=f"label-{number}-{item.id}",
+                    shortcut=str(number),
+                    on_click=session.rate,
+                    args=(item, [label]),
+                    kwargs={"blind": blind},
+                )
+        if not blind:
+            st.button(
+                "Wrong",
+                key=f"wrong-{item.id}",
+                shortcut="N",
+                on_click=session.rate_wrong,
+                args=(item,),
+                help="Wrong, and none of these labels or not known which",
+            )
+
+
+def _blind_choice(item: Item, labels: list[str], *, multi_label: bool) -> None:
+    """Labels of which several apply, or more than there are keys for."""
+    names, key = _names(item, labels), f"blind-{item.id}"
+    if multi_label:
+        chosen = st.multiselect(
+            "Which labels apply?", labels, format_func=names.__getitem__, key=key
+        )
+    else:
+        one = st.selectbox(
+            "Which label is it?", labels, index=None, format_func=names.__getitem__, key=key
+        )
+        chosen = [one] if one is not None else []
+    st.button(
+        "Save",
+        key=f"save-{item.id}",
+        type="primary",
+        disabled=not (chosen or multi_label),
+        on_click=session.rate,
+        args=(item, chosen),
+        kwargs={"blind": True},
+    )
+
+
+def _names(item: Item, labels: list[str]) -> dict[str, str]:
+    name_of = shared.names_for(item.entry.prediction)
+    return distinct(
+        labels,
+        lambda label: as_markdown(shortened(printable(name_of(label)), max_chars=MAX_LABEL_CHARS)),
+    )
+
+
+def _move(item: Item, *, label: str) -> None:
+    with st.container(horizontal=True, key="moves"):
+        st.button(label, key=f"on-{item.id}", shortcut="S", on_click=session.go_on, args=(item,))
+        undo()
+
+
+def undo() -> None:
+    """A button that takes back the last rating, if there is one."""
+    if rated := session.current().rated:
+        st.button(
+            "Undo the last",
+            key=f"undo-{rated[-1].id}",
+            shortcut="Z",
+            on_click=session.undo,
+            args=(rated[-1],),
+        )

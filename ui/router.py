@@ -1,0 +1,54 @@
+"""What a session runs: page config, style sheet, navigation, and errors as sentences.
+
+Streamlit looks for an old-style folder `pages/` beside the script that sessions run. That is this
+file and not streamlit_app.py, so it finds none.
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from feedback import FeedbackError
+from model import ModelError
+from settings import SettingsError
+from ui import shared
+from ui.parts.links import ICONS, PAGES
+from ui.parts.text import as_markdown
+
+HERE = Path(__file__).parent
+
+
+def show_page() -> None:
+    """Runs the page that the URL names."""
+    try:
+        settings = shared.settings()
+    except SettingsError as error:
+        st.error(as_markdown(str(error)))
+        st.stop()
+    st.set_page_config(
+        page_title=settings.title or "Tryout",
+        page_icon=str(HERE / "icon.png"),  # else the browser asks a font server for one
+        layout="centered",
+    )
+    st.html(HERE / "style.css")
+    names = [name for name in ICONS if name != "compare" or settings.compare.enabled]
+    page = st.navigation(
+        [
+            st.Page(
+                PAGES / f"{name}.py",
+                title=name.capitalize(),
+                icon=ICONS[name],
+                default=name == "try",
+            )
+            for name in names
+        ],
+        position="top",
+    )
+    try:
+        page.run()
+    except (FeedbackError, ModelError) as error:
+        st.error(as_markdown(str(error)))
+
+
+if __name__ == "__main__":  # in a session; importing does nothing
+    show_page()
