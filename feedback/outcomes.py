@@ -7,20 +7,16 @@ the same input is compared with it and with what reviewers said.
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, assert_never, get_args
 
 from feedback.corrections import labels_from_text, spans_from_text
 from feedback.records import Rating
 from feedback.statistics import sign_test
 from feedback.tables import compact_json
-from feedback.totals import ONE_LABEL_TASKS
-from model.prediction import GeneratedText, Prediction, ScoredLabels, Span, Spans
+from model.prediction import Answer, AnswerKind, Prediction, places
 
 Outcome = Literal["broken", "fixed", "still wrong", "still right", "unknown"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)  # in the order in which they are listed
-Kind = Literal["label", "labels", "spans", "text"]
-# What an output says without how sure it is: labels, spans by label and place, or a text.
-Answer = frozenset[str] | frozenset[tuple[int, int, str]] | str
 T = TypeVar("T", bound=Hashable)
 
 
@@ -36,36 +32,11 @@ class Reference:
     truth: Answer | None
 
     @property
-    def kind(self) -> Kind:
-        return kind_of(self.prediction)
+    def kind(self) -> AnswerKind:
+        return self.prediction.answer_kind
 
 
-def kind_of(prediction: Prediction) -> Kind:
-    """What an answer to such an input is; a text is open: more than one can be right."""
-    match prediction.output:
-        case Spans():
-            return "spans"
-        case ScoredLabels(multi_label=True):
-            return "labels"
-        case ScoredLabels() if prediction.task in ONE_LABEL_TASKS:
-            return "label"
-    return "text"
-
-
-def answer_of(prediction: Prediction) -> Answer:
-    """What a prediction says; a single label is a set of one, as several may fit another model."""
-    match prediction.output:
-        case Spans(items):
-            return _places(items)
-        case GeneratedText(text):
-            return text.strip()
-        case ScoredLabels() as output if kind_of(prediction) == "text":
-            return output.label.strip()
-        case ScoredLabels() as output:
-            return frozenset(output.chosen)
-
-
-def answer_to_json(answer: Answer | None, kind: Kind) -> str:
+def answer_to_json(answer: Answer | None, kind: AnswerKind) -> str:
     """An answer as one text: a label or a text as it is, several labels and spans as JSON.
 
     Spans are as in a correction. "" for None.
@@ -91,12 +62,12 @@ def reference(prediction: Prediction, ratings: Iterable[Rating]) -> Reference | 
     for rating in ratings:
         margin += 1 if rating.verdict == "up" else -1
         said = _corrected(prediction, rating.correction) if rating.verdict == "down" else None
-        if said is not None and said != answer_of(prediction):
+        if said is not None and said != prediction.answer:
             corrections.append(said)
     if margin == 0:
         return None
     if margin > 0:
-        return Reference(prediction, True, answer_of(prediction))
+        return Reference(prediction, True, prediction.answer)
     return Reference(prediction, False, _leading(corrections))
 
 
@@ -106,8 +77,8 @@ def outcome(reference: Reference, new: Prediction | None) -> Outcome:
     "unknown" is a new answer of which nobody said whether it is right.
     """
     if new is not None:
-        said = answer_of(new)
-        if said == answer_of(reference.prediction):
+        said = new.answer
+        if said == reference.prediction.answer:
             return "still right" if reference.is_right else "still wrong"
         if said == reference.truth:
             return "fixed"
@@ -142,15 +113,11 @@ class Score:
         return sign_test(self.counts["fixed"], self.counts["broken"])
 
 
-def _places(spans: Sequence[Span]) -> frozenset[tuple[int, int, str]]:
-    return frozenset((span.start, span.end, span.label) for span in spans)
-
-
 def _corrected(prediction: Prediction, correction: str) -> Answer | None:
     """The answer that a correction gives; None if it is none, or not of the form it should be."""
     if not correction.strip():
         return None
-    match kind_of(prediction):
+    match prediction.answer_kind:
         case "label":
             return frozenset([correction])
         case "labels":
@@ -158,9 +125,11 @@ def _corrected(prediction: Prediction, correction: str) -> Answer | None:
             return None if labels is None else frozenset(labels)
         case "spans":
             spans = spans_from_text(correction)
-            return None if spans is None else _places(spans)
+            return None if spans is None else places(spans)
         case "text":
             return correction.strip()
+        case kind:
+            assert_never(kind)
 
 
 def _leading(said: Sequence[T]) -> T | None:

@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from feedback.log import FeedbackLog, current
-from feedback.outcomes import Reference, answer_of, answer_to_json, kind_of, reference
+from feedback.outcomes import Reference, answer_to_json, reference
 from feedback.records import Rating, entry_from
 from feedback.tables import compact_json, predictions, ratings
 from feedback.totals import counts
@@ -119,13 +119,13 @@ def rated_jsonl(log: FeedbackLog) -> Iterator[bytes]:
 def _rated_lines(log: FeedbackLog) -> Iterator[bytes]:
     for prediction, judged in rated(log):
         known = reference(prediction, judged)
-        kind, up = kind_of(prediction), sum(rating.verdict == "up" for rating in judged)
+        kind, up = prediction.answer_kind, sum(rating.verdict == "up" for rating in judged)
         truth = None if known is None else known.truth
         yield _json_line(
             {
                 "text": prediction.input,
                 "label": None if truth is None else answer_to_json(truth, kind),
-                "predicted": answer_to_json(answer_of(prediction), kind),
+                "predicted": answer_to_json(prediction.answer, kind),
                 "right": None if known is None else known.is_right,
                 "up": up,
                 "down": len(judged) - up,

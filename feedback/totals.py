@@ -29,10 +29,10 @@ from feedback.tables import (
     splits,
     tallies,
 )
+from model.prediction import CLOSED_LABEL_TASKS
 
 CHUNK = 500
 SCORE_BINS = 10
-ONE_LABEL_TASKS = ("text-classification", "zero-shot-classification")
 INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 _newer = ratings.alias("newer")
@@ -58,7 +58,7 @@ _one_answer = sa.cast(predictions.c.output, sa.Text).startswith("[")
 
 def truth(said_by: sa.FromClause = ratings) -> sa.ColumnElement[str]:
     """The one label that is right by a rating; "" if there is none, or nobody said."""
-    one_label = predictions.c.task.in_(ONE_LABEL_TASKS) & _one_answer
+    one_label = predictions.c.task.in_(CLOSED_LABEL_TASKS) & _one_answer
     said = sa.case(
         (said_by.c.verdict == "up", sa.type_coerce(predictions.c.label, sa.Text)),
         else_=sa.type_coerce(said_by.c.correction, sa.Text),

@@ -14,7 +14,7 @@ from jobs.loader import Outcome, load_in_thread
 from jobs.replay.run import Replay
 from model import Model, ModelError
 from model.exported import is_export
-from model.runtimes import DTYPES
+from model.runtimes.torch import DTYPES
 
 logger = logging.getLogger("tryout")
 

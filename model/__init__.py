@@ -7,13 +7,11 @@ a model is loaded.
 from model.attribution import attribute, can_attribute
 from model.errors import InputError, ModelBusy, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
+from model.info import Example, ModelInfo, Param
 from model.model import Model
 from model.prediction import (
     Attribution,
-    Example,
     GeneratedText,
-    ModelInfo,
-    Param,
     Prediction,
     ScoredLabel,
     ScoredLabels,

@@ -17,7 +17,8 @@ from typing import cast
 from model.errors import InputError
 from model.model import Model
 from model.prediction import Attribution, Prediction, ScoredLabel, ScoredLabels, Weight
-from model.tasks import BLANK, TextClassification, ZeroShotClassification
+from model.tasks import TextClassification, ZeroShotClassification
+from model.text import BLANK
 
 MAX_VARIANTS = 100  # rows of forward passes that may be spent, beside the text's own
 
@@ -118,7 +119,7 @@ def _read(model: Model, prediction: Prediction) -> Characters:
     text, params = prediction.input, prediction.params
     if not prediction.truncated:
         return 0, len(text)
-    from_start = model.loaded.tokenizer.traits.truncates_right
+    from_start = model.info.truncation_side == "right"
     found = words(text)
     parts = [(0, end) for _, end in found]
     if not from_start:

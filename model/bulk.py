@@ -12,7 +12,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from model.errors import ModelBusy, ModelClosed, ModelError
 from model.generation import is_done
 from model.model import Model
-from model.prediction import GeneratedText, Prediction
+from model.prediction import Prediction
 
 UNDER_WAY = 256  # as far as the queue looks ahead for texts of one length
 POLL_S = 0.1
@@ -93,5 +93,5 @@ def _first(
     except ModelError as error:
         yield first.key, error
     else:
-        if not (isinstance(made.output, GeneratedText) and made.output.finish == "stopped"):
+        if made.output.is_whole:
             yield first.key, made

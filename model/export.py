@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from model import exported
+from model.card import CARD
 from model.errors import ModelError
 from model.exported import Exported, Parity
 from model.loading import first_line
 from model.model import Model
 from model.prediction import Output, ScoredLabels, Spans
 from model.runtimes import TorchRuntime
-from model.sources import CARD, HOME, ONNX
+from model.sources import HOME, ONNX
 from model.tasks import FillMask, TextGeneration
 from model.tokenizer import Row
 

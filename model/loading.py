@@ -12,36 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from model.card import Card, read_card
 from model.errors import ModelLoadError
 from model.exported import Exported
-from model.runtimes import (
-    DTYPES,
-    OnnxRuntime,
-    TorchRuntime,
-    Trial,
-    compare,
-    free_bytes,
-    is_out_of_memory,
-    pick_device,
-)
-from model.sources import (
-    ONNX,
-    Card,
-    Listing,
-    Source,
-    check_memory,
-    fetch,
-    find,
-    free_memory_bytes,
-    needed_bytes,
-    read_card,
-)
-from model.tasks import TASKS, Task, TextGeneration, checked, task_for
+from model.machine import free_bytes, free_memory_bytes, is_out_of_memory, pick_device
+from model.memory import check_memory, needed_bytes
+from model.params import checked
+from model.runtimes import RUNTIMES, OnnxRuntime, Runtime, TorchRuntime
+from model.runtimes.torch import DTYPES
+from model.runtimes.trial import Trial, compare
+from model.sources import ONNX, Listing, ModelSource, fetch, find
+from model.tasks import TASKS, Task, TextGeneration, task_for
 from model.tokenizer import Tokenizer, TransformersTokenizer
 
 logger = logging.getLogger("tryout")
-
-RUNTIMES = (TorchRuntime.name, OnnxRuntime.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +35,7 @@ class Choice:
     Raises ModelLoadError for a value that none of them can be.
     """
 
-    source: Source
+    source: ModelSource
     task: str
     runtime: str
     device: str
@@ -80,7 +64,7 @@ class Loaded:
     folder: Path
     task: Task
     tokenizer: Tokenizer
-    runtime: TorchRuntime | OnnxRuntime
+    runtime: Runtime
     params: Mapping[str, Any]
     revision: str
     card: Card

@@ -28,23 +28,25 @@ from model.batching import (
     Size,
     Timing,
 )
+from model.card import Card
 from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
+from model.info import Example, ModelInfo
 from model.loading import Choice, Loaded, first_line, load
+from model.machine import is_out_of_memory
+from model.params import checked
 from model.prediction import (
-    Example,
     Finish,
     GeneratedText,
-    ModelInfo,
     Output,
     Prediction,
     new_id,
     now,
     output_to_json,
 )
-from model.runtimes import OnnxRuntime, TorchRuntime, is_out_of_memory
-from model.sources import Card, Source
-from model.tasks import Task, TextGeneration, checked
+from model.runtimes import OnnxRuntime, TorchRuntime
+from model.sources import ModelSource
+from model.tasks import Task, TextGeneration
 from model.tokenizer import UNLIMITED, Row, TransformersTokenizer
 
 logger = logging.getLogger("tryout")
@@ -119,7 +121,7 @@ class Model:
         """
         self.model_id = model_id
         self._choice = Choice(
-            source=Source(
+            source=ModelSource(
                 model_id,
                 revision,
                 allow_pickle=allow_pickle,
@@ -184,6 +186,7 @@ class Model:
             parameters=runtime.parameters,
             memory_bytes=runtime.memory_bytes,
             max_tokens=max_tokens if max_tokens < UNLIMITED else None,
+            truncation_side="right" if loaded.tokenizer.traits.truncates_right else "left",
             runtime=runtime.name,
             device=runtime.device,
             dtype=runtime.dtype,

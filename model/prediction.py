@@ -1,20 +1,51 @@
-"""What a model said about one input, and what the model is: plain frozen values.
+"""A prediction and its output: plain frozen values, and their JSON.
 
 The feedback log stores these and knows nothing else of the model. An output is of one of three
-kinds: scored labels, spans of the input, or generated text.
+kinds: scored labels, spans of the input, or generated text. Each kind has the same properties, by
+which everything but its JSON and its card works for all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import isfinite
-from typing import Any, Literal, get_args
+from typing import Any, Literal, assert_never, get_args
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
 THRESHOLD = 0.5  # from here on a label applies, where each is decided for itself
+
+TaskName = Literal[
+    "text-classification",
+    "zero-shot-classification",
+    "token-classification",
+    "fill-mask",
+    "text-generation",
+]
+TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
+# The form of an answer, and so of a correction: a label, several, labelled spans, or any text.
+AnswerKind = Literal["label", "labels", "spans", "text"]
+# An output without its scores: labels, spans by start, end and label, or a text.
+Answer = frozenset[str] | frozenset[tuple[int, int, str]] | str
+
+
+def has_closed_labels(task: TaskName) -> bool:
+    """True if the scored labels of a task are a closed set, of which one can be right.
+
+    The words for a gap are none: more than those that the model names can be right.
+    """
+    match task:
+        case "text-classification" | "zero-shot-classification":
+            return True
+        case "token-classification" | "fill-mask" | "text-generation":
+            return False
+        case _:
+            assert_never(task)
+
+
+CLOSED_LABEL_TASKS = tuple(task for task in TASK_NAMES if has_closed_labels(task))
 
 
 def new_id() -> UUID:
@@ -69,6 +100,24 @@ class ScoredLabels:
             return tuple(item.label for item in self.items if item.score >= THRESHOLD)
         return (self.items[0].label,)
 
+    @property
+    def answer_kind(self) -> AnswerKind:
+        return "labels" if self.multi_label else "label"
+
+    @property
+    def answer(self) -> Answer:
+        """The labels that apply; a single one is a set too, as several may fit another model."""
+        return frozenset(self.chosen)
+
+    @property
+    def scores(self) -> dict[Any, float]:
+        """Every score by its label."""
+        return {item.label: item.score for item in self.items}
+
+    @property
+    def is_whole(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -101,6 +150,28 @@ class Spans:
         """The score of the least sure span."""
         return min((span.score for span in self.items), default=None)
 
+    @property
+    def answer_kind(self) -> AnswerKind:
+        return "spans"
+
+    @property
+    def answer(self) -> Answer:
+        return places(self.items)
+
+    @property
+    def scores(self) -> dict[Any, float]:
+        """Every score by the label and place of its span."""
+        return {(span.label, span.start, span.end): span.score for span in self.items}
+
+    @property
+    def is_whole(self) -> bool:
+        return True
+
+
+def places(spans: Iterable[Span]) -> Answer:
+    """Spans without their scores: each by start, end and label."""
+    return frozenset((span.start, span.end, span.label) for span in spans)
+
 
 Finish = Literal["end", "length", "stopped"]
 
@@ -119,6 +190,23 @@ class GeneratedText:
     label: str = field(default="", init=False)
     score: None = field(default=None, init=False)
     margin: None = field(default=None, init=False)
+
+    @property
+    def answer_kind(self) -> AnswerKind:
+        return "text"
+
+    @property
+    def answer(self) -> Answer:
+        return self.text.strip()
+
+    @property
+    def scores(self) -> dict[Any, float]:
+        return {}
+
+    @property
+    def is_whole(self) -> bool:
+        """False for a text that somebody stopped."""
+        return self.finish != "stopped"
 
 
 Output = ScoredLabels | Spans | GeneratedText
@@ -139,6 +227,8 @@ def output_to_json(output: Output) -> Any:
             }
         case GeneratedText(text, tokens, finish):
             return {"text": text, "tokens": tokens, "finish": finish}
+        case _:
+            assert_never(output)
 
 
 def output_from_json(value: Any) -> Output:
@@ -209,8 +299,28 @@ class Prediction:
 
     @property
     def margin(self) -> float | None:
-        """How sure the output is, 0 to 1; each kind of output says what that means."""
+        """The certainty of the output, 0 to 1; each kind of output defines it."""
         return self.output.margin
+
+    @property
+    def answer_kind(self) -> AnswerKind:
+        """The form of an answer to such an input; a text is open: more than one can be right."""
+        return "text" if self._is_open else self.output.answer_kind
+
+    @property
+    def answer(self) -> Answer:
+        """The output without its scores."""
+        return self.output.label.strip() if self._is_open else self.output.answer
+
+    @property
+    def _is_open(self) -> bool:
+        """True for labels that are words of a language and not a closed set.
+
+        An imported prediction can be of a task that this version does not know; its labels count
+        as closed.
+        """
+        known = self.task in TASK_NAMES and self.task not in CLOSED_LABEL_TASKS
+        return known and self.output.answer_kind == "label"
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,54 +374,3 @@ def _weight(start: Any, end: Any, weight: Any) -> Weight:
     if not isinstance(weight, float) or not -1 <= weight <= 1:
         raise ValueError("not a difference of probabilities")
     return Weight(start, end, weight)
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A text to try, with parameters that fit it."""
-
-    text: str
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Param:
-    """A parameter of a prediction: what it is called, its default, and what it may be.
-
-    Its kind is the type of `default`: bool, int, float, str, or tuple for a list of texts. A
-    number lies between `minimum` and `maximum`, a list has at most `maximum` items, a text is one
-    of `choices` if there are any. The form always shows one that is `essential`.
-    """
-
-    name: str
-    title: str
-    default: Any
-    minimum: float = 0
-    maximum: float = 0
-    choices: tuple[str, ...] = ()
-    hint: str = ""
-    essential: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelInfo:
-    """What is loaded: enough for a page about it and for a log entry to name it."""
-
-    id: str
-    revision: str
-    title: str
-    task: str
-    intro: str
-    placeholder: str
-    labels: tuple[str, ...]
-    params: tuple[Param, ...]
-    examples: tuple[Example, ...]
-    parameters: int
-    memory_bytes: int
-    max_tokens: int | None  # that a text may have; None where there is no limit
-    runtime: str
-    device: str
-    dtype: str
-    dtype_reason: str  # why, if it was chosen by a trial
-    versions: Mapping[str, str]
-    card: str

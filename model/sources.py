@@ -1,24 +1,18 @@
-"""Where a model's files come from: a folder, or the Hugging Face Hub; and whether they fit.
+"""Where a model's files come from: a folder, or the Hugging Face Hub.
 
-Knows file names, sizes and the model card; opens neither weights nor tokenizer.
+Knows file names and sizes; opens neither weights nor tokenizer.
 """
 
 import fnmatch
 import hashlib
 import json
-import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-import yaml
-
+from model.card import CARD
 from model.errors import ModelLoadError
-from model.prediction import Example
 
 HOME = Path(__file__).parent.parent
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -26,16 +20,10 @@ SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "bpe.codes")
 SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
 PICKLES = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
 ONNX = "model.onnx"  # with its weights in model.onnx.data
-CARD = "README.md"
-CARD_HEAD = re.compile(r"---\r?\n(.*?)\r?\n---\r?\n", re.DOTALL)
-BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-HEADROOM = 1.2  # for what loading and a forward pass take on top of the weights
-MAX_HEAD_CHARS = 50_000
-CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ModelSource:
     """Where to look and what is allowed; see `class Model` for what each means."""
 
     model_id: str
@@ -80,7 +68,7 @@ class Listing:
         return value
 
 
-def find(source: Source) -> Listing:
+def find(source: ModelSource) -> Listing:
     """The model's small files and what its weights weigh; fetches no weights.
 
     Raises ModelLoadError if there is no such model, or not all of it.
@@ -95,7 +83,7 @@ def find(source: Source) -> Listing:
     return _listing(folder, "", _sizes(folder), source)
 
 
-def fetch(source: Source, listing: Listing) -> str:
+def fetch(source: ModelSource, listing: Listing) -> str:
     """Downloads the weights of a model on the Hub, unless they are there.
 
     Returns the revision that pins the model's content: the commit, or a hash of a folder's files.
@@ -115,7 +103,7 @@ def _local(model_id: str) -> Path | None:
     return None
 
 
-def _find_on_hub(source: Source) -> Listing:
+def _find_on_hub(source: ModelSource) -> Listing:
     small = (*source.small_files, CARD)
     listed = _download(source, source.revision, (*small, *source.weights), list_only=True)
     folder = Path(_download(source, source.revision, small))
@@ -128,7 +116,7 @@ def _sizes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_size for path in folder.iterdir() if path.is_file()}
 
 
-def _listing(folder: Path, commit: str, files: Mapping[str, int], source: Source) -> Listing:
+def _listing(folder: Path, commit: str, files: Mapping[str, int], source: ModelSource) -> Listing:
     weights = _weights(files, source)
     index = folder / f"{next(iter(weights)).split('-')[0]}.safetensors.index.json"
     if len(weights) > 1 and index.is_file():
@@ -141,7 +129,7 @@ def _listing(folder: Path, commit: str, files: Mapping[str, int], source: Source
 
 
 def _download(
-    source: Source, revision: str | None, patterns: Sequence[str], *, list_only: bool = False
+    source: ModelSource, revision: str | None, patterns: Sequence[str], *, list_only: bool = False
 ) -> Any:
     """The folder of a snapshot, or what would be fetched, None if the Hub is out of reach."""
     from huggingface_hub import snapshot_download
@@ -192,7 +180,7 @@ def _download(
         raise ModelLoadError(f"The Hub refuses it with status {status}. {advice}") from error
 
 
-def _weights(files: Mapping[str, int], source: Source) -> dict[str, int]:
+def _weights(files: Mapping[str, int], source: ModelSource) -> dict[str, int]:
     """The weight files to read, with sizes; raises ModelLoadError if the model is not whole."""
 
     def found(patterns: Iterable[str]) -> dict[str, int]:
@@ -230,137 +218,3 @@ def _hash(folder: Path, patterns: Iterable[str]) -> str:
         with path.open("rb") as file:
             digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:12]
-
-
-# --- preflight ------------------------------------------------------------------------------------
-
-
-def check_memory(listing: Listing, *, dtype: str, free_bytes: int, is_second: bool = False) -> None:
-    """Raises ModelLoadError if the weights as `dtype` do not fit into `free_bytes` of memory.
-
-    `is_second` says that another model is loaded already, which what is free is left by.
-    """
-    needed = needed_bytes(listing, dtype=dtype)
-    if needed > free_bytes:
-        as_stored = ONNX in listing.weights or dtype == "bfloat16"
-        halves = "" if as_stored else ', or set dtype = "bfloat16"'
-        beside = " beside the model that is loaded" if is_second else ""
-        raise ModelLoadError(
-            f"It needs about {_gigabytes(needed)} of memory as {dtype} and "
-            f"{_gigabytes(free_bytes)} is free{beside}. Name a smaller model, or take a "
-            f"machine with more memory{halves}."
-        )
-
-
-def needed_bytes(listing: Listing, *, dtype: str) -> int:
-    """About how much memory the weights take as `dtype`.
-
-    By what safetensors files say of themselves, where they are there; else by their sizes and
-    the dtype that the config says they are stored in.
-    """
-    stored = str(listing.config.get("dtype") or listing.config.get("torch_dtype") or "float32")
-    total = 0.0
-    for name, size in listing.weights.items():
-        if name.startswith(ONNX):  # computed as it is stored
-            total += size
-            continue
-        values = _count_values(listing.folder / name)
-        total += BYTES[dtype] * (size / BYTES.get(stored, 4) if values is None else values)
-    return int(total * HEADROOM)
-
-
-def _count_values(path: Path) -> int | None:
-    """How many numbers a safetensors file holds, by its header; None if it has no such header.
-
-    The format: https://github.com/huggingface/safetensors#format
-    """
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-        header.pop("__metadata__", None)
-        return int(sum(math.prod(tensor["shape"]) for tensor in header.values()))
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError, AttributeError):
-        return None
-
-
-def free_memory_bytes() -> int:
-    """What this process may still take: the machine's free memory, or its container's if less.
-
-    Containers are known by version 2 of control groups.
-    """
-    free: int = psutil.virtual_memory().available
-    try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
-        limit = int((CGROUP / "memory.max").read_text())
-        used = int((CGROUP / "memory.current").read_text())
-        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):  # no container, or "max": one without a limit
-        return free
-    # Cached files count as used, and give way when memory is asked for.
-    return min(free, max(0, limit - used + int(stat.get("inactive_file", 0))))
-
-
-def _gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"
-
-
-# --- the card -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What a model card says that a page can use; empty where it says nothing."""
-
-    text: str
-    title: str
-    pipeline_tag: str
-    examples: tuple[Example, ...]
-
-
-def read_card(folder: Path) -> Card:
-    """The model card of a folder; whatever is wrong with it, the model can do without.
-
-    Its head is YAML as https://huggingface.co/docs/hub/model-cards describes it.
-    """
-    try:
-        text = (folder / CARD).read_text(encoding="utf-8-sig", errors="replace")
-    except OSError:
-        text = ""
-    head: Any = None
-    match = CARD_HEAD.match(text)
-    if match and len(match[1]) <= MAX_HEAD_CHARS:
-        # Besides its own errors, yaml raises ValueError for a date that there is not.
-        with suppress(yaml.YAMLError, ValueError, RecursionError):
-            head = yaml.safe_load(match[1])
-    head = head if isinstance(head, dict) else {}
-    body = re.sub(r"^```.*?^```", "", text[match.end() :] if match else text, flags=re.M | re.S)
-    heading = re.search(r"^# +([^<\[\n]{1,60})$", body, re.MULTILINE)
-    widgets = head.get("widget") if isinstance(head.get("widget"), list) else []
-    return Card(
-        text=text,
-        title=heading[1].strip() if heading else "",
-        pipeline_tag=tag if isinstance(tag := head.get("pipeline_tag"), str) else "",
-        examples=tuple(filter(None, map(_example, widgets or []))),
-    )
-
-
-def _example(widget: Any) -> Example | None:
-    """An entry of `widget`: a text, or the last message of a chat, and labels to choose from."""
-    if not isinstance(widget, dict):
-        return None
-    text, messages = widget.get("text"), widget.get("messages")
-    if not text and isinstance(messages, list) and messages and isinstance(messages[-1], dict):
-        text = messages[-1].get("content")
-    if not isinstance(text, str) or not text.strip():
-        return None
-    params: dict[str, Any] = {}
-    labels = widget.get("candidate_labels")
-    if isinstance(labels, str):
-        labels = labels.split(",")
-    if isinstance(labels, list):
-        # Texts only: to write out what else YAML can hold may take for ever.
-        tidy = tuple(label.strip() for label in labels if isinstance(label, str) and label.strip())
-        params |= {"candidate_labels": tidy} if tidy else {}
-    multi_label = widget.get("multi_class", widget.get("multi_label"))
-    if isinstance(multi_label, bool):
-        params["multi_label"] = multi_label
-    return Example(text, params)

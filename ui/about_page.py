@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from model.sources import CARD_HEAD
+from model.card import CARD_HEAD
 from settings import ROOT
 from ui.parts.text import as_html
 

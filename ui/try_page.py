@@ -11,8 +11,8 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry, FeedbackError
-from model import Example, GeneratedText, Generation, InputError, Model, ModelError, Prediction
-from model.tasks import check_text
+from model import Example, Generation, InputError, Model, ModelError, Prediction
+from model.text import check_text
 from ui import shared, visits
 from ui.outbox import Outbox
 from ui.parts import param_form
@@ -166,10 +166,8 @@ def _says_again(
     prediction: Prediction, text: str, params: Mapping[str, Any], revision: str
 ) -> bool:
     """Whether the same was asked of the same model, and the answer is whole."""
-    output = prediction.output
-    whole = not isinstance(output, GeneratedText) or output.finish != "stopped"
     asked = (prediction.input, prediction.model_revision, dict(prediction.params))
-    return whole and asked == (text, revision, dict(params))
+    return prediction.output.is_whole and asked == (text, revision, dict(params))
 
 
 def _grow(model: Model, text: str, params: Mapping[str, Any]) -> Prediction:

@@ -18,7 +18,6 @@ from feedback.outcomes import (
     Outcome,
     Reference,
     Score,
-    answer_of,
     answer_to_json,
     outcome,
     reference,
@@ -44,7 +43,7 @@ class Replayed:
     def answers(self) -> tuple[str, str, str]:
         """What was said, what would be right and what is said now, as text; "" for nothing."""
         old, new, kind = self.reference.prediction, self.new, self.reference.kind
-        said = (answer_of(old), self.reference.truth, answer_of(new) if new else None)
+        said = (old.answer, self.reference.truth, new.answer if new else None)
         was, right, now = (answer_to_json(answer, kind) for answer in said)
         return was, right, now
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback import Entry, Rating
-from feedback.outcomes import OUTCOMES, Answer, Score, answer_of, answer_to_json, outcome, reference
-from model.prediction import GeneratedText, Output, Prediction, Span, Spans
+from feedback.outcomes import OUTCOMES, Score, answer_to_json, outcome, reference
+from model.prediction import Answer, GeneratedText, Output, Prediction, Span, Spans
 from tests.making import entry, labels, rating
 
 A, B, C = (labels((name, 0.6), ("rest", 0.4)) for name in ("a", "b", "c"))
@@ -176,7 +176,7 @@ def test_answers_as_text(output: Output, changes: dict[str, Any], shown: str) ->
     of = entry(output=output, **changes)
     known = reference(of.prediction, said(of, "up"))
     assert known is not None
-    answer: Answer = answer_of(of.prediction)
+    answer: Answer = of.prediction.answer
     assert known.truth == answer
     assert answer_to_json(answer, known.kind) == shown
     # As a correction it says the same again.

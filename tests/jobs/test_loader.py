@@ -100,7 +100,7 @@ def test_broken_settings_are_told_by_who_waits_for_the_model(
 def test_a_model_that_fails_at_its_first_prediction_is_not_ready(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.tasks.softmax", lambda logits: 1 / 0)
+    monkeypatch.setattr("model.tasks.text_classification.softmax", lambda logits: 1 / 0)
     with pytest.raises(ModelError, match="fails at its first prediction: division by zero"):
         result(ModelLoader(lambda: Model(str(folder), device="cpu")))
 

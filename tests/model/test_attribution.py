@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from model import Attribution, InputError, Model, Prediction, Weight, attribute, can_attribute
 from model.attribution import MAX_VARIANTS, words
 from model.prediction import ScoredLabels, attribution_from_json, attribution_to_json
-from model.tasks import BLANK
+from model.text import BLANK
 from tests.making import entry
 from tests.model import tiny
 

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from model import Model
-from model.runtimes import TorchRuntime, Trial, compare, usable_cores
+from model.machine import usable_cores
+from model.runtimes import TorchRuntime
+from model.runtimes.trial import Trial, compare
 from model.tokenizer import TransformersTokenizer
 from tests.model import tiny
 
@@ -89,7 +91,7 @@ def test_a_container_has_no_more_cores_than_its_share(
         (tmp_path / "cpu.max").write_text(content)
     bound: Any = lambda process: range(6)  # noqa: E731
     monkeypatch.setattr(os, "sched_getaffinity", bound, raising=False)
-    monkeypatch.setattr("model.runtimes.CGROUP", tmp_path)
+    monkeypatch.setattr("model.machine.CGROUP", tmp_path)
     assert usable_cores() == cores
 
 

@@ -14,8 +14,10 @@ import transformers
 from safetensors.torch import load_file
 
 from model import Example, Model, ModelLoadError
-from model import sources as sources_module
-from model.sources import Listing, free_memory_bytes, needed_bytes, read_card
+from model.card import Card, read_card
+from model.machine import free_memory_bytes
+from model.memory import needed_bytes
+from model.sources import Listing
 from tests.model import tiny
 from tests.model.hub import COMMIT, TOKEN, Hub, serving
 
@@ -87,7 +89,7 @@ def test_weights_that_are_of_no_use_are_not_fetched(hub: Hub) -> None:
 
 
 def test_weights_that_do_not_fit_are_not_fetched(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("model.runtimes.free_memory_bytes", lambda: 10_000)
+    monkeypatch.setattr("model.machine.free_memory_bytes", lambda: 10_000)
     with pytest.raises(ModelLoadError, match="needs about"):
         Model("owner/name").load()
     assert "model.safetensors" not in hub.fetched
@@ -260,7 +262,7 @@ def test_a_model_that_does_not_fit_is_refused_with_both_sizes(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sparse(folder, dtype="F16", values=7_500_000_000, bytes_each=2)
-    monkeypatch.setattr("model.runtimes.free_memory_bytes", lambda: 3_100_000_000)
+    monkeypatch.setattr("model.machine.free_memory_bytes", lambda: 3_100_000_000)
     with pytest.raises(
         ModelLoadError, match=r"needs about 36\.0 GB of memory as float32 and 3\.1 GB is free\."
     ):
@@ -309,7 +311,7 @@ def test_a_container_has_no_more_than_its_limit(
 ) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    monkeypatch.setattr(sources_module, "CGROUP", tmp_path)
+    monkeypatch.setattr("model.machine.CGROUP", tmp_path)
     machine = type("", (), {"available": 10_000})
     monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
     assert free_memory_bytes() == free
@@ -335,7 +337,7 @@ BOMB = "---\na0: &a0 [x]\n" + "".join(
 BOMB += "pipeline_tag: *a9\nwidget: [{text: *a9, candidate_labels: *a9}]\n---\n"
 
 
-def card(folder: Path, text: str) -> sources_module.Card:
+def card(folder: Path, text: str) -> Card:
     (folder / "README.md").write_text(text, encoding="utf-8")
     return read_card(folder)
 

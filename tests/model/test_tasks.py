@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 from model import GeneratedText, InputError, ModelError, ModelLoadError, Param, Spans
+from model.params import checked
 from model.prediction import output_from_json, output_to_json
 from model.tasks import (
     TASKS,
     TextClassification,
     TokenClassification,
     ZeroShotClassification,
-    check_text,
-    checked,
-    correction_for,
     task_for,
 )
+from model.text import check_text
 from model.tokenizer import Row
 from tests.making import entry, labels
 
@@ -247,7 +246,7 @@ def test_a_wrong_parameter_is_named(given: dict[str, Any], message: str) -> None
     ],
 )
 def test_how_an_output_is_corrected(task: str, output: Any, kind: str) -> None:
-    assert correction_for(entry(task=task, output=output).prediction) == kind
+    assert entry(task=task, output=output).prediction.answer_kind == kind
 
 
 @pytest.mark.parametrize(

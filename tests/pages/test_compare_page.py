@@ -193,7 +193,7 @@ def test_a_model_that_does_not_fit_beside_the_live_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     open_page("compare")
-    monkeypatch.setattr("model.runtimes.free_memory_bytes", lambda: 50_000_000)
+    monkeypatch.setattr("model.machine.free_memory_bytes", lambda: 50_000_000)
     page = load(open_page("compare"), "model/bundled")
     assert "50.0 MB is free beside the model that is loaded." in words(page)
     assert shared.loading().result().predict(["still here"])

@@ -15,7 +15,7 @@ from files.errors import ReadingError
 from files.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
 from model import InputError, Model
 from model.prediction import new_id, now
-from model.tasks import check_text
+from model.text import check_text
 from ui import shared, visits
 from ui.batch import opened, results
 from ui.parts import param_form

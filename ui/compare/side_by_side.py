@@ -13,12 +13,11 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry
-from feedback.outcomes import answer_of
 from feedback.preferences import Better, Preference, preferences_csv, standing
 from jobs.replay.report import by_chance
 from model import Model, ModelError, Prediction
 from model.prediction import new_id, now
-from model.tasks import check_text
+from model.text import check_text
 from ui import shared, try_page, visits
 from ui.parts import param_form
 from ui.parts.card import card_html
@@ -45,7 +44,7 @@ class Pair:
 
     @property
     def says_the_same(self) -> bool:
-        return answer_of(self.first.prediction) == answer_of(self.second.prediction)
+        return self.first.prediction.answer == self.second.prediction.answer
 
 
 def show(live: Model, other: Model | None) -> None:

@@ -13,7 +13,6 @@ from model.prediction import (
     ScoredLabels,
     Spans,
 )
-from model.tasks import correction_for
 from ui.parts.labels import NameOf
 from ui.parts.spans import marked_html
 from ui.parts.text import as_html, counted
@@ -28,7 +27,7 @@ def card_html(prediction: Prediction, name_of: NameOf, *, foot: bool = True) -> 
     notes = [] if not prediction.truncated else [_cut_note(prediction)]
     match output:
         case ScoredLabels():
-            if output.margin < CLOSE_CALL_MARGIN and correction_for(prediction) != "text":
+            if output.margin < CLOSE_CALL_MARGIN and prediction.answer_kind != "text":
                 notes.insert(0, _close_call(output, name_of))  # many words may fit a gap
             body = _labels_html(text, output, name_of, notes)
         case Spans():

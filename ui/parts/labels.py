@@ -10,7 +10,6 @@ from feedback.corrections import labels_from_text, spans_from_text
 from feedback.records import Revision
 from files.names import numbered
 from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Span, Spans
-from model.tasks import correction_for
 from ui.parts.text import printable, shortened
 
 NameOf = Callable[[str], str]
@@ -33,7 +32,7 @@ def summary(prediction: Prediction, name_of: NameOf) -> str:
 
 def correction_in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
     """A correction in one line; as it is stored if it is not of the form that is asked for."""
-    kind = correction_for(prediction)
+    kind = prediction.answer_kind
     if kind == "label" and correction:
         return name_of(correction)
     if kind == "labels" and (labels := labels_from_text(correction)) is not None:

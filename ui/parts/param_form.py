@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from model import InputError, Param
-from model.tasks import MAX_PARAM_CHARS, checked_value
+from model.params import MAX_PARAM_CHARS, checked_value
 from ui.parts.text import printable
 
 KEY = "param-"

@@ -11,7 +11,6 @@ import streamlit as st
 from feedback import Entry, FeedbackError, Rating
 from feedback.corrections import labels_from_text, labels_to_text, spans_to_text
 from model import GeneratedText, ModelError, Prediction, ScoredLabels, Spans
-from model.tasks import correction_for
 from settings import SettingsError
 from ui import shared, try_page, visits
 from ui.parts import why
@@ -98,7 +97,7 @@ def _form(entry: Entry) -> None:
 
 def _correct(entry: Entry, mine: Rating) -> None:
     prediction = entry.prediction
-    match correction_for(prediction):
+    match prediction.answer_kind:
         case "label" | "labels":
             _labels(entry, cast(ScoredLabels, prediction.output), mine)
         case "text":
@@ -280,7 +279,7 @@ def _save(entry: Entry, **changes: Any) -> None:
     """Stores a revision: `changes`, and what was typed and not taken yet."""
     reviewer, box = visits.current().reviewer, try_page.outbox()
     typed = {"comment": _typed(f"comment-{entry.prediction.id}")}
-    if correction_for(entry.prediction) == "text":
+    if entry.prediction.answer_kind == "text":
         typed["correction"] = _typed(f"correction-{entry.prediction.id}")
     taken = {n: t for n, t in typed.items() if t is not None and len(t) <= MAX_TEXT_CHARS}
     changes = {n: t.strip() for n, t in taken.items()} | changes

@@ -19,7 +19,6 @@ from feedback.corrections import labels_to_text
 from feedback.records import Sampling
 from feedback.review_queue import to_review
 from model.prediction import ScoredLabels
-from model.tasks import correction_for
 from ui import shared, try_page, visits
 from ui.parts import why
 
@@ -151,7 +150,7 @@ def nothing_left(queue: str) -> str:
 def labels_of(entry: Entry) -> list[str]:
     """The labels that may apply, in alphabetical order; none where an output is something else."""
     output = entry.prediction.output
-    if correction_for(entry.prediction) not in ("label", "labels"):
+    if entry.prediction.answer_kind not in ("label", "labels"):
         return []
     return sorted(one.label for one in cast(ScoredLabels, output).items)
 

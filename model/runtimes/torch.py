@@ -1,15 +1,7 @@
-"""What computes the forward pass: token ids in, an array of logits or further ids out.
-
-TorchRuntime needs torch and transformers, OnnxRuntime the library onnxruntime. Neither knows a
-task: they neither tokenize nor name what they return.
-"""
+"""The runtime torch: a PyTorch model, loaded by transformers. Knows no task."""
 
 import inspect
-import os
-import time
 from collections.abc import Callable, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import ModelLoadError
-from model.sources import CGROUP, free_memory_bytes
+from model.machine import usable_cores
+from model.runtimes.rows import padded, unpadded
 from model.tokenizer import Row, limit
 
 DTYPES = ("float32", "bfloat16", "float16")
-MIN_SPEEDUP = 1.2
-MAX_DIFFERENCE = 0.02
-TRIAL_ROUNDS = 5
 LENGTHS = 16  # tokens of a padded row come in multiples of it
-SHARED_FLOP = 6e9  # 50 ms of one core, or so: from here on a batch is shared among threads
+SHARED_FLOP = 6e9  # 50 ms of a core, or so: from here on a batch is shared among threads
 
 
 class TorchRuntime:
@@ -174,147 +164,6 @@ class TorchRuntime:
         """Whether the last of new token ids is one by which the model ends a text."""
         ends = self.module.generation_config.eos_token_id
         return bool(ids) and ids[-1] in (ends if isinstance(ends, list) else [ends])
-
-
-class OnnxRuntime:
-    """A model that `model.export` wrote, computed by onnxruntime on the CPU."""
-
-    name = "onnx"
-    device = "cpu"
-
-    def __init__(
-        self, file: Path, *, dtype: str, parameters: int, pad_id: int | None, memory_bytes: int
-    ) -> None:
-        """Opens a graph whose output is called `logits`.
-
-        The rest is what an export says of itself; `memory_bytes` is the size of its files. Raises
-        whatever onnxruntime raises on a file that it cannot read.
-        """
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = usable_cores()
-        # Threads that wait for each other by spinning take the cores that the sessions need.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self.session = onnxruntime.InferenceSession(
-            str(file), options, providers=["CPUExecutionProvider"]
-        )
-        self._takes = frozenset(one.name for one in self.session.get_inputs())
-        shape = self.session.get_outputs()[0].shape
-        self.width = int(shape[-1]) if len(shape) == 3 else 1
-        self.dtype = dtype
-        self.parameters = parameters
-        self.memory_bytes = memory_bytes
-        self.pad_id = pad_id
-        self.can_pad = pad_id is not None and "attention_mask" in self._takes
-
-    def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
-        """The logits of each row, as those of `TorchRuntime.forward`."""
-        longest = max(map(len, rows))
-        inputs = padded(rows, takes=self._takes, pad_id=self.pad_id, longest=longest)
-        return unpadded(self.session.run(["logits"], inputs)[0], rows)
-
-
-def padded(
-    rows: Sequence[Row], *, takes: AbstractSet[str], pad_id: int | None, longest: int
-) -> dict[str, NDArray[np.int64]]:
-    """The inputs among `takes` of rows of at most `longest` tokens: arrays of (rows, longest)."""
-    made = {}
-    for name in rows[0].inputs:
-        if name in takes:
-            pad = (pad_id or 0) if name == "input_ids" else 0
-            cells = [[*row.inputs[name], *[pad] * (longest - len(row))] for row in rows]
-            made[name] = np.array(cells, dtype=np.int64)
-    return made
-
-
-def unpadded(logits: NDArray[np.float32], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
-    """The logits of each row: (labels,), or (tokens, labels) without those of the padding."""
-    if logits.ndim == 2:
-        return list(logits)
-    return [logits[i, : len(row)] for i, row in enumerate(rows)]
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """Half precision against full on one machine: how much faster, and how far the scores differ.
-
-    `difference` is the largest one of a probability.
-    """
-
-    speedup: float
-    difference: float
-
-    @property
-    def passed(self) -> bool:
-        return self.speedup >= MIN_SPEEDUP and self.difference <= MAX_DIFFERENCE
-
-    def __str__(self) -> str:
-        return (
-            f"{self.speedup:.1f} times the speed of float32 here, "
-            f"probabilities differ by {self.difference:.3f} at most"
-        )
-
-
-def compare(full: TorchRuntime, half: TorchRuntime, rows: Sequence[Row]) -> Trial:
-    """Computes the same rows with both, in turns, and compares medians of the times."""
-    times: dict[str, list[float]] = {full.dtype: [], half.dtype: []}
-    difference = 0.0
-    for _ in range(TRIAL_ROUNDS):
-        for row in rows:
-            scores = {}
-            for runtime in (full, half):
-                started_s = time.perf_counter()
-                (logits,) = runtime.forward([row])
-                times[runtime.dtype].append(time.perf_counter() - started_s)
-                exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-                scores[runtime.dtype] = exponentials / exponentials.sum(axis=-1, keepdims=True)
-            gap = float(np.abs(scores[full.dtype] - scores[half.dtype]).max())
-            difference = max(difference, gap if np.isfinite(gap) else 1.0)
-    speedup = float(np.median(times[full.dtype]) / np.median(times[half.dtype]))
-    return Trial(speedup, difference)
-
-
-def usable_cores() -> int:
-    """The cores that this process may use: those it is bound to, within its container's share."""
-    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu
-        quota, period = (CGROUP / "cpu.max").read_text().split()
-        return max(1, min(bound or 1, int(quota) // int(period)))
-    except (OSError, ValueError):  # no container, or "max": one without a limit
-        return bound or 1
-
-
-def pick_device(device: str) -> str:
-    """`device`, or the best one there is for "auto"; raises ModelLoadError for an unknown one."""
-    import torch
-
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        torch.empty(0, device=device)
-    except Exception as error:
-        raise ModelLoadError(
-            f'device is {device!r}, which is not to be had here. Set device = "auto".'
-        ) from error
-    return device
-
-
-def free_bytes(device: str) -> int:
-    """How much memory `device` has left, in bytes."""
-    import torch
-
-    if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(device)[0])
-    return free_memory_bytes()
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory, of the machine or of a GPU."""
-    words = ("out of memory", "can't allocate memory", "not enough memory")
-    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
 def _max_positions(model: Any) -> int:

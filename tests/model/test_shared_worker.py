@@ -178,7 +178,7 @@ def test_a_second_model_needs_a_first(tmp_path: Path) -> None:
 def test_what_does_not_fit_beside_the_first_is_refused(
     live: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("model.runtimes.free_memory_bytes", lambda: 10_000)
+    monkeypatch.setattr("model.machine.free_memory_bytes", lambda: 10_000)
     refused = Model(live.model_id, device="cpu", behind=live)
     with pytest.raises(ModelLoadError, match=r"0\.0 MB is free beside the model that is loaded\."):
         refused.load()

@@ -1,0 +1,68 @@
+"""The machine: its cores, devices and free memory, within the limits of a container.
+
+Containers are known by version 2 of control groups.
+"""
+
+import os
+from pathlib import Path
+
+import psutil
+
+from model.errors import ModelLoadError
+
+CGROUP = Path("/sys/fs/cgroup")
+
+
+def usable_cores() -> int:
+    """The cores that this process may use: those it is bound to, within its container's share."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu
+        quota, period = (CGROUP / "cpu.max").read_text().split()
+        return max(1, min(bound or 1, int(quota) // int(period)))
+    except (OSError, ValueError):  # no container, or "max": one without a limit
+        return bound or 1
+
+
+def pick_device(device: str) -> str:
+    """`device`, or the best one there is for "auto"; raises ModelLoadError for an unknown one."""
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except Exception as error:
+        raise ModelLoadError(
+            f'device is {device!r}, which is not to be had here. Set device = "auto".'
+        ) from error
+    return device
+
+
+def free_bytes(device: str) -> int:
+    """How much memory `device` has left, in bytes."""
+    import torch
+
+    if device.startswith("cuda"):
+        return int(torch.cuda.mem_get_info(device)[0])
+    return free_memory_bytes()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether there was not enough memory, of the machine or of a GPU."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
+
+
+def free_memory_bytes() -> int:
+    """The memory that this process may still take: the machine's, or its container's if less."""
+    free: int = psutil.virtual_memory().available
+    try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
+        limit = int((CGROUP / "memory.max").read_text())
+        used = int((CGROUP / "memory.current").read_text())
+        stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # no container, or "max": one without a limit
+        return free
+    # Cached files count as used, and give way when memory is asked for.
+    return min(free, max(0, limit - used + int(stat.get("inactive_file", 0))))

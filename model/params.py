@@ -1,0 +1,71 @@
+"""The values of a prediction's parameters: checked against the parameters that a task has.
+
+Knows no task: a task is its sequence of `Param`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from model.errors import InputError
+from model.info import Param
+
+MAX_PARAM_CHARS = 500  # of a text, and of each text of a list
+
+
+def checked(
+    params: Sequence[Param], given: Mapping[str, Any], *, defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Every parameter's value: as given, else the default; raises InputError for a wrong one."""
+    names = [param.name for param in params]
+    for name in given:
+        if name not in names:
+            known = f"it has {', '.join(names)}" if names else "it has none"
+            raise InputError(f"This model has no parameter {name!r}; {known}.")
+    every = {param.name: param.default for param in params} | dict(defaults) | dict(given)
+    return {param.name: checked_value(param, every[param.name]) for param in params}
+
+
+def checked_value(param: Param, value: Any) -> Any:
+    """`value` as the parameter's kind; raises InputError if it is of another, or out of bounds."""
+    if isinstance(param.default, tuple):
+        return _list(param, value)
+    if isinstance(param.default, float) and type(value) is int:
+        value = float(value)
+    if type(value) is not type(param.default):
+        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+    if isinstance(value, str) and len(value) > MAX_PARAM_CHARS:
+        raise InputError(f"{param.title}: {len(value):,} characters; at most {MAX_PARAM_CHARS}.")
+    if param.choices and value not in param.choices:
+        raise InputError(f"{param.name} is {value!r}; it must be {' or '.join(param.choices)}.")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and not param.minimum <= value <= param.maximum:
+        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+    return value
+
+
+def _list(param: Param, value: Any) -> list[str]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+    if not all(isinstance(item, str) for item in value):
+        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+    items = list(dict.fromkeys(item.strip() for item in value if item.strip()))
+    if not 1 <= len(items) <= param.maximum:
+        raise InputError(
+            f"{param.title}: {len(items)} given; name at least 1 and at most {param.maximum}."
+        )
+    if (longest := max(map(len, items))) > MAX_PARAM_CHARS:
+        raise InputError(
+            f"{param.title}: one has {longest:,} characters; each may have {MAX_PARAM_CHARS}."
+        )
+    return items
+
+
+def _expected(param: Param) -> str:
+    if isinstance(param.default, tuple):
+        return "a list of texts"
+    if isinstance(param.default, bool):
+        return "true or false"
+    if isinstance(param.default, str):
+        return "a text"
+    number = "a whole number" if isinstance(param.default, int) else "a number"
+    return f"{number} from {param.minimum:g} to {param.maximum:g}"

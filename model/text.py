@@ -1,0 +1,21 @@
+"""Texts as they are given: which ones cannot be predicted. Knows no task and no tokenizer."""
+
+import unicodedata
+
+from model.errors import InputError
+
+BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode general categories
+
+
+def check_text(text: str, *, max_chars: int) -> None:
+    """Raises InputError if `text` is blank or longer than `max_chars` characters.
+
+    Blank is also what has control and format characters only, such as zero-width spaces.
+    """
+    if all(unicodedata.category(character) in BLANK for character in text):
+        raise InputError("There is no text to predict. Type or paste some.")
+    if len(text) > max_chars:
+        raise InputError(
+            f"The text has {len(text):,} characters and the limit is {max_chars:,}. "
+            "Shorten it, or split it and predict the parts."
+        )
