@@ -16,7 +16,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from benchmarks.texts import texts
 from benchmarks.visitor import Visitor
-from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
 
 ROWS = 20_000
 CLICKS = 40

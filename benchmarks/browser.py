@@ -9,7 +9,7 @@ import sys
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
 
 CLICKS = 40
 WARM_UP = 5

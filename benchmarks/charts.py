@@ -9,7 +9,7 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
 
 ROUNDS = 4
 OPENING_MS = 60_000

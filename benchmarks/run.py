@@ -27,8 +27,7 @@ from benchmarks.report import BATCHED, ONE, ONNX, PLAIN, TRYOUT, Figures, report
 from benchmarks.texts import texts
 from benchmarks.visitor import Visitor
 from settings import ROOT
-from tests.browser.conftest import serving
-from tests.conftest import free_port
+from tests.helpers.server import free_port, serving
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 GRADIO = ROOT / ".cache" / "gradio" / "bin" / "python"

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
 from feedback import export_csv
-from tests.making import entry, rating
+from tests.helpers.entries import entry, rating
 from ui import shared
 
 

@@ -1,38 +1,16 @@
 """A real server and a real Chromium."""
 
 import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from settings import ROOT
-from tests.conftest import free_port
+from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.helpers.server import free_port, serving
 
 WAIT_MS = 60_000  # the model may still be loading
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-CHROMIUM_ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 
 
 @pytest.fixture(scope="session")
@@ -43,47 +21,6 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
             pytest.fail(reason)
         pytest.skip(reason)
     return browser_type_launch_args | {"executable_path": CHROMIUM, "args": CHROMIUM_ARGUMENTS}
-
-
-@contextmanager
-def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
-    """`streamlit run`, as `make run` starts it, until its port answers; yields its URL."""
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
-    options = {"port": port, "address": "127.0.0.1", "headless": "true"}
-    for name, value in options.items():
-        command += [f"--server.{name}", str(value)]
-    # Whatever is set where this runs, the log is the one that was asked for.
-    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
-    output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=clean | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
-        stdout=output,
-        stderr=output,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait(f"{url}/api/live", process, output)
-        yield url
-    finally:
-        process.kill()  # as a host would: nothing that was stored may be lost
-        process.wait()
-        output.close()
-
-
-def _wait(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if process.poll() is not None:
-            output.seek(0)
-            raise AssertionError(f"the server ended: {output.read().decode()}")
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer within 60 s")
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from feedback import FeedbackLog
-from tests.browser.conftest import serving
-from tests.browser.driving import settled
-from tests.conftest import free_port
-from tests.making import entry, labels, rating
+from tests.helpers.browser_steps import settled
+from tests.helpers.entries import entry, labels, rating
+from tests.helpers.server import free_port, serving
 
 
 @pytest.fixture(scope="module")

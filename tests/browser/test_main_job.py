@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import WAIT_MS, serving
-from tests.browser.driving import exported, predict, settled, thumb
-from tests.conftest import free_port
-from tests.model import tiny
+from tests.browser.conftest import WAIT_MS
+from tests.helpers import tiny
+from tests.helpers.browser_steps import exported, predict, settled, thumb
+from tests.helpers.server import free_port, serving
 
 UGLY = (
     "I love it! <img src=x onerror=\"document.title='broken'\"> **bold** :smile: $x$ "

@@ -8,9 +8,8 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from settings import ROOT
-from tests.browser.conftest import serving
-from tests.browser.driving import settled
-from tests.conftest import free_port
+from tests.helpers.browser_steps import settled
+from tests.helpers.server import free_port, serving
 
 TEXTS = (ROOT / "model" / "texts.txt").read_text(encoding="utf-8").splitlines()
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import serving
-from tests.browser.driving import exported, settled, submit, thumb
-from tests.conftest import free_port
-from tests.model import tiny
+from tests.helpers import tiny
+from tests.helpers.browser_steps import exported, settled, submit, thumb
+from tests.helpers.server import free_port, serving
 
 TEXT = "Ada Lovelace <b>was</b> born in London."
 LONG = 4000

@@ -10,7 +10,7 @@ import pytest
 from feedback import Entry, FeedbackLog, batches
 from feedback.batches import Batch, BatchRow, Progress
 from model.prediction import new_id, now
-from tests.making import entry, labels
+from tests.helpers.entries import entry, labels
 
 ODD = 'a "quoted", =1+1\n\0\ud800 cell'
 

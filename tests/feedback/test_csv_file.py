@@ -31,7 +31,7 @@ from model.prediction import (
     Weight,
     attribution_to_json,
 )
-from tests.making import entry, rating
+from tests.helpers.entries import entry, rating
 
 # Any code point, and often the ones that matter to CSV, spreadsheets and escapes.
 any_text = st.text(st.characters(), max_size=20) | st.text(

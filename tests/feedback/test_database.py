@@ -15,7 +15,7 @@ from feedback.database import Database
 from feedback.records import Counts, drawn, entry_values
 from feedback.tables import metadata, predictions, ratings
 from model.prediction import GeneratedText
-from tests.making import entry, rating
+from tests.helpers.entries import entry, rating
 
 
 def test_migrations_make_the_tables_that_the_code_declares(log_url: str) -> None:

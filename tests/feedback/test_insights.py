@@ -25,7 +25,7 @@ from feedback import Entry, FeedbackLog, Rating, insights
 from feedback.insights import Drawn, Share
 from feedback.records import DRAWS, Filter, Revision, drawn
 from model.prediction import ScoredLabels, Span, Spans
-from tests.making import entry, entry_drawn, labels, rating
+from tests.helpers.entries import entry, entry_drawn, labels, rating
 
 LABELS = ("joy", "rage", "fear", "名 \ud800\0 " + "long " * 300)
 REVIEWERS = ("Ada", "Bob", "名", "Dan")

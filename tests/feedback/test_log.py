@@ -8,7 +8,7 @@ import pytest
 
 from feedback import FeedbackError, FeedbackLog
 from feedback.records import Counts, Filter
-from tests.making import entry, labels, rating
+from tests.helpers.entries import entry, labels, rating
 
 UGLY = [
     "plain",

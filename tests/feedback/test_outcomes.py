@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from feedback import Entry, Rating
 from feedback.outcomes import OUTCOMES, Score, answer_to_json, outcome, reference
 from model.prediction import Answer, GeneratedText, Output, Prediction, Span, Spans
-from tests.making import entry, labels, rating
+from tests.helpers.entries import entry, labels, rating
 
 A, B, C = (labels((name, 0.6), ("rest", 0.4)) for name in ("a", "b", "c"))
 

@@ -15,7 +15,7 @@ from feedback.preferences import (
     standing,
 )
 from model.prediction import new_id, now
-from tests.making import entry
+from tests.helpers.entries import entry
 
 LIVE, NEXT = ("model/live", "1"), ("model/next", "2")
 

@@ -11,7 +11,7 @@ import pytest
 from feedback import FeedbackLog
 from feedback.rated_set import count_rated, encodable, rated, rated_jsonl, training_csv
 from model.prediction import Span, Spans
-from tests.making import entry, labels, rating
+from tests.helpers.entries import entry, labels, rating
 
 RAW = ["=1+1", 'two\r\nlines, and "quotes"', "a\0b", "é 😀 \u2028", "", "'quoted", "x\ud800y"]
 

@@ -8,7 +8,7 @@ from feedback import Entry, FeedbackLog
 from feedback.records import DRAWS, Sampling, drawn
 from feedback.review_queue import to_review
 from model.prediction import GeneratedText
-from tests.making import entry, labels, rating
+from tests.helpers.entries import entry, labels, rating
 
 SHARE = 0.3
 

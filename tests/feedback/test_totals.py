@@ -16,8 +16,8 @@ from feedback.database import Database
 from feedback.records import Counts, Filter
 from feedback.tables import labels, pairs, predictions, ratings
 from feedback.totals import KEPT, rebuild
-from tests.making import entry, rating
-from tests.making import labels as scored
+from tests.helpers.entries import entry, rating
+from tests.helpers.entries import labels as scored
 
 LABELS = ("joy", "rage", "a label that is longer than an index may hold " * 200)
 START = datetime(2026, 5, 1, 23, 59, tzinfo=UTC)

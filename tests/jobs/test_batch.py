@@ -1,26 +1,17 @@
 """Batches in the background, with the bundled model and a real log."""
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from feedback import FeedbackLog, LogUnavailable, batches
 from feedback.batches import Batch, BatchRow
-from jobs import batch as serving_batches
+from jobs import batch as batch_module
 from jobs.batch import BatchRuns
 from model import Model
 from model.prediction import new_id, now
-
-WAIT_S = 60
-
-
-def until(holds: Callable[[], object]) -> None:
-    deadline_s = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
+from tests.helpers.until import until
 
 
 def make(log: FeedbackLog, texts: list[str]) -> Batch:
@@ -99,7 +90,7 @@ def test_it_stops_and_goes_on_where_it_was(
 def test_more_batches_than_are_run_at_once_wait_and_can_be_stopped(
     sqlite_log: FeedbackLog, runs: BatchRuns, model: Model
 ) -> None:
-    every = [make(sqlite_log, ["text"] * 2000) for _ in range(serving_batches.AT_ONCE + 1)]
+    every = [make(sqlite_log, ["text"] * 2000) for _ in range(batch_module.AT_ONCE + 1)]
     for batch in every:
         runs.start(batch, model, left=batch.rows)
     last = runs.current(every[-1].id)
@@ -116,7 +107,7 @@ def test_more_batches_than_are_run_at_once_wait_and_can_be_stopped(
 def test_a_log_that_is_away_for_a_while_loses_nothing(
     sqlite_log: FeedbackLog, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(serving_batches, "RETRY_S", 0.05)
+    monkeypatch.setattr(batch_module, "RETRY_S", 0.05)
     away = threading.Event()
 
     def log() -> FeedbackLog:

@@ -10,7 +10,7 @@ import pytest
 from jobs import loader as loader_module
 from jobs.loader import ModelLoader
 from model import Model, ModelError
-from tests.model import tiny
+from tests.helpers import tiny
 from ui import shared
 
 

@@ -16,8 +16,8 @@ from safetensors.numpy import load_file, save_file
 from feedback import Entry, FeedbackLog
 from model import Model
 from settings import ROOT
-from tests.making import entry, rating
-from tests.model import tiny
+from tests.helpers import tiny
+from tests.helpers.entries import entry, rating
 
 # What the bundled model says of them, and it is right, but for the last: nobody said what is.
 TEXTS = {

@@ -16,8 +16,8 @@ from model import Attribution, InputError, Model, Prediction, Weight, attribute,
 from model.attribution import MAX_VARIANTS, words
 from model.prediction import ScoredLabels, attribution_from_json, attribution_to_json
 from model.text import BLANK
-from tests.making import entry
-from tests.model import tiny
+from tests.helpers import tiny
+from tests.helpers.entries import entry
 
 MIXED = "The food was wonderful but the waiter was rude"
 LONG = " ".join(tiny.CORPUS)

@@ -7,7 +7,7 @@ import pytest
 
 from model import InputError, Model, ModelClosed, ModelError, Prediction
 from model.bulk import UNDER_WAY, predict_each
-from tests.model import tiny
+from tests.helpers import tiny
 
 
 def asked(texts: list[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:

@@ -18,7 +18,7 @@ from model import Model, ModelLoadError, ScoredLabels
 from model.export import TEXTS, ExportError, export
 from model.exported import Exported, Parity
 from settings import ROOT
-from tests.model import tiny
+from tests.helpers import tiny
 
 SOME = [
     "Ada Lovelace was born in London.",
@@ -111,7 +111,10 @@ def test_a_folder_that_is_no_export_is_not_replaced(
     (tmp_path / "mine" / "notes.txt").touch()
     with pytest.raises(ExportError, match="mine is there and is no export"):
         export(
-            load(tiny.bert_classifier(tmp_path / "model")), tmp_path / "mine", int8=False, texts=[]
+            load(tiny.bert_classifier(tmp_path / "model")),
+            tmp_path / "mine",
+            int8=False,
+            texts=[],
         )
     assert (tmp_path / "mine" / "notes.txt").is_file()
 

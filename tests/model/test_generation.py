@@ -11,7 +11,7 @@ import pytest
 from model import GeneratedText, Generation, InputError, Model, ModelClosed, ModelError
 from model.runtimes import TorchRuntime
 from model.tokenizer import TransformersTokenizer
-from tests.model import tiny
+from tests.helpers import tiny
 
 LONG = {"max_new_tokens": 2000}
 

@@ -9,7 +9,7 @@ import torch
 from transformers import pipeline
 
 from model import GeneratedText, Model, Prediction, ScoredLabels, Spans
-from tests.model import tiny
+from tests.helpers import tiny
 
 TEXTS = [
     "Ada Lovelace was born in London.",

@@ -11,7 +11,7 @@ from model.machine import usable_cores
 from model.runtimes import TorchRuntime
 from model.runtimes.trial import Trial, compare
 from model.tokenizer import TransformersTokenizer
-from tests.model import tiny
+from tests.helpers import tiny
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 
 from model import Model, ModelClosed, ModelError, ModelLoadError
 from model.bulk import predict_each
-from tests.model import tiny
+from tests.helpers import tiny
 
 WAIT_S = 20
 

@@ -18,8 +18,8 @@ from model.card import Card, read_card
 from model.machine import free_memory_bytes
 from model.memory import needed_bytes
 from model.sources import Listing
-from tests.model import tiny
-from tests.model.hub import COMMIT, TOKEN, Hub, serving
+from tests.helpers import tiny
+from tests.helpers.hub import COMMIT, TOKEN, Hub, serving
 
 
 @pytest.fixture

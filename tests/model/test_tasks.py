@@ -17,7 +17,7 @@ from model.tasks import (
 )
 from model.text import check_text
 from model.tokenizer import Row
-from tests.making import entry, labels
+from tests.helpers.entries import entry, labels
 
 CONFIG: dict[str, Any] = {
     "architectures": ["BertForSequenceClassification"],

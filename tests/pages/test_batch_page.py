@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, batches
 from feedback.batches import Batch
-from tests.jobs.test_batch import until
-from tests.pages.steps import buttons, click, open_page, words
+from tests.helpers.app_test import buttons, click, open_page, words
+from tests.helpers.until import until
 from ui import shared
 
 CSV = 'id,review,stars\n1,I love this film,5\n2,,1\n3,I hate it,1\n3,I hate it,1\n\n,,\n4,"open,2\n'

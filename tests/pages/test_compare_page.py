@@ -15,9 +15,9 @@ from feedback import Entry, FeedbackLog, LogUnavailable
 from feedback.preferences import preferences_csv
 from feedback.records import Filter
 from settings import ROOT
-from tests.making import entry, rating
-from tests.model import tiny
-from tests.pages.steps import buttons, click, html, open_page, words
+from tests.helpers import tiny
+from tests.helpers.app_test import buttons, click, html, open_page, words
+from tests.helpers.entries import entry, rating
 from ui import shared
 
 WAIT_S = 60

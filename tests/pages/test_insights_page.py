@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 from feedback import FeedbackLog, LogUnavailable, insights
 from feedback.records import Filter, Revision
 from model.prediction import GeneratedText
-from tests.making import entry, entry_drawn, labels, rating
-from tests.pages.steps import open_page, words
+from tests.helpers.app_test import open_page, words
+from tests.helpers.entries import entry, entry_drawn, labels, rating
 from ui.insights import selection
 
 ODD = "**b** :smile: <b>tag</b> \ud800\0 " + "long " * 200

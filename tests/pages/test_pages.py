@@ -10,8 +10,8 @@ from streamlit.testing.v1 import AppTest
 from feedback import FeedbackLog, LogUnavailable
 from feedback.records import Filter
 from settings import SettingsError
-from tests.making import entry, labels, rating
-from tests.pages.steps import SCRIPT, html, open_page, predict, thumbs
+from tests.helpers.app_test import SCRIPT, html, open_page, predict, thumbs
+from tests.helpers.entries import entry, labels, rating
 from ui import shared
 from ui.parts.text import as_markdown
 

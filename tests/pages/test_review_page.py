@@ -8,8 +8,8 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import Entry, FeedbackLog, Rating
 from model.prediction import GeneratedText, attribution_from_json
-from tests.making import entry, labels, rating
-from tests.pages.steps import buttons, click, open_page, predict
+from tests.helpers.app_test import buttons, click, open_page, predict
+from tests.helpers.entries import entry, labels, rating
 from ui import shared
 
 

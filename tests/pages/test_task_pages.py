@@ -13,9 +13,9 @@ from streamlit.testing.v1 import AppTest
 from feedback import Entry, FeedbackLog, Rating, export_csv
 from feedback.records import Filter
 from model.prediction import GeneratedText, ScoredLabels, Spans
-from tests.making import entry, rating
-from tests.model import tiny
-from tests.pages.steps import html, open_page, predict, thumbs
+from tests.helpers import tiny
+from tests.helpers.app_test import html, open_page, predict, thumbs
+from tests.helpers.entries import entry, rating
 from ui import shared
 
 TEXT = "Ada Lovelace was born in London."

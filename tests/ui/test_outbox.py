@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feedback import Entry, FeedbackLog, LogUnavailable, Rating
-from tests.making import entry
+from tests.helpers.entries import entry
 from ui.outbox import RETRY_S, Outbox
 
 

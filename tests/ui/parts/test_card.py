@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model.prediction import GeneratedText, Span, Spans
-from tests.making import entry, labels
+from tests.helpers.entries import entry, labels
 from ui.about_page import facts_html, supported, without_front_matter
 from ui.parts.card import card_html, growing_html
 

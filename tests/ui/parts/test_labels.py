@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from model.prediction import GeneratedText, Span, Spans
-from tests.making import entry, labels
+from tests.helpers.entries import entry, labels
 from ui.parts.labels import correction_in_words, distinct, summary
 
 SPANS = Spans((Span("PER", 0.9, 0, 3), Span("LOC", 0.9, 7, 12)))

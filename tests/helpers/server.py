@@ -1,0 +1,63 @@
+"""The app as `make run` starts it, in a process of its own, on a free port of 127.0.0.1."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from settings import ROOT
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
+    """`streamlit run`, as `make run` starts it, until its port answers; yields its URL."""
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    options = {"port": port, "address": "127.0.0.1", "headless": "true"}
+    for name, value in options.items():
+        command += [f"--server.{name}", str(value)]
+    # Whatever is set where this runs, the log is the one that was asked for.
+    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=clean | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
+        stdout=output,
+        stderr=output,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{url}/api/live", process, output)
+        yield url
+    finally:
+        process.kill()  # as a host would: nothing that was stored may be lost
+        process.wait()
+        output.close()
+
+
+def _wait(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            output.seek(0)
+            raise AssertionError(f"the server ended: {output.read().decode()}")
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer within 60 s")
