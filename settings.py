@@ -15,11 +15,13 @@ from pydantic_settings import (
 )
 from pydantic_settings import SettingsError as InvalidVariable
 
+from errors import TryoutError
+
 ROOT = Path(__file__).parent
 ON_COMMUNITY_CLOUD = ROOT.parts[1:3] == ("mount", "src")  # where it checks repositories out
 
 
-class SettingsError(Exception):
+class SettingsError(TryoutError):
     """app.toml or the environment is wrong; the message names the setting and its value."""
 
 
@@ -39,6 +41,23 @@ class ModelSettings(Section):
     allow_pickle: bool = False
     trust_remote_code: bool = False
     labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's
+
+    def arguments(self, **changes: Any) -> dict[str, Any]:
+        """The arguments of `model.Model`, of which `changes` replace some."""
+        return self.model_dump(exclude={"id", "labels"}) | {"model_id": self.id} | changes
+
+    def for_model(self, model_id: str, revision: str | None) -> "ModelSettings":
+        """The same settings for another model: its own revision, and no pickle or code of it."""
+        if model_id == self.id:
+            return self.model_copy(update={"revision": revision or self.revision})
+        return self.model_copy(
+            update={
+                "id": model_id,
+                "revision": revision,
+                "allow_pickle": False,
+                "trust_remote_code": False,
+            }
+        )
 
 
 class Limits(Section):

@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from model.export import TEXTS
+from model.export.parity import TEXTS
 
 
 @cache

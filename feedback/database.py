@@ -13,7 +13,7 @@ from feedback.errors import FeedbackError, LogUnavailable
 from feedback.tables import compact_json
 from feedback.totals import rebuild
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 BUSY_TIMEOUT_S = 2.0  # how long an SQLite writer waits for another
 CONNECT_TIMEOUT_S = 5

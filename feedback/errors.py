@@ -1,13 +1,15 @@
-"""What can go wrong with the feedback log; every message is one a visitor may read."""
+"""The errors of the feedback log; each message is one that a visitor may read."""
+
+from errors import InvalidInput, TryoutError, Unavailable
 
 
-class FeedbackError(Exception):
-    """Something about the log; the message says what, with which value, and the remedy."""
+class FeedbackError(TryoutError):
+    """The root of the log's errors, and a value that the log refuses."""
 
 
-class LogUnavailable(FeedbackError):
-    """The database cannot be opened, read or written now; what was sent is not stored."""
+class LogUnavailable(FeedbackError, Unavailable):
+    """The database cannot be opened, read or written now; the values given are not stored."""
 
 
-class CsvError(FeedbackError):
+class CsvError(FeedbackError, InvalidInput):
     """A CSV file is not one that this app exported; the message names the row."""

@@ -1,5 +1,7 @@
-"""What can go wrong in serving; every message is one a visitor may read."""
+"""The error of reading a file; its message is one that a visitor may read."""
+
+from errors import InvalidInput
 
 
-class ReadingError(Exception):
-    """Nothing can be read of what was uploaded; the message names the remedy."""
+class ReadingError(InvalidInput):
+    """Nothing can be read from an upload; the message names the remedy."""

@@ -11,12 +11,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 from uuid import UUID
 
-from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable
+from errors import TryoutError
+from feedback import Entry, FeedbackLog, LogUnavailable
 from feedback.batches import Batch, store, waiting
-from model import Model, ModelError, Prediction
+from model import ModelError, Prediction, Predictor
 from model.bulk import predict_each
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 AT_ONCE = 4  # others wait: the queue must have room for those who paste one text
 KEPT = 100  # runs that are over, for why they ended
@@ -60,18 +61,18 @@ class BatchRun:
         (then_s, then_left), (now_s, now_left) = marks[0], marks[-1]
         return (then_left - now_left) / max(now_s - then_s, 1e-6)
 
-    def run(self, model: Model, log: OpenLog) -> None:
+    def run(self, model: Predictor, log: OpenLog) -> None:
         """Predicts and stores what is left; notes in `error` why it had to end early."""
         self._mark()
         try:
             self._predict(model, log)
-        except (FeedbackError, ModelError) as error:
+        except TryoutError as error:
             self.error = str(error)
         except Exception:
             logger.exception("The batch %s failed", self.batch.id)
             self.error = "The batch failed; the owner finds the details in the app's log."
 
-    def _predict(self, model: Model, log: OpenLog) -> None:
+    def _predict(self, model: Predictor, log: OpenLog) -> None:
         done: list[tuple[int, Entry | str]] = []
         stored_s = time.monotonic()
         asked = self._asked(log)
@@ -130,7 +131,7 @@ class BatchRuns:
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batch")
         self._runs: dict[UUID, tuple[BatchRun, Future[None]]] = {}
 
-    def start(self, batch: Batch, model: Model, *, left: int) -> None:
+    def start(self, batch: Batch, model: Predictor, *, left: int) -> None:
         """Puts a batch under way unless it is; `left` is how many of its rows wait."""
         with self._lock:
             if self._current(batch.id):

@@ -1,4 +1,4 @@
-"""The second model of a process: loaded behind the live one, unloaded again, and its replay.
+"""The second model of a process: loaded beside the live one, unloaded again, and its replay.
 
 One at a time, shared by all visitors: whoever comes sees the one that is there and may replace it.
 Knows no page.
@@ -12,15 +12,17 @@ from concurrent.futures import Future
 from feedback import FeedbackLog
 from jobs.loader import Outcome, load_in_thread
 from jobs.replay.run import Replay
-from model import Model, ModelError
+from model import Model, ModelError, Predictor
 from model.exported import is_export
 from model.runtimes.torch import DTYPES
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 
-def behind(live: Model, model_id: str, revision: str) -> Model:
-    """A model for the task of `live` that shares its worker, not loaded yet; "" is no revision.
+def challenger_for(live: Predictor, model_id: str, revision: str) -> Predictor:
+    """A model for the task of `live`, not loaded yet; "" is no revision.
+
+    It shares the worker of a live model that is in this process.
 
     It computes in the dtype that `live` does, so that no difference is one of rounding. Pickles
     and code that comes with it are never allowed: any visitor may name a model.
@@ -33,7 +35,7 @@ def behind(live: Model, model_id: str, revision: str) -> Model:
         runtime="onnx" if from_export else "torch",
         device="auto" if from_export else info.device,
         dtype=info.dtype if info.dtype in DTYPES and not from_export else None,
-        behind=live,
+        shares_worker_with=live if isinstance(live, Model) else None,
     )
 
 
@@ -42,17 +44,17 @@ class Challenger:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._loading: Future[Model] | None = None
+        self._loading: Future[Predictor] | None = None
         self.chosen_by = ""
         self.replay: Replay | None = None
 
     @property
-    def loading(self) -> Future[Model] | None:
+    def loading(self) -> Future[Predictor] | None:
         """The model as a future; None if there is none. Its error says why it failed."""
         return self._loading
 
     @property
-    def model(self) -> Model | None:
+    def model(self) -> Predictor | None:
         """The model, once it is loaded."""
         future = self._loading
         loaded = future is not None and future.done() and future.exception() is None
@@ -63,7 +65,7 @@ class Challenger:
         """Whether a replay runs, which must be stopped before another model is loaded."""
         return self.replay is not None and self.replay.runs
 
-    def load(self, live: Model, model_id: str, revision: str, *, by: str) -> bool:
+    def load(self, live: Predictor, model_id: str, revision: str, *, by: str) -> bool:
         """Starts to load another model in place of the one that is there, and whether it did.
 
         Does nothing while one is being loaded or a replay runs.
@@ -73,9 +75,9 @@ class Challenger:
                 return False
             former, self.replay, self.chosen_by = self.model, None, by
 
-            def make() -> Model:
+            def make() -> Predictor:
                 _let_go(former)  # first, as its memory may be what the next one needs
-                return behind(live, model_id, revision)
+                return challenger_for(live, model_id, revision)
 
             self._loading = load_in_thread(
                 make, thread_name="load-challenger", ended=_log_if_loaded
@@ -103,7 +105,7 @@ def _log_if_loaded(outcome: Outcome) -> None:
         logger.info("%s is loaded to compare with", outcome.info.id)
 
 
-def _let_go(model: Model | None) -> None:
+def _let_go(model: Predictor | None) -> None:
     if model:
         model.close()
         gc.collect()

@@ -10,25 +10,26 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from model import Model, ModelError
+from errors import TryoutError
+from model import ModelError, Predictor
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 RETRY_S = 10.0
-Outcome = Model | ModelError
+Outcome = Predictor | ModelError
 
 
 class ModelLoader:
     """Gives the model as a future; after a failure, a new one from 10 s on or when asked to."""
 
-    def __init__(self, make: Callable[[], Model]) -> None:
+    def __init__(self, make: Callable[[], Predictor]) -> None:
         """`make` returns a model that is not loaded; an exception of it is a failure too."""
         self._make = make
         self._lock = threading.Lock()
-        self._future: Future[Model] | None = None
+        self._future: Future[Predictor] | None = None
         self._failed_s = 0.0
 
-    def current(self) -> Future[Model]:
+    def current(self) -> Future[Predictor]:
         """The model that is loaded or being loaded; starts an attempt if there is reason to."""
         with self._lock:
             if self._future is None or (
@@ -53,7 +54,7 @@ class ModelLoader:
         future = self._future
         return future is not None and future.done() and future.exception() is not None
 
-    def _start(self) -> Future[Model]:
+    def _start(self) -> Future[Predictor]:
         return load_in_thread(self._make, thread_name="load-model", ended=self._ended)
 
     def _ended(self, outcome: Outcome) -> None:
@@ -67,13 +68,13 @@ class ModelLoader:
 
 
 def load_in_thread(
-    make: Callable[[], Model], *, thread_name: str, ended: Callable[[Outcome], None]
-) -> Future[Model]:
+    make: Callable[[], Predictor], *, thread_name: str, ended: Callable[[Outcome], None]
+) -> Future[Predictor]:
     """The model that `make` returns, loaded and warm, as a future; its error is a ModelError.
 
     `ended` gets the model or the error in the thread, before the future has it.
     """
-    future: Future[Model] = Future()
+    future: Future[Predictor] = Future()
     # Mark it running, so that one visitor's cancel() cannot stop the load for all.
     future.set_running_or_notify_cancel()
 
@@ -90,7 +91,7 @@ def load_in_thread(
     return future
 
 
-def _loaded(make: Callable[[], Model]) -> Outcome:
+def _loaded(make: Callable[[], Predictor]) -> Outcome:
     """The model, or an error that holds nothing of the attempt: the next one needs its memory."""
     model = None
     try:
@@ -98,11 +99,11 @@ def _loaded(make: Callable[[], Model]) -> Outcome:
         model.load()
         model.warm_up()
     except Exception as error:  # all who wait must get an answer, whatever it is
-        is_explained = isinstance(error, ModelError) and error.__cause__ is None
+        is_explained = isinstance(error, TryoutError) and error.__cause__ is None
         logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)
         if model:
             model.close()
-        if isinstance(error, ModelError):
+        if isinstance(error, TryoutError):
             return ModelError(str(error))
         return ModelError(f"The model failed: {error!r}.")
     return model

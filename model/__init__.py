@@ -19,6 +19,7 @@ from model.prediction import (
     Spans,
     Weight,
 )
+from model.predictor import Predictor
 
 __all__ = [
     "Attribution",
@@ -34,6 +35,7 @@ __all__ = [
     "ModelLoadError",
     "Param",
     "Prediction",
+    "Predictor",
     "ScoredLabel",
     "ScoredLabels",
     "Span",

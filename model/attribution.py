@@ -15,8 +15,8 @@ from math import ceil
 from typing import cast
 
 from model.errors import InputError
-from model.model import Model
 from model.prediction import Attribution, Prediction, ScoredLabel, ScoredLabels, Weight
+from model.predictor import Predictor
 from model.tasks import TextClassification, ZeroShotClassification
 from model.text import BLANK
 
@@ -38,7 +38,7 @@ def can_attribute(prediction: Prediction) -> bool:
     return _is_classified(prediction) and len(words(prediction.input)) > 1
 
 
-def attribute(model: Model, prediction: Prediction) -> Attribution:
+def attribute(model: Predictor, prediction: Prediction) -> Attribution:
     """What each word that the model read weighs for the label with the highest score.
 
     That is the label also where labels are decided for themselves and none of them applies. The
@@ -89,7 +89,7 @@ def _is_classified(prediction: Prediction) -> bool:
     return prediction.task in tasks and isinstance(prediction.output, ScoredLabels)
 
 
-def _checked(model: Model, prediction: Prediction) -> tuple[str, int]:
+def _checked(model: Predictor, prediction: Prediction) -> tuple[str, int]:
     """The label to explain, and how many rows a prediction of its text needs.
 
     Raises InputError if there is none, or if another model made the prediction: it would
@@ -111,7 +111,7 @@ def _checked(model: Model, prediction: Prediction) -> tuple[str, int]:
     return items[0].label, len(items) if prediction.task == ZeroShotClassification.name else 1
 
 
-def _read(model: Model, prediction: Prediction) -> Characters:
+def _read(model: Predictor, prediction: Prediction) -> Characters:
     """The part of the text that the model read: of a longer one, the words within its limit.
 
     If the rest stayed, it would move up in the place of a word that is left out.

@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 from model.errors import ModelBusy, ModelClosed, ModelError
 from model.histogram import Histogram
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 Work = TypeVar("Work")
 Value = TypeVar("Value")

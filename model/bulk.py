@@ -10,9 +10,9 @@ from concurrent.futures import CancelledError, Future
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from model.errors import ModelBusy, ModelClosed, ModelError
-from model.generation import is_done
-from model.model import Model
+from model.futures import is_done
 from model.prediction import Prediction
+from model.predictor import Predictor
 
 UNDER_WAY = 256  # as far as the queue looks ahead for texts of one length
 POLL_S = 0.1
@@ -29,7 +29,7 @@ class _Waiting(NamedTuple, Generic[Key]):
 
 
 def predict_each(
-    model: Model, asked: Iterable[Asked[Key]], *, goes_on: Callable[[], bool] = lambda: True
+    model: Predictor, asked: Iterable[Asked[Key]], *, goes_on: Callable[[], bool] = lambda: True
 ) -> Iterator[tuple[Key, Prediction | ModelError]]:
     """The prediction of each text with its parameters, or why there is none, in their order.
 
@@ -54,7 +54,7 @@ def predict_each(
 
 
 def _submit(
-    model: Model, text: str, params: Mapping[str, Any], goes_on: Callable[[], bool]
+    model: Predictor, text: str, params: Mapping[str, Any], goes_on: Callable[[], bool]
 ) -> tuple[Future[Prediction], Callable[[], object]] | None:
     """The future of a text and its stop, failed if the text is not possible; None if not wanted."""
     while goes_on():

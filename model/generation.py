@@ -6,22 +6,12 @@ Knows no model: a worker thread adds to it, any other reads it.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from typing import Any
+from concurrent.futures import Future
 
+from model.futures import is_done
 from model.prediction import Prediction
 
 UNREAD_S = 5.0
-
-
-def is_done(future: Future[Any], timeout_s: float) -> bool:
-    """Whether `future` is done, after at most `timeout_s` seconds, or was cancelled in the queue.
-
-    `concurrent.futures.wait` does not see the latter until a worker has come across it.
-    """
-    if not future.done():
-        wait([future], timeout_s)
-    return future.done()
 
 
 class Generation:

@@ -25,7 +25,7 @@ from model.sources import ONNX, Listing, ModelSource, fetch, find
 from model.tasks import TASKS, Task, TextGeneration, task_for
 from model.tokenizer import Tokenizer, TransformersTokenizer
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

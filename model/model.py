@@ -1,8 +1,6 @@
 """class Model: a transformers model that takes texts and returns predictions.
 
-The folder `model/` is also a Truss model folder (https://docs.baseten.co): `Model()` with no
-arguments, `load`, then `postprocess(predict(preprocess(request)))` for each request. Knows no
-UI, web framework or database.
+Knows no UI, web framework or database.
 """
 
 import functools
@@ -13,7 +11,7 @@ import random
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -42,26 +40,17 @@ from model.prediction import (
     Prediction,
     new_id,
     now,
-    output_to_json,
 )
 from model.runtimes import OnnxRuntime, TorchRuntime
 from model.sources import ModelSource
 from model.tasks import Task, TextGeneration
 from model.tokenizer import UNLIMITED, Row, TransformersTokenizer
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 TOKENIZED_AT_ONCE = 1000
 MAX_UNDER_WAY = 1000  # texts of one call of `predict`, so that the queue has room for others
 MAX_BATCH_LOGITS = 2**26  # a model that gives some for each token and each word of its language
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to predict: texts, and parameters for all of them."""
-
-    texts: tuple[str, ...]
-    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +92,7 @@ class Model:
         params: Mapping[str, Any] | None = None,
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
-        behind: "Model | None" = None,
+        shares_worker_with: "Model | None" = None,
     ) -> None:
         """Notes what to load and loads nothing.
 
@@ -114,9 +103,9 @@ class Model:
         one of DTYPES, float32 if left out, or "auto" for half precision where that is faster and
         says the same. `params` are defaults for predictions. `allow_pickle` takes pickled weights
         where there are no safetensors; `trust_remote_code` runs code that comes with the model. A
-        private model needs HF_TOKEN in the environment. With `behind`, a model that is loaded,
-        its worker computes for this one too: one batch at a time, of one of the two, and this
-        one's texts let the others go first, always. Raises ModelLoadError for what is not
+        private model needs HF_TOKEN in the environment. The worker of `shares_worker_with`, a
+        loaded model, computes for this one too: a batch at a time, of one of the two, and the
+        texts of this one always let the others go first. Raises ModelLoadError for what is not
         supported.
         """
         self.model_id = model_id
@@ -133,9 +122,9 @@ class Model:
             device=device,
             dtype=dtype or ("auto" if runtime == OnnxRuntime.name else "float32"),
             params=dict(params or {}),
-            is_second=behind is not None,
+            is_second=shares_worker_with is not None,
         )
-        self._behind = behind
+        self._worker_owner = shares_worker_with
         self.loaded: Loaded
         self._info: ModelInfo | None = None
         self._batcher: MicroBatcher[Work, Value, Prediction] | None = None
@@ -159,8 +148,8 @@ class Model:
                 f"The model {self.model_id!r} cannot be loaded: {first_line(error)} "
                 "Check its files, or name another model."
             ) from error
-        if self._behind:
-            self._batcher = self._behind._queue
+        if self._worker_owner:
+            self._batcher = self._worker_owner._queue
         else:
             self._batcher = MicroBatcher(
                 _run_batch, _predicted_of, max_batch_tokens=self._max_batch_tokens()
@@ -198,33 +187,13 @@ class Model:
 
     @property
     def info(self) -> ModelInfo:
-        """What is loaded; raises ModelClosed before `load`."""
-        if self._info is None:
-            raise ModelClosed(f"The model {self.model_id!r} is not loaded yet. Call load() first.")
-        return self._info
+        """The facts of the loaded model; raises ModelClosed before `load`."""
+        return self._require_loaded()
 
     # --- predicting -------------------------------------------------------------------------------
 
-    def preprocess(self, request: str | Sequence[str] | Mapping[str, Any]) -> Request:
-        """A text, a list of texts, or a mapping with either as "inputs" and with "parameters"."""
-        inputs: Any = request
-        params: Any = {}
-        if isinstance(request, Mapping):
-            inputs, params = request.get("inputs"), request.get("parameters") or {}
-        texts = [inputs] if isinstance(inputs, str) else inputs
-        if (
-            not isinstance(texts, Sequence)
-            or not all(isinstance(text, str) for text in texts)
-            or not isinstance(params, Mapping)
-        ):
-            raise InputError(
-                'A request is a text, a list of texts, or {"inputs": either of them, '
-                '"parameters": {...}}.'
-            )
-        return Request(tuple(texts), dict(params))
-
     def predict(
-        self, texts: Sequence[str] | Request, params: Mapping[str, Any] | None = None
+        self, texts: Sequence[str], params: Mapping[str, Any] | None = None
     ) -> list[Prediction]:
         """One prediction a text, in the order of `texts`.
 
@@ -234,8 +203,7 @@ class Model:
         """
         if isinstance(texts, str):
             raise InputError("predict takes a list of texts; put the one text into a list.")
-        request = texts if isinstance(texts, Request) else Request(tuple(texts), params or {})
-        works = self._works(request, readers_stay=True)
+        works = self._works(texts, params, readers_stay=True)
         # Neighbours in the queue are alike, whatever the look-ahead.
         order = sorted(range(len(works)), key=lambda i: works[i].size.longest)
         futures: dict[int, Future[Prediction]] = {}
@@ -264,7 +232,7 @@ class Model:
         A `bulk` text lets others go first. Raises ModelBusy if too much waits already; the future
         has one if the text waits for more than `timeout_s`.
         """
-        (work,) = self._works(Request((text,), params or {}), readers_stay=True)
+        (work,) = self._works((text,), params, readers_stay=True)
         return self._submit(work, bulk=bulk, timeout_s=timeout_s)
 
     def reads_all(self, text: str, params: Mapping[str, Any] | None = None) -> bool:
@@ -272,7 +240,7 @@ class Model:
 
         Raises InputError for a text or parameter that the task cannot take.
         """
-        (work,) = self._works(Request((text,), params or {}), readers_stay=True)
+        (work,) = self._works((text,), params, readers_stay=True)
         return not work.truncated
 
     def place(self, future: Future[Prediction]) -> Place | None:
@@ -303,7 +271,7 @@ class Model:
         """
         if not self.generates:
             raise InputError(f"The task {self.info.task} gives its output at once: use submit.")
-        (work,) = self._works(Request((text,), params or {}), readers_stay=bulk)
+        (work,) = self._works((text,), params, readers_stay=bulk)
         generation = cast(Generation, work.generation)
         generation.future = self._submit(work, bulk=bulk)
         return generation
@@ -323,28 +291,16 @@ class Model:
                 f"{reason} Check its files, or name another model."
             ) from error
 
-    def postprocess(self, predictions: Sequence[Prediction]) -> list[dict[str, Any]]:
-        """The predictions as values that JSON can hold; docs/csv.md describes the output."""
-        return [
-            {
-                "label": prediction.label,
-                "score": prediction.score,
-                "output": output_to_json(prediction.output),
-                "truncated": prediction.truncated,
-                "model": {"id": prediction.model_id, "revision": prediction.model_revision},
-            }
-            for prediction in predictions
-        ]
-
     def close(self) -> None:
         """Finishes what runs, stops a text that grows, fails what waits, refuses what comes.
 
-        A model `behind` another does so for its own texts, and frees its weights.
+        A model that shares a worker does so for its own texts, and frees its weights.
         """
         self._closing.set()
-        if self._batcher and self._behind:
+        if self._batcher and self._worker_owner:
             self._batcher.close_group(self)
-            vars(self).pop("loaded", None)
+            if hasattr(self, "loaded"):
+                del self.loaded
         elif self._batcher:
             self._batcher.close()
 
@@ -353,17 +309,22 @@ class Model:
     ) -> Future[Prediction]:
         if self._is_gone:
             raise ModelClosed("The model was closed.")
-        bulk = bulk or self._behind is not None
+        bulk = bulk or self._worker_owner is not None
         return self._queue.submit(work, work.size, group=self, bulk=bulk, timeout_s=timeout_s)
+
+    def _require_loaded(self) -> ModelInfo:
+        if self._info is None:
+            raise ModelClosed(f"The model {self.model_id!r} is not loaded yet. Call load() first.")
+        return self._info
 
     @property
     def _is_gone(self) -> bool:
         """Whether it was closed, and its worker goes on for another."""
-        return self._behind is not None and self._closing.is_set()
+        return self._worker_owner is not None and self._closing.is_set()
 
     @property
     def _queue(self) -> MicroBatcher[Work, Value, Prediction]:
-        self.info  # noqa: B018 - raises before load
+        self._require_loaded()
         return cast(MicroBatcher[Work, Value, Prediction], self._batcher)
 
     def _values(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -373,22 +334,25 @@ class Model:
             values["seed"] = random.randint(1, 2**31 - 1)  # noqa: S311 - no secret hangs on it
         return values
 
-    def _works(self, request: Request, *, readers_stay: bool) -> list[Work]:
+    def _works(
+        self, texts: Sequence[str], params: Mapping[str, Any] | None, *, readers_stay: bool
+    ) -> list[Work]:
         """The texts, tokenized; raises InputError if one of them cannot be predicted."""
-        self.info  # noqa: B018 - raises before load
+        self._require_loaded()
         try:
             if self.generates:  # each draws a seed of its own
-                return [self._prompt(t, request.params, readers_stay) for t in request.texts]
-            values, every = self._values(request.params), []
-            for start in range(0, len(request.texts), TOKENIZED_AT_ONCE):
-                texts = request.texts[start : start + TOKENIZED_AT_ONCE]
-                rows = self.loaded.task.rows(texts, values)
-                every += [Work(self, t, r, values) for t, r in zip(texts, rows, strict=True)]
+                return [self._prompt(text, params or {}, readers_stay) for text in texts]
+            values = self._values(params or {})
+            works: list[Work] = []
+            for start in range(0, len(texts), TOKENIZED_AT_ONCE):
+                chunk = texts[start : start + TOKENIZED_AT_ONCE]
+                rows = self.loaded.task.rows(chunk, values)
+                works += [Work(self, t, r, values) for t, r in zip(chunk, rows, strict=True)]
         except InputError:
             raise
         except Exception as error:
-            raise self._failure(error, len(request.texts)) from error
-        return every
+            raise self._failure(error, len(texts)) from error
+        return works
 
     def _prompt(self, text: str, params: Mapping[str, Any], readers_stay: bool) -> Work:
         task, values = cast(TextGeneration, self.loaded.task), self._values(params)

@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from feedback import FeedbackLog, export_csv
 from feedback.preferences import preferences_csv
 from feedback.rated_set import rated_jsonl, training_csv
-from model import Model
+from model import Predictor
 from serving.metrics import CONTENT_TYPE, metrics_text
 
 EXPORTS: dict[str, Callable[[FeedbackLog], Iterator[bytes]]] = {
@@ -30,7 +30,7 @@ ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def routes(
-    loading: Callable[[], Future[Model]],
+    loading: Callable[[], Future[Predictor]],
     log: Callable[[], FeedbackLog],
     sessions: Callable[[], int],
 ) -> list[BaseRoute]:

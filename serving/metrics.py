@@ -16,7 +16,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from model import Model
+from model import Predictor
 from model.histogram import Histogram
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -28,7 +28,7 @@ NOT_PREDICTED = {
 }
 
 
-def metrics_text(model: Model | None, *, sessions: int) -> bytes:
+def metrics_text(model: Predictor | None, *, sessions: int) -> bytes:
     """All metrics as they are now; without a model, those that need none."""
     registry = CollectorRegistry()
     registry.register(_Now(model, sessions))
@@ -36,7 +36,7 @@ def metrics_text(model: Model | None, *, sessions: int) -> bytes:
 
 
 class _Now(Collector):
-    def __init__(self, model: Model | None, sessions: int) -> None:
+    def __init__(self, model: Predictor | None, sessions: int) -> None:
         self._model = model
         self._sessions = sessions
 
@@ -49,7 +49,7 @@ class _Now(Collector):
             yield from _of_model(self._model)
 
 
-def _of_model(model: Model) -> Iterator[Metric]:
+def _of_model(model: Predictor) -> Iterator[Metric]:
     counters = model.counters
     yield CounterMetricFamily("tryout_predictions", "Predictions made", value=counters.done)
     reasons = "; ".join(f"{name}: {what}" for name, what in NOT_PREDICTED.items())

@@ -3,24 +3,34 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Collection
+from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT = {
+    "errors.py": set(),
     "files": set(),
     "model": set(),
-    "feedback": {"files", "model"},
+    "feedback": {"files", "model"},  # of model, model.prediction alone
     "jobs": {"feedback", "files", "model"},
     "serving": {"jobs", "feedback", "files", "model"},
     "settings.py": set(),
-    "ui": {"jobs", "feedback", "files", "model", "settings"},
+    "ui": {"jobs", "feedback", "files", "model"},
     "pages": {"ui", "jobs", "feedback", "files", "model"},
-    "streamlit_app.py": {"feedback", "model", "serving", "settings", "ui"},
+    "streamlit_app.py": {"ui", "serving", "jobs", "feedback", "files", "model"},
 }
+READ_SETTINGS = {"__main__.py", "streamlit_app.py", "ui/shared.py"}
 OURS = {name.removesuffix(".py") for name in MAY_IMPORT}
-NOT_IN_MODEL = {"streamlit", "fastapi", "starlette", "sqlalchemy"}
+ONLY_IN = {
+    "streamlit": {"ui", "pages", "streamlit_app"},
+    "starlette": {"ui", "serving", "streamlit_app"},
+    "sqlalchemy": {"feedback"},
+    "openpyxl": {"files"},
+}
 ONLY_IN_FUNCTIONS = {"torch", "transformers", "huggingface_hub", "onnxruntime", "tokenizers"}
 
 
@@ -39,28 +49,52 @@ def imported(tree: ast.AST) -> set[str]:
     return names
 
 
-def imported_at_once(text: str) -> set[str]:
-    """What a module imports when it is imported itself."""
-    outside = [node for node in ast.parse(text).body if not isinstance(node, ast.FunctionDef)]
-    return imported(ast.Module(outside, []))
+def module_name(path: Path) -> str:
+    """The dotted name; that of a package for its __init__."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def depends_on(path: Path, known: Collection[str]) -> set[str]:
+    """The modules of ours that are imported together with the one at `path`."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= submodules & set(known) or {node.module}
+    return names & set(known) - {module_name(path)}
 
 
 @pytest.mark.parametrize("name", MAY_IMPORT)
 def test_imports_flow_one_way(name: str) -> None:
     own = name.removesuffix(".py")
     for path in sources(name):
-        text = path.read_text(encoding="utf-8")
-        is_command = '__name__ == "__main__"' in text  # which reads the settings
-        for module in imported(ast.parse(text)):
+        for module in imported(ast.parse(path.read_text(encoding="utf-8"))):
             top = module.split(".")[0]
-            if top in OURS and top != own and not (is_command and top == "settings"):
+            if top == "settings":
+                assert {path.name, str(path.relative_to(ROOT))} & READ_SETTINGS, path
+            elif top in OURS - {own, "errors"}:
                 assert top in MAY_IMPORT[name], f"{path} imports {module}"
             if own == "feedback" and top == "model":
                 assert module == "model.prediction", f"{path} imports {module}"
-            if own == "model":
-                assert top not in NOT_IN_MODEL, f"{path} imports {module}"
-            if own == "feedback":
-                assert top != "streamlit", f"{path} imports {module}"
+            if top in ONLY_IN:
+                assert own in ONLY_IN[top], f"{path} imports {module}"
+
+
+def test_no_import_cycle() -> None:
+    """Between modules, by the imports at their top; a package stands for its __init__."""
+    paths = {module_name(path): path for name in MAY_IMPORT for path in sources(name)}
+    known = {name: depends_on(path, paths.keys()) for name, path in paths.items()}
+    TopologicalSorter(known).prepare()  # raises CycleError
+
+
+def test_nothing_in_ui_hides_a_package() -> None:
+    """The folder of the script that sessions run is the first in sys.path while it runs."""
+    names = {path.stem for path in (ROOT / "ui").iterdir()} - {"__init__"}
+    taken = sys.stdlib_module_names | packages_distributions().keys() | OURS
+    assert names.isdisjoint(taken)
 
 
 def test_importing_the_model_loads_neither_torch_nor_transformers() -> None:

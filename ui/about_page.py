@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
+import model
 from model.card import CARD_HEAD
-from settings import ROOT
 from ui.parts.text import as_html
 
 
@@ -18,8 +19,8 @@ def facts_html(facts: Mapping[str, str]) -> str:
 
 
 def supported() -> str:
-    """Which models work, as markdown; the guide in docs/ says it, and README."""
-    return (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
+    """The models that work here, as markdown."""
+    return (Path(model.__file__).parent / "supported.md").read_text(encoding="utf-8")
 
 
 def without_front_matter(card: str) -> str:

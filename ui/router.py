@@ -8,9 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from feedback import FeedbackError
-from model import ModelError
-from settings import SettingsError
+from errors import TryoutError
 from ui import shared
 from ui.parts.links import ICONS, PAGES
 from ui.parts.text import as_markdown
@@ -22,7 +20,7 @@ def show_page() -> None:
     """Runs the page that the URL names."""
     try:
         settings = shared.settings()
-    except SettingsError as error:
+    except TryoutError as error:
         st.error(as_markdown(str(error)))
         st.stop()
     st.set_page_config(
@@ -46,7 +44,7 @@ def show_page() -> None:
     )
     try:
         page.run()
-    except (FeedbackError, ModelError) as error:
+    except TryoutError as error:
         st.error(as_markdown(str(error)))
 
 

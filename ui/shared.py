@@ -12,8 +12,8 @@ from feedback import FeedbackLog
 from jobs.batch import BatchRuns
 from jobs.challenger import Challenger
 from jobs.loader import ModelLoader
-from model import Model, ModelError, Prediction
-from settings import Settings, SettingsError, load_settings
+from model import Model, Prediction, Predictor
+from settings import Settings, load_settings
 from ui.parts.labels import NameOf
 from ui.review.assignments import HandOuts
 
@@ -60,12 +60,12 @@ def loader() -> ModelLoader:
     return ModelLoader(_model)
 
 
-def loading() -> Future[Model]:
+def loading() -> Future[Predictor]:
     """The model, as a future; see `class ModelLoader`."""
     return loader().current()
 
 
-def loaded() -> Model | None:
+def loaded() -> Predictor | None:
     """The model, if it is there."""
     future = loading()
     return future.result() if future.done() and not future.exception() else None
@@ -83,21 +83,7 @@ def challenger() -> Challenger:
     return Challenger()
 
 
-def _model() -> Model:
+def _model() -> Predictor:
     """The model that app.toml names now: an owner who mends it there need not restart."""
     settings.clear()
-    try:
-        chosen = settings().model
-    except SettingsError as error:
-        raise ModelError(str(error)) from error
-    return Model(
-        chosen.id,
-        revision=chosen.revision,
-        task=chosen.task,
-        runtime=chosen.runtime,
-        device=chosen.device,
-        dtype=chosen.dtype,
-        params=settings().parameters,
-        allow_pickle=chosen.allow_pickle,
-        trust_remote_code=chosen.trust_remote_code,
-    )
+    return Model(**settings().model.arguments(params=settings().parameters))

@@ -11,7 +11,7 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry, FeedbackError
-from model import Example, Generation, InputError, Model, ModelError, Prediction
+from model import Example, Generation, InputError, ModelError, Prediction, Predictor
 from model.text import check_text
 from ui import shared, visits
 from ui.outbox import Outbox
@@ -31,7 +31,7 @@ def outbox() -> Outbox:
     return box
 
 
-def model() -> Model | None:
+def model() -> Predictor | None:
     """The model, once it is there; says on the page why there is none, and offers another try."""
     try:
         return wait_for(shared.loading(), "The model is loading. It is ready in a moment.")
@@ -113,7 +113,7 @@ def ask(text: str, params: Mapping[str, Any]) -> None:
     st.session_state["asked"] = (text, dict(params))
 
 
-def answer(model: Model) -> Entry | None:
+def answer(model: Predictor) -> Entry | None:
     """The prediction that was asked for, now open; None if there is none to make or to be had."""
     if "asked" not in st.session_state:
         return None
@@ -124,7 +124,7 @@ def answer(model: Model) -> Entry | None:
     return entry
 
 
-def _predict(model: Model, text: str, params: Mapping[str, Any]) -> Entry | None:
+def _predict(model: Predictor, text: str, params: Mapping[str, Any]) -> Entry | None:
     """Predicts and opens the result; says on the page why not, and returns None."""
     try:
         check_text(text, max_chars=shared.settings().limits.max_chars)
@@ -152,7 +152,7 @@ def _predict(model: Model, text: str, params: Mapping[str, Any]) -> Entry | None
     return entry
 
 
-def _place(model: Model, future: Future[Prediction]) -> str:
+def _place(model: Predictor, future: Future[Prediction]) -> str:
     """Where a text waits, in words; nothing once its turn has come."""
     place = model.place(future)
     if place is None or not place.ahead:
@@ -170,7 +170,7 @@ def _says_again(
     return prediction.output.is_whole and asked == (text, revision, dict(params))
 
 
-def _grow(model: Model, text: str, params: Mapping[str, Any]) -> Prediction:
+def _grow(model: Predictor, text: str, params: Mapping[str, Any]) -> Prediction:
     """Shows a text while it is generated, with a button that stops it.
 
     A click on anything starts another run, which finds the same text growing in the session. Who

@@ -7,16 +7,17 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from feedback import FeedbackError, FeedbackLog
+from errors import TryoutError
+from feedback import FeedbackLog
 from feedback.outcomes import Outcome, Score
 from feedback.rated_set import rated
 from jobs.replay.report import are_comparable, printed, report
 from jobs.replay.run import Replayed, line, replay
-from model import Model, ModelError
+from model import Model, Predictor
 from model.exported import is_export
-from settings import SettingsError, load_settings
+from settings import load_settings
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger("tryout.jobs.replay")
 
 LISTED = 20  # texts of one outcome that the command prints
 
@@ -29,25 +30,17 @@ def main() -> int:
     given = _parser().parse_args()
     try:
         settings = load_settings()
-        chosen = settings.model
-        ours = given.model == chosen.id
-        model = Model(
-            given.model,
-            revision=given.revision or (chosen.revision if ours else None),
-            task=chosen.task,
-            runtime="onnx" if is_export(given.model) else "torch",
-            device=chosen.device,
-            dtype=None if is_export(given.model) else chosen.dtype,
-            allow_pickle=ours and chosen.allow_pickle,
-            trust_remote_code=ours and chosen.trust_remote_code,
-        )
+        chosen = settings.model.for_model(given.model, given.revision)
+        exported = is_export(given.model)
+        dtype = None if exported else chosen.dtype
+        model = Model(**chosen.arguments(runtime="onnx" if exported else "torch", dtype=dtype))
         with ExitStack() as stack:
             log = FeedbackLog(settings.log_url)
             stack.callback(log.close)
             model.load()
             stack.callback(model.close)
             return _compare(model, log, given)
-    except (ModelError, FeedbackError, SettingsError) as error:
+    except TryoutError as error:
         return _refused(str(error))
     except OSError as error:
         what = given.out or "The result"
@@ -91,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _compare(model: Model, log: FeedbackLog, given: argparse.Namespace) -> int:
+def _compare(model: Predictor, log: FeedbackLog, given: argparse.Namespace) -> int:
     score, listed, left_out = Score(), _empty(), Counter[str]()
     info = model.info
     every = rated(log, task=info.task, limit=given.newest)

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from feedback import FeedbackError, FeedbackLog
+from errors import TryoutError
+from feedback import FeedbackLog
 from feedback.outcomes import (
     Outcome,
     Reference,
@@ -23,11 +24,11 @@ from feedback.outcomes import (
     reference,
 )
 from feedback.rated_set import Rated, count_rated, rated
-from model import Model, ModelError, Prediction
+from model import ModelError, Prediction, Predictor
 from model.bulk import predict_each
 from model.prediction import output_to_json
 
-logger = logging.getLogger("tryout")
+logger = logging.getLogger(f"tryout.{__name__}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Replayed:
 
 
 def replay(
-    model: Model,
+    model: Predictor,
     every: Iterable[Rated],
     *,
     left_out: Counter[str],
@@ -122,7 +123,7 @@ def _side(prediction: Prediction, said: str) -> dict[str, Any]:
 class Replay:
     """A replay in a thread of its own, for a page: how far it is, what it found, a stop."""
 
-    def __init__(self, model: Model, log: FeedbackLog, *, limit: int) -> None:
+    def __init__(self, model: Predictor, log: FeedbackLog, *, limit: int) -> None:
         """Starts it, over the newest `limit` rated predictions of the model's task."""
         self.info = model.info
         self.total = self.compared = 0
@@ -165,7 +166,7 @@ class Replay:
     def _run(self) -> None:
         try:
             self._compare()
-        except (FeedbackError, ModelError) as error:
+        except TryoutError as error:
             self.problem = str(error)
         except Exception as error:  # whatever it is, who waits must be told
             logger.exception("A replay failed")

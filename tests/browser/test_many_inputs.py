@@ -11,7 +11,7 @@ from settings import ROOT
 from tests.helpers.browser_steps import settled
 from tests.helpers.server import free_port, serving
 
-TEXTS = (ROOT / "model" / "texts.txt").read_text(encoding="utf-8").splitlines()
+TEXTS = (ROOT / "model" / "export" / "texts.txt").read_text(encoding="utf-8").splitlines()
 
 
 def table(folder: Path, rows: int) -> Path:

@@ -9,7 +9,7 @@ import pytest
 
 from jobs import loader as loader_module
 from jobs.loader import ModelLoader
-from model import Model, ModelError
+from model import Model, ModelError, Predictor
 from tests.helpers import tiny
 from ui import shared
 
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
     return tiny.bert_classifier(tmp_path / "model")
 
 
-def result(loader: ModelLoader) -> Model:
+def result(loader: ModelLoader) -> Predictor:
     return loader.current().result(60)
 
 

@@ -15,7 +15,8 @@ import pytest
 import transformers as tf
 
 from model import Model, ModelLoadError, ScoredLabels
-from model.export import TEXTS, ExportError, export
+from model.export import ExportError, export
+from model.export.parity import TEXTS
 from model.exported import Exported, Parity
 from settings import ROOT
 from tests.helpers import tiny
@@ -163,7 +164,7 @@ def test_one_that_says_something_else_is_not_written(
     shutil.copytree(tiny_export / "onnx", tmp_path / "onnx")
     replace(Exported.read(tmp_path / "onnx"), model_id=model.model_id).write(tmp_path / "onnx")
     before = (tmp_path / "onnx" / "exported.json").read_text()
-    monkeypatch.setattr("model.export._narrowing", lambda graph: [])
+    monkeypatch.setattr("model.export.graph._narrowing", lambda graph: [])
     with pytest.raises(ExportError, match=r"for 9[78].* takes 99%. Nothing was written. .*--int8"):
         export(model, tmp_path / "onnx", int8=True, texts=texts)
     assert (tmp_path / "onnx" / "exported.json").read_text() == before

@@ -145,24 +145,6 @@ def test_half_precision_agrees_on_the_label() -> None:
     half.close()
 
 
-# --- as a Truss: Model(), load, and one argument down the chain -----------------------------------
-
-
-def test_a_request_runs_through_the_truss_chain(model: Model) -> None:
-    for request in ({"inputs": ["great", "awful"]}, ["great", "awful"]):
-        answer = model.postprocess(model.predict(model.preprocess(request)))
-        assert [item["label"] for item in answer] == ["positive", "negative"]
-        assert json.loads(json.dumps(answer)) == answer
-    assert model.preprocess("great") == model.preprocess({"inputs": "great"})
-    assert model.preprocess("great").texts == ("great",)
-
-
-@pytest.mark.parametrize("request_", [{}, {"inputs": None}, {"inputs": [1]}, [None], 7])
-def test_a_request_of_another_shape_is_refused(model: Model, request_: object) -> None:
-    with pytest.raises(InputError, match="A request is a text"):
-        model.preprocess(request_)  # type: ignore[arg-type]
-
-
 # --- life cycle -----------------------------------------------------------------------------------
 
 

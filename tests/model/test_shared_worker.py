@@ -61,7 +61,9 @@ def live(tmp_path: Path) -> Iterator[Model]:
 
 @pytest.fixture
 def second(tmp_path: Path, live: Model) -> Iterator[Model]:
-    made = Model(str(tiny.bert_classifier(tmp_path / "second")), device="cpu", behind=live)
+    made = Model(
+        str(tiny.bert_classifier(tmp_path / "second")), device="cpu", shares_worker_with=live
+    )
     made.load()
     yield made
     made.close()
@@ -172,14 +174,14 @@ def test_closing_the_first_closes_the_second(live: Model, second: Model) -> None
 def test_a_second_model_needs_a_first(tmp_path: Path) -> None:
     folder = str(tiny.bert_classifier(tmp_path / "one"))
     with pytest.raises(ModelClosed, match="not loaded yet"):
-        Model(folder, device="cpu", behind=Model(folder)).load()
+        Model(folder, device="cpu", shares_worker_with=Model(folder)).load()
 
 
 def test_what_does_not_fit_beside_the_first_is_refused(
     live: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("model.machine.free_memory_bytes", lambda: 10_000)
-    refused = Model(live.model_id, device="cpu", behind=live)
+    refused = Model(live.model_id, device="cpu", shares_worker_with=live)
     with pytest.raises(ModelLoadError, match=r"0\.0 MB is free beside the model that is loaded\."):
         refused.load()
     assert live.predict(["still here"])[0].input == "still here"

@@ -13,7 +13,7 @@ from feedback import batches
 from feedback.batches import Batch, BatchRow
 from files.errors import ReadingError
 from files.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
-from model import InputError, Model
+from model import InputError, Predictor
 from model.prediction import new_id, now
 from model.text import check_text
 from ui import shared, visits
@@ -44,7 +44,7 @@ class Upload:
     error: str = ""
 
 
-def show(model: Model) -> Batch | None:
+def show(model: Predictor) -> Batch | None:
     """Asks for inputs and shows how they are read; the batch, once it is wanted and under way."""
     limits = shared.settings().limits
     st.markdown("Predict many texts at once, then look at the least sure ones first.")
@@ -120,7 +120,7 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
     return made
 
 
-def _choose(upload: Upload, table: Table, model: Model) -> Batch | None:
+def _choose(upload: Upload, table: Table, model: Predictor) -> Batch | None:
     st.markdown(f"**{as_markdown(upload.name)}**: {as_markdown(described(table))}")
     if table.kind in ("CSV", "TSV", "XLSX"):
         st.checkbox("The first row names the columns", value=table.header, key=HEADER)
@@ -229,7 +229,9 @@ def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
     return " ".join(parts)
 
 
-def _begun(upload: Upload, table: Table, column: int, rows: list[BatchRow], model: Model) -> Batch:
+def _begun(
+    upload: Upload, table: Table, column: int, rows: list[BatchRow], model: Predictor
+) -> Batch:
     """Stores the batch and puts it under way; the second of two clicks finds that done."""
     log = shared.log()
     batch = Batch(

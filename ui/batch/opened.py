@@ -6,7 +6,7 @@ import streamlit as st
 
 from feedback import batches
 from feedback.batches import Batch
-from model import Model
+from model import Predictor
 from ui import shared, visits
 from ui.parts.text import as_markdown, counted, shortened
 
@@ -30,7 +30,7 @@ def opened() -> Batch | None:
     return batch
 
 
-def begin(batch: Batch, model: Model) -> None:
+def begin(batch: Batch, model: Predictor) -> None:
     """Puts what is left of a batch under way, and opens it."""
     left = batches.progress(shared.log(), batch).left
     shared.batches().start(batch, model, left=left)

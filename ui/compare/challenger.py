@@ -3,13 +3,13 @@
 import streamlit as st
 
 from jobs.challenger import Challenger
-from model import Model, ModelError
+from model import ModelError, Predictor
 from ui import shared, visits
 from ui.parts.text import as_markdown
 from ui.parts.waiting import wait_for
 
 
-def choose(live: Model) -> Model | None:
+def choose(live: Predictor) -> Predictor | None:
     """Asks for a model to compare `live` with, and shows the one that is loaded."""
     challenger = shared.challenger()
     _form(live, challenger)
@@ -25,7 +25,7 @@ def choose(live: Model) -> Model | None:
     return other
 
 
-def _form(live: Model, challenger: Challenger) -> None:
+def _form(live: Predictor, challenger: Challenger) -> None:
     with (
         st.form("challenger", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
@@ -49,7 +49,7 @@ def _form(live: Model, challenger: Challenger) -> None:
         st.info("Another model is being loaded, by somebody else or by you. Load yours after it.")
 
 
-def _facts(live: Model, other: Model, challenger: Challenger) -> None:
+def _facts(live: Predictor, other: Predictor, challenger: Challenger) -> None:
     info = other.info
     same = "; it is the one that is live" if info.revision == live.info.revision else ""
     st.markdown(

@@ -10,7 +10,7 @@ from feedback.outcomes import OUTCOMES
 from feedback.rated_set import count_rated, rated_jsonl, training_csv
 from jobs.replay.report import SHOWN, foreign_labels, table, verdict
 from jobs.replay.run import Replay, Replayed, lines
-from model import Model
+from model import Predictor
 from ui import shared, try_page
 from ui.parts import progress
 from ui.parts.downloads import MAX_ROWS, download
@@ -23,7 +23,7 @@ MAX_LISTED = 200
 FEW_ROWS, HEIGHT_PX = 12, 460
 
 
-def show(live: Model, other: Model | None) -> None:
+def show(live: Predictor, other: Predictor | None) -> None:
     """The replay of `other` over what was rated: a start, its progress, its result."""
     log, challenger = shared.log(), shared.challenger()
     rated = count_rated(log, task=live.info.task, limit=MAX_ROWS + 1)

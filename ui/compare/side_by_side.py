@@ -15,7 +15,7 @@ import streamlit as st
 from feedback import Entry
 from feedback.preferences import Better, Preference, preferences_csv, standing
 from jobs.replay.report import by_chance
-from model import Model, ModelError, Prediction
+from model import ModelError, Prediction, Predictor
 from model.prediction import new_id, now
 from model.text import check_text
 from ui import shared, try_page, visits
@@ -47,7 +47,7 @@ class Pair:
         return self.first.prediction.answer == self.second.prediction.answer
 
 
-def show(live: Model, other: Model | None) -> None:
+def show(live: Predictor, other: Predictor | None) -> None:
     """A text for both models, their outputs, and how often which was found better."""
     if other is None:
         st.info("Load another model above: it answers beside the one that is live.")
@@ -81,7 +81,7 @@ def _outputs(pair: Pair) -> None:
         st.markdown(_revealed(pair))
 
 
-def _standing(live: Model, other: Model) -> None:
+def _standing(live: Predictor, other: Predictor) -> None:
     log = shared.log()
     score = standing(log, (other.info.id, other.info.revision), (live.info.id, live.info.revision))
     if not score.total:
@@ -97,7 +97,7 @@ def _standing(live: Model, other: Model) -> None:
     download("Export choices", "preferences.csv", preferences_csv, rows=score.total)
 
 
-def _opened(*models: Model) -> Pair | None:
+def _opened(*models: Predictor) -> Pair | None:
     """The pair that this session has open, if it is one of these models."""
     pair: Pair | None = st.session_state.get(KEY)
     if pair is None:
@@ -106,7 +106,7 @@ def _opened(*models: Model) -> Pair | None:
     return pair if shown == {(m.info.id, m.info.revision) for m in models} else None
 
 
-def _predict(live: Model, other: Model, text: str, params: Mapping[str, Any]) -> None:
+def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, Any]) -> None:
     """Opens what two models say of a text; says on the page why not."""
     st.session_state.pop(KEY, None)
     futures = []

@@ -8,10 +8,10 @@ from typing import Any, Literal, cast
 
 import streamlit as st
 
-from feedback import Entry, FeedbackError, Rating
+from errors import TryoutError
+from feedback import Entry, Rating
 from feedback.corrections import labels_from_text, labels_to_text, spans_to_text
-from model import GeneratedText, ModelError, Prediction, ScoredLabels, Spans
-from settings import SettingsError
+from model import GeneratedText, Prediction, ScoredLabels, Spans
 from ui import shared, try_page, visits
 from ui.parts import why
 from ui.parts.labels import correction_in_words, distinct
@@ -38,7 +38,7 @@ def show(entry: Entry, *, linked: bool = False) -> None:
                 try_page.link(entry)
             _take_name()
             _form(entry)
-        except (FeedbackError, ModelError, SettingsError) as error:  # not seen outside a fragment
+        except TryoutError as error:  # not seen outside a fragment
             st.error(as_markdown(str(error)))
 
 
@@ -56,7 +56,7 @@ def show_row(entry: Entry, html: str) -> None:
                 _correct(entry, mine)
             if try_page.outbox().holds(entry.prediction.id):
                 st.caption("Not stored yet.")
-        except (FeedbackError, ModelError, SettingsError) as error:  # not seen outside a fragment
+        except TryoutError as error:  # not seen outside a fragment
             st.error(as_markdown(str(error)))
 
 

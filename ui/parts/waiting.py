@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import streamlit as st
 
-from model.generation import is_done
+from model.futures import is_done
 
 POLL_S = 0.2
 T = TypeVar("T")

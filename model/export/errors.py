@@ -1,0 +1,7 @@
+"""The error of an export."""
+
+from model.errors import ModelError
+
+
+class ExportError(ModelError):
+    """The model cannot be exported, or its export disagrees with it; nothing was written."""

@@ -1,0 +1,77 @@
+"""The Protocol of a predictor: all that pages, jobs and routes may ask of a model.
+
+A predictor takes texts and gives predictions, from whatever thread asks. `model.Model` computes
+them in this process; whoever calls a predictor does not know where the model is.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, Protocol
+
+from model.batching import Counters, Place
+from model.generation import Generation
+from model.info import ModelInfo
+from model.prediction import Prediction
+
+
+class Predictor(Protocol):
+    """A model as its callers see it. All but `load` raise ModelClosed before it is loaded."""
+
+    def load(self) -> None:
+        """Makes it ready to predict; raises ModelLoadError with one sentence that says why not."""
+
+    def warm_up(self) -> None:
+        """Predicts an example; raises ModelLoadError if that fails."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """The facts of the model: id, revision, task, parameters, examples."""
+
+    @property
+    def generates(self) -> bool:
+        """True if the output is a text that grows, which `stream` shows."""
+
+    def predict(
+        self, texts: Sequence[str], params: Mapping[str, Any] | None = None
+    ) -> list[Prediction]:
+        """A prediction for each text, in the order of `texts`; several texts let others go first.
+
+        Raises InputError for a text or parameter that the task cannot take, ModelError if the
+        prediction fails.
+        """
+
+    def submit(
+        self,
+        text: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        bulk: bool = False,
+        timeout_s: float = float("inf"),
+    ) -> Future[Prediction]:
+        """A future of the prediction of one text; cancelled before its turn, it costs nothing.
+
+        A `bulk` text lets others go first. Raises InputError as `predict` does, and ModelBusy if
+        too much waits already; the future raises it if the text waits for over `timeout_s`.
+        """
+
+    def stream(
+        self, text: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False
+    ) -> Generation:
+        """A text that is being generated; raises InputError where `generates` is False."""
+
+    def reads_all(self, text: str, params: Mapping[str, Any] | None = None) -> bool:
+        """True if the text is within the model's limit; raises InputError as `predict` does."""
+
+    def place(self, future: Future[Prediction]) -> Place | None:
+        """The place of a text in the queue; None once its turn has come."""
+
+    @property
+    def counters(self) -> Counters:
+        """The counts and times of what was computed so far."""
+
+    @property
+    def queue_depth(self) -> int:
+        """The number of texts that wait for their turn."""
+
+    def close(self) -> None:
+        """Finishes what runs, fails what waits, refuses what comes."""

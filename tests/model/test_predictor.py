@@ -1,0 +1,91 @@
+"""The contract of a predictor, held by the model of this process and by the fake of other tests."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from model import InputError, Model, ModelClosed, Predictor, ScoredLabels
+from tests.helpers.predictor import FakePredictor
+
+MAKERS: dict[str, Callable[[], Predictor]] = {
+    "Model": lambda: Model("model/bundled", device="cpu"),
+    "FakePredictor": FakePredictor,
+}
+TEXTS = ["a good film", "a bad film", "a good book"]
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def predictor(request: pytest.FixtureRequest) -> Iterator[Predictor]:
+    loaded = MAKERS[request.param]()
+    loaded.load()
+    loaded.warm_up()
+    yield loaded
+    loaded.close()
+
+
+def test_predictions_come_in_the_order_of_their_texts(predictor: Predictor) -> None:
+    predictions = predictor.predict(TEXTS)
+    assert [prediction.input for prediction in predictions] == TEXTS
+    assert len({prediction.id for prediction in predictions}) == len(TEXTS)
+    assert predictor.predict([]) == []
+
+
+def test_a_prediction_names_its_model_and_what_it_read(predictor: Predictor) -> None:
+    info = predictor.info
+    (prediction,) = predictor.predict(TEXTS[:1])
+    assert prediction.model_id == info.id
+    assert prediction.model_revision == info.revision
+    assert (prediction.task, prediction.runtime) == (info.task, info.runtime)
+    assert prediction.params == {param.name: param.default for param in info.params}
+    assert isinstance(prediction.output, ScoredLabels)
+    assert {item.label for item in prediction.output.items} == set(info.labels)
+    assert not prediction.truncated
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_submitted_text_gets_the_same_output(predictor: Predictor, bulk: bool) -> None:
+    future = predictor.submit(TEXTS[0], bulk=bulk, timeout_s=60)
+    prediction = future.result(60)
+    assert prediction.label == predictor.predict(TEXTS[:1])[0].label == "positive"
+    assert predictor.place(future) is None
+    assert predictor.queue_depth == 0
+
+
+def test_an_unknown_parameter_and_a_bare_text_are_refused(predictor: Predictor) -> None:
+    for call in (predictor.predict, lambda texts, params: predictor.submit(texts[0], params)):
+        with pytest.raises(InputError, match="no parameter 'top_p'"):
+            call(["a text"], {"top_p": 1})
+    with pytest.raises(InputError, match="list of texts"):
+        predictor.predict("a text")
+
+
+def test_a_text_over_the_limit_is_known_before_and_said_after(predictor: Predictor) -> None:
+    short, long = "a good film", "a good film. " * 1000
+    assert predictor.reads_all(short)
+    assert not predictor.reads_all(long)
+    assert [p.truncated for p in predictor.predict([short, long])] == [False, True]
+
+
+def test_what_was_computed_is_counted(predictor: Predictor) -> None:
+    before = predictor.counters.done
+    predictor.predict(TEXTS)
+    assert predictor.counters.done == before + len(TEXTS)
+
+
+def test_a_classifier_does_not_stream(predictor: Predictor) -> None:
+    assert not predictor.generates
+    with pytest.raises(InputError, match="use submit"):
+        predictor.stream("a text")
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_before_load_and_after_close_nothing_is_predicted(name: str) -> None:
+    predictor = MAKERS[name]()
+    with pytest.raises(ModelClosed):
+        predictor.predict(["a text"])
+    with pytest.raises(ModelClosed):
+        _ = predictor.info
+    predictor.load()
+    predictor.close()
+    with pytest.raises(ModelClosed):
+        predictor.predict(["a text"])
