@@ -3,8 +3,9 @@
 import streamlit as st
 
 from model import Param
-from ui import shared, try_page
+from ui import shared
 from ui.about_page import facts_html, supported, without_front_matter
+from ui.parts import storing, waiting
 from ui.parts.text import as_markdown
 
 
@@ -15,10 +16,10 @@ def in_words(param: Param) -> str:
 
 settings = shared.settings()
 st.title("About")
-try_page.store()
+storing.store()
 
 st.subheader("The model")
-model = try_page.model()
+model = waiting.wait_for_model()
 info = model.info if model else None
 
 if info:

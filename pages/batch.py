@@ -3,17 +3,17 @@
 import streamlit as st
 
 from feedback import batches
-from ui import shared, try_page
+from ui import shared
 from ui.batch import form, opened, results
-from ui.parts import rating_form
+from ui.parts import reviewer_name, storing, waiting
 from ui.parts.text import as_markdown
 
 st.title("Batch")
-try_page.store()
+storing.store()
 
 batch = opened.opened()
 if batch is None:
-    model = try_page.model()
+    model = waiting.wait_for_model()
     if model and form.show(model):
         st.rerun()
     opened.recent()
@@ -31,7 +31,7 @@ if shared.batches().current(batch.id):
 progress = batches.progress(shared.log(), batch)
 results.outcome(batch, progress)
 if progress.left and st.button("Go on", icon=":material/play_arrow:"):
-    model = try_page.model()
+    model = waiting.wait_for_model()
     if model:
         opened.begin(batch, model)
         st.rerun()
@@ -42,5 +42,5 @@ if progress.predicted:
         st.subheader("Labels")
         st.html(results.labels_html(counted))
     st.subheader("Predictions")
-    rating_form.name()
+    reviewer_name.take_and_ask()
     results.table(batch, counted)

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from ui import try_page
 from ui.compare import challenger, replay, side_by_side
+from ui.parts import storing, waiting
 
 PARTS = {"replay": "Replay", "pair": "Side by side"}
 
@@ -12,8 +12,8 @@ st.markdown(
     "Is the next model better? Load it beside the one that is live, and see what it makes of the "
     "texts that were rated, or of one of yours."
 )
-try_page.store()
-live = try_page.model()
+storing.store()
+live = waiting.wait_for_model()
 if live is None:
     st.stop()
 other = challenger.choose(live)

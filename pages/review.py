@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from ui import try_page
+from ui import state
+from ui.parts import storing
 from ui.parts.text import as_markdown
 from ui.review import form, session
 from ui.review.session import QUEUES
@@ -11,7 +12,7 @@ st.title("Review")
 st.markdown(
     "Say of one prediction after the other whether it is right. The unsure ones come first."
 )
-try_page.store()
+storing.store()
 
 session.restore_mode()
 with st.container(horizontal=True):
@@ -19,24 +20,24 @@ with st.container(horizontal=True):
         "Predictions",
         list(QUEUES),
         format_func=QUEUES.__getitem__,
-        key="review-queue",
+        key=state.ReviewState.QUEUE,
         required=True,
     )
     # Not a toggle: a checkbox with the focus would swallow the keys.
     output = st.segmented_control(
         "Output",
         ["Shown", "Blind"],
-        key="review-output",
+        key=state.ReviewState.OUTPUT,
         required=True,
         help="Blind: you say what is right before you see what the model said, which cannot sway "
         "you.",
     )
 queue, blind = chosen or "new", output == "Blind"
 session.keep_mode(queue, blind=blind)
-review = session.current()
+review = state.review_page()
 item = session.item(queue, blind=blind)
-if review.said:
-    st.caption(as_markdown(review.said))
+if review.message:
+    st.caption(as_markdown(review.message))
 if item:
     form.show(item, blind=blind)
 else:

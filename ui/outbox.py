@@ -24,8 +24,8 @@ OpenLog = Callable[[], FeedbackLog]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """Ratings of one prediction: the reviewer's own, the others', and why these cannot be shown."""
+class Ratings:
+    """The ratings of one prediction: the reviewer's own, the others', and why those are missing."""
 
     mine: Rating | None
     others: tuple[Rating, ...] = ()
@@ -42,7 +42,7 @@ class Outbox:
         self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
         self._new: UUID | None = None
         self._tried_s = 0.0
-        self.samplings: dict[UUID, Sampling] = {}  # how a queue chose what is rated first
+        self._samplings: dict[UUID, Sampling] = {}  # how a queue chose what is rated first
         self.error = ""
 
     def put(self, entry: Entry) -> None:
@@ -50,6 +50,11 @@ class Outbox:
         with self._lock:
             self._waiting.append((entry, None))
             self._new = entry.prediction.id
+
+    def note_sampling(self, prediction_id: UUID, sampling: Sampling) -> None:
+        """Notes how a queue chose a prediction, for its first rating; "" forgets it."""
+        with self._lock:
+            self._samplings[prediction_id] = sampling
 
     def revise(self, entry: Entry, reviewer: str, log: OpenLog, **changes: Any) -> None:
         """Stores `changes` to what `reviewer` said last of `entry`, or a first rating."""
@@ -63,7 +68,7 @@ class Outbox:
                 created_at=now(),
                 reviewer=reviewer,
                 verdict="down",  # corrections and comments are asked for on thumbs down only
-                sampling=self.samplings.get(entry.prediction.id, ""),
+                sampling=self._samplings.get(entry.prediction.id, ""),
             )
             self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
             self.send(log)
@@ -86,14 +91,14 @@ class Outbox:
 
     def newest(self, entry: Entry, reviewer: str, log: OpenLog) -> Rating | None:
         """What `reviewer` said last of `entry` and did not retract, waiting ratings included."""
-        return self.said(entry, reviewer, log).mine
+        return self.ratings_of(entry, reviewer, log).mine
 
-    def said(self, entry: Entry, reviewer: str, log: OpenLog) -> Said:
+    def ratings_of(self, entry: Entry, reviewer: str, log: OpenLog) -> Ratings:
         """What was said of `entry`, in one question to the log, or none if it is new."""
         with self._lock:
             if entry.prediction.id == self._new:
                 self._new = None
-                return Said(None)
+                return Ratings(None)
             key = (entry.prediction.id, reviewer)
             stored: dict[str, Rating] = {}
             error = ""
@@ -112,7 +117,7 @@ class Outbox:
             _, rating = self._own.get(key, (None, None))
             mine = None if rating is None or rating.retracted else rating
             others = tuple(rating for name, rating in stored.items() if name != reviewer)
-            return Said(mine, others, error)
+            return Ratings(mine, others, error)
 
     def send(self, log: OpenLog) -> None:
         """Stores what waits, in order; notes in `error` why something had to stay.

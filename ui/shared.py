@@ -14,8 +14,7 @@ from jobs.challenger import Challenger
 from jobs.loader import ModelLoader
 from model import Model, Prediction, Predictor
 from settings import Settings, load_settings
-from ui.parts.labels import NameOf
-from ui.review.assignments import HandOuts
+from ui.review.assignments import Assignments
 
 EXPLAINED_AT_ONCE = 2
 
@@ -24,16 +23,6 @@ EXPLAINED_AT_ONCE = 2
 def settings() -> Settings:
     """The settings; raises SettingsError."""
     return load_settings()
-
-
-def name_of(label: str) -> str:
-    """How a label of the model is shown."""
-    return settings().model.labels.get(label, label)
-
-
-def names_for(prediction: Prediction) -> NameOf:
-    """How the labels of a prediction are shown: renamed if they are those of the model here."""
-    return name_of if prediction.model_id == settings().model.id else str
 
 
 @st.cache_resource(show_spinner=False)
@@ -49,9 +38,9 @@ def batches() -> BatchRuns:
 
 
 @st.cache_resource(show_spinner=False)
-def hand_outs() -> HandOuts:
-    """Which reviewer has which prediction before them."""
-    return HandOuts()
+def assignments() -> Assignments:
+    """The predictions that reviewers have before them."""
+    return Assignments()
 
 
 @st.cache_resource(show_spinner=False)
@@ -66,14 +55,20 @@ def loading() -> Future[Predictor]:
 
 
 def loaded() -> Predictor | None:
-    """The model, if it is there."""
+    """The model, if it is loaded."""
     future = loading()
     return future.result() if future.done() and not future.exception() else None
 
 
+def is_live(prediction: Prediction) -> bool:
+    """True if the loaded model made the prediction."""
+    model = loaded()
+    return model is not None and model.info.revision == prediction.model_revision
+
+
 @st.cache_resource(show_spinner=False)
 def explaining() -> ThreadPoolExecutor:
-    """The threads that compute explanations, which take a page's time many times over."""
+    """The threads that compute explanations: each takes as long as many predictions."""
     return ThreadPoolExecutor(EXPLAINED_AT_ONCE, thread_name_prefix="explain")
 
 

@@ -11,6 +11,9 @@ from uuid import UUID
 
 import streamlit as st
 
+from feedback import Entry
+from model import Prediction
+from ui import state
 from ui.visit_cookie import COOKIE, is_visit_id
 
 ANONYMOUS = "anonymous-"  # no name may begin like this
@@ -34,13 +37,14 @@ class Visit:
 
 def current() -> Visit:
     """The visit that this script run belongs to."""
-    if "visit_id" not in st.session_state:
+    session = state.session()
+    if not session.visit_id:
         cookie = _cookie()
         secret = cookie if is_visit_id(cookie) else secrets.token_hex(8)
-        # The log is open to all, and the cookie must not be read from there and used by another.
-        st.session_state["visit_id"] = hashlib.sha256(secret.encode()).hexdigest()[:16]
-    visit_id: str = st.session_state["visit_id"]
-    return Visit(visit_id, remembered(visit_id).name)
+        # Visit ids are public (the log exports them), so a hash: the cookie must not be
+        # recoverable.
+        session.visit_id = hashlib.sha256(secret.encode()).hexdigest()[:16]
+    return Visit(session.visit_id, remembered(session.visit_id).name)
 
 
 @dataclass(slots=True)
@@ -73,6 +77,20 @@ def rename(visit: Visit, name: str) -> Visit:
     memory = remembered(visit.id)
     memory.name = "" if name.startswith(ANONYMOUS) else name
     return Visit(visit.id, memory.name)
+
+
+def saw(*predictions: Prediction) -> None:
+    """Notes that this visit has these outputs in sight."""
+    memory = remembered(current().id)
+    for prediction in predictions:
+        memory.saw(prediction.id)
+
+
+def has_seen(entry: Entry) -> bool:
+    """True if this visit has had the output of `entry` in sight."""
+    visit_id = current().id
+    asked_for_it = entry.source != "batch" and entry.session_id == visit_id
+    return asked_for_it or entry.prediction.id in remembered(visit_id).seen
 
 
 def _cookie() -> str:

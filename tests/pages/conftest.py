@@ -25,7 +25,7 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "log.db"
     monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(path))
     monkeypatch.setattr("ui.visits._cookie", lambda: "")  # AppTest has no browser to keep one
-    for cached in (shared.settings, shared.log, shared.batches, shared.hand_outs):
+    for cached in (shared.settings, shared.log, shared.batches, shared.assignments):
         cached.clear()
     return path
 

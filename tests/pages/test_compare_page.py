@@ -272,7 +272,7 @@ def test_the_order_is_random(log: FeedbackLog, damaged: Path) -> None:
 
 
 def st_pair(page: AppTest):  # type: ignore[no-untyped-def]
-    return page.session_state["pair"]
+    return page.session_state["CompareState"].pair
 
 
 def test_models_that_say_the_same_say_so(log: FeedbackLog, tmp_path: Path) -> None:

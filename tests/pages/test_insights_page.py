@@ -101,9 +101,9 @@ def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: Feedback
     assert "from 40 predictions that chance chose" in words(page)
     assert "1 of those that it chose has no rating yet" in words(page)
     page.button(key="Show what chance chose").click().run()
-    assert page.button(key="behind_clear").label == "chosen by chance"
+    assert page.button(key="clear-selection").label == "chosen by chance"
     assert "40 rows" in words(page)
-    page.button(key="behind_clear").click().run()
+    page.button(key="clear-selection").click().run()
     assert "91 rows" in words(page)
 
 
@@ -141,11 +141,12 @@ def test_what_is_behind_a_chart_narrows_the_table(log: FeedbackLog) -> None:
         (Filter(blind=True), 5, "rated before the output was shown"),
         (Filter(revision=Revision("model/bundled", "abc")), 17, "model/bundled @ abc"),
     ):
-        page.session_state["behind"] = chosen
+        page.session_state["FeedbackState"].selected = chosen
         page.run()
         assert rows(page) == expected
         assert (
-            page.button(key="behind_clear").label.replace("\\", "").replace("\u2060", "") == shown
+            page.button(key="clear-selection").label.replace("\\", "").replace("\u2060", "")
+            == shown
         )
         asked = {control.key for control in (*page.selectbox, *page.segmented_control)}
         assert ("label" in asked, "verdict" in asked) == (not chosen.label, not chosen.verdict)

@@ -179,7 +179,7 @@ def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) ->
     assert "p" not in page.query_params
     other.execute("ROLLBACK")
     other.close()
-    page.button(key="send_again").click().run()
+    page.button(key="send-again").click().run()
     assert not page.warning
     assert (shared.log().counts().predictions, shared.log().counts().up) == (1, 1)
     assert "p" in page.query_params
@@ -215,7 +215,7 @@ def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
     assert "still there" in html(page)
     assert "Not stored yet" in page.warning[0].value
     blocked.unlink()
-    page.button(key="send_again").click().run()
+    page.button(key="send-again").click().run()
     assert not page.warning
     assert shared.log().counts().predictions == 1
 
@@ -230,7 +230,7 @@ def test_a_locked_log_does_not_bring_the_last_prediction_back(database: Path) ->
     assert "Not stored yet" in page.warning[0].value
     other.execute("ROLLBACK")
     other.close()
-    page.button(key="send_again").click().run()
+    page.button(key="send-again").click().run()
     assert page.query_params["p"] == str(
         shared.log().page(Filter(), offset=0, limit=1)[0][0].prediction.id
     )
@@ -272,10 +272,8 @@ def test_a_text_that_is_refused_leaves_the_last_card(log: FeedbackLog) -> None:
 
 def test_a_prediction_that_was_overtaken_by_a_click_is_made(log: FeedbackLog) -> None:
     page = predict(open_page(), "first")
-    page.session_state["asked"] = (
-        "second",
-        {},
-    )  # what a run leaves that was stopped while it waited
+    # What a run leaves that was stopped while it waited.
+    page.session_state["TryState"].asked = ("second", {})
     thumbs(page, 1)
     assert "second" in html(page)
     texts = {one.prediction.input: said for one, said in log.page(Filter(), offset=0, limit=9)}

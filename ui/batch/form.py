@@ -4,9 +4,6 @@ Nothing is stored until the visitor says so. A batch has its id from when its ta
 that a double click makes one.
 """
 
-from dataclasses import dataclass
-from uuid import UUID
-
 import streamlit as st
 
 from feedback import batches
@@ -16,10 +13,11 @@ from files.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
 from model import InputError, Predictor
 from model.prediction import new_id, now
 from model.text import check_text
-from ui import shared, visits
+from ui import shared, state, visits
 from ui.batch import opened, results
 from ui.parts import param_form
 from ui.parts.text import as_markdown, counted, printable, shortened
+from ui.state import Upload
 
 TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
 WAYS = ("Upload a file", "Paste")
@@ -27,21 +25,6 @@ HEADER = "batch-header"
 PREVIEW_ROWS = 5
 PREVIEW_CHARS = 300
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """What was given, read once: `source` tells it from another, `header` is as it was read.
-
-    With an `error` the table is the one before it, if any.
-    """
-
-    id: UUID
-    source: str
-    name: str
-    table: Table | None
-    header: bool | None
-    error: str = ""
 
 
 def show(model: Predictor) -> Batch | None:
@@ -59,7 +42,7 @@ def show(model: Predictor) -> Batch | None:
         default=WAYS[0],
         key="batch-way",
         required=True,
-        on_change=opened.clear_form,
+        on_change=state.batch_page().clear_form,
     )
     upload = _uploaded(limits.max_upload_mb) if way == WAYS[0] else _pasted()
     if upload is None:
@@ -75,7 +58,7 @@ def _uploaded(max_mb: int) -> Upload | None:
         "File",
         type=TYPES,
         max_upload_size=max_mb,
-        key=opened.form_key("file"),
+        key=state.batch_page().form_key("file"),
         label_visibility="collapsed",
     )
     return _read(file.file_id, file.name, file.getvalue()) if file else None
@@ -84,7 +67,7 @@ def _uploaded(max_mb: int) -> Upload | None:
 def _pasted() -> Upload | None:
     text = st.text_area(
         "Texts",
-        key=opened.form_key("text"),
+        key=state.batch_page().form_key("text"),
         height=180,
         placeholder="One text a line, or cells copied from a spreadsheet",
         label_visibility="collapsed",
@@ -95,7 +78,8 @@ def _pasted() -> Upload | None:
 
 def _read(source: str, name: str, data: bytes | None) -> Upload:
     """The upload that this session has read, or reads it now; pasted texts are their own source."""
-    known: Upload | None = st.session_state.get("upload")
+    page = state.batch_page()
+    known = page.upload
     if known is None or known.source != source:
         known = None
         st.session_state.pop(HEADER, None)
@@ -115,9 +99,8 @@ def _read(source: str, name: str, data: bytes | None) -> Upload:
             error = str(failed)
     if header is None and table:
         header = table.header
-    made = Upload(new_id(), source, name, table, header, error)
-    st.session_state["upload"] = made
-    return made
+    page.upload = Upload(new_id(), source, name, table, header, error)
+    return page.upload
 
 
 def _choose(upload: Upload, table: Table, model: Predictor) -> Batch | None:

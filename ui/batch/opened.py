@@ -7,7 +7,7 @@ import streamlit as st
 from feedback import batches
 from feedback.batches import Batch
 from model import Predictor
-from ui import shared, visits
+from ui import shared, state, visits
 from ui.parts.text import as_markdown, counted, shortened
 
 RECENT = 5
@@ -15,7 +15,7 @@ RECENT = 5
 
 def opened() -> Batch | None:
     """The batch that is open; says on the page if there is no such batch."""
-    wanted = st.query_params.get("b") or st.session_state.get("batch")
+    wanted = st.query_params.get("b") or state.batch_page().opened
     if wanted is None:
         return None
     try:
@@ -35,27 +35,13 @@ def begin(batch: Batch, model: Predictor) -> None:
     left = batches.progress(shared.log(), batch).left
     shared.batches().start(batch, model, left=left)
     _open(batch)
-    clear_form()
+    state.batch_page().clear_form()
 
 
 def leave() -> None:
     """Closes the batch, which goes on; the next run asks for another."""
-    st.session_state.pop("batch", None)
+    state.batch_page().opened = None
     st.query_params.pop("b", None)
-
-
-def clear_form() -> None:
-    """Lets go of what was given, a table of megabytes, and has the next form begin empty.
-
-    By other keys: a widget that was away for a run is empty in the browser, and not here.
-    """
-    st.session_state["batch-form"] = st.session_state.get("batch-form", 0) + 1
-    st.session_state.pop("upload", None)
-
-
-def form_key(name: str) -> str:
-    """The key of a widget of the form."""
-    return f"batch-{name}-{st.session_state.get('batch-form', 0)}"
 
 
 def recent() -> None:
@@ -76,4 +62,4 @@ def recent() -> None:
 
 
 def _open(batch: Batch) -> None:
-    st.session_state["batch"] = st.query_params["b"] = str(batch.id)
+    state.batch_page().opened = st.query_params["b"] = str(batch.id)

@@ -17,9 +17,10 @@ from feedback.records import Entry
 from files.reading import BadRow, bad_rows_csv
 from ui import shared
 from ui.parts import progress, rating_form
-from ui.parts.card import bar_html, percent
-from ui.parts.labels import distinct, summary
-from ui.parts.text import as_html, as_markdown, counted, printable, shortened
+from ui.parts.bars import bar_html, percent
+from ui.parts.labels import name_of, names_for, shown_labels
+from ui.parts.output import summary
+from ui.parts.text import as_html, as_markdown, counted, shortened
 
 PAGE_ROWS = 20
 LABELS = 12
@@ -127,7 +128,7 @@ def labels_html(counted: list[tuple[str, int]]) -> str:
     every = sum(count for _, count in counted)
     bars = "".join(
         bar_html(
-            shared.name_of(label) or "none",
+            name_of(label) or "none",
             count / every,
             f"{count:,} · {percent(count / every)}",
             is_chosen=True,
@@ -148,10 +149,7 @@ def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
         order = st.selectbox(
             "Order", list(ORDERS), format_func=ORDERS.__getitem__, help=how, **again
         )
-        names = distinct(
-            ["", *(label for label, _ in counted if label)],
-            lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "All",
-        )
+        names = shown_labels(["", *(label for label, _ in counted if label)], empty="All")
         label = st.selectbox("Label", list(names), format_func=names.__getitem__, **again)
     found = sum(count for name, count in counted if label in ("", name))
     pages = ceil(found / PAGE_ROWS)
@@ -177,7 +175,7 @@ def _first_page(page_key: str) -> None:
 def row_html(line: int, entry: Entry) -> str:
     """A prediction in a row: its line, text and output, with a bar for the score."""
     prediction = entry.prediction
-    said, score = summary(prediction, shared.names_for(prediction)), prediction.score
+    said, score = summary(prediction, names_for(prediction)), prediction.score
     output = f'<p class="row-output" dir="auto">{as_html(said)}</p>'
     if score is not None:
         output = f'<div class="bars">{bar_html(said, score, percent(score), is_chosen=True)}</div>'

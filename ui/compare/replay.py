@@ -11,11 +11,12 @@ from feedback.rated_set import count_rated, rated_jsonl, training_csv
 from jobs.replay.report import SHOWN, foreign_labels, table, verdict
 from jobs.replay.run import Replay, Replayed, lines
 from model import Predictor
-from ui import shared, try_page
-from ui.parts import progress
+from ui import shared, visits
+from ui.parts import corrections, progress
 from ui.parts.downloads import MAX_ROWS, download
-from ui.parts.labels import correction_in_words, summary
+from ui.parts.labels import name_of
 from ui.parts.links import page_link
+from ui.parts.output import summary
 from ui.parts.text import as_markdown, printable, shortened
 
 MAX_REPLAYED = 10_000  # the command takes all
@@ -94,7 +95,7 @@ def _result(replay: Replay) -> None:
     st.dataframe(_by_label(replay), hide_index=True, height="content")
     st.subheader("Texts")
     listed = sorted(replay.results, key=lambda one: OUTCOMES.index(one.outcome))
-    try_page.saw(*(one.reference.prediction for one in listed[:MAX_LISTED]))
+    visits.saw(*(one.reference.prediction for one in listed[:MAX_LISTED]))
     st.dataframe(
         _frame(listed[:MAX_LISTED]),
         column_config=COLUMNS,
@@ -131,7 +132,7 @@ def _by_label(replay: Replay) -> pd.DataFrame:
     _, *rows = table(replay.score)
     names = ["Label", *(name.capitalize() for name in SHOWN)]
     return pd.DataFrame(
-        [(printable(shared.name_of(label)) or "none", *counts) for label, counts in rows],
+        [(printable(name_of(label)) or "none", *counts) for label, counts in rows],
         columns=names,
     )
 
@@ -153,13 +154,13 @@ def _frame(listed: Sequence[Replayed]) -> pd.DataFrame:
 def _row(one: Replayed) -> dict[str, str]:
     old = one.reference.prediction
     _, right, _ = one.answers
-    known = correction_in_words(old, right, shared.name_of) if one.reference.truth else ""
+    known = corrections.in_words(old, right, name_of) if one.reference.truth else ""
     row = {
         "open": f"/?p={old.id}",
         "outcome": one.outcome,
         "input": shortened(old.input, max_chars=300),
-        "old": summary(old, shared.name_of),
+        "old": summary(old, name_of),
         "truth": known or ("" if one.reference.truth is None else "nothing"),
-        "new": summary(one.new, shared.name_of) if one.new else one.problem,
+        "new": summary(one.new, name_of) if one.new else one.problem,
     }
     return {name: printable(value) for name, value in row.items()}

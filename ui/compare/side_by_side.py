@@ -1,14 +1,10 @@
-"""One text before two models: their outputs in a hidden, random order, and which is better.
-
-Kept in the session's state, as ui.try_page keeps what Try has open.
-"""
+"""One text before two models: their outputs in a hidden, random order, and which is better."""
 
 import random
 from collections.abc import Mapping
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import streamlit as st
 
@@ -18,33 +14,21 @@ from jobs.replay.report import by_chance
 from model import ModelError, Prediction, Predictor
 from model.prediction import new_id, now
 from model.text import check_text
-from ui import shared, try_page, visits
+from ui import shared, state, visits
 from ui.parts import param_form
 from ui.parts.card import card_html
 from ui.parts.downloads import download
+from ui.parts.labels import name_of
 from ui.parts.text import as_markdown
 from ui.parts.waiting import wait_for
+from ui.state import Pair
+from ui.try_page import QUEUE_TIMEOUT_S
 
-KEY = "pair"
 PICKS: dict[Better, str] = {
     "first": "First is better",
     "second": "Second is better",
     "neither": "No difference",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two predictions in the order in which they are shown; `id` is that of the choice to come."""
-
-    id: UUID
-    first: Entry
-    second: Entry
-    better: Better | None = None
-
-    @property
-    def says_the_same(self) -> bool:
-        return self.first.prediction.answer == self.second.prediction.answer
 
 
 def show(live: Predictor, other: Predictor | None) -> None:
@@ -71,8 +55,8 @@ def _outputs(pair: Pair) -> None:
         st.columns(2), (pair.first, pair.second), ("First", "Second"), strict=True
     ):
         column.markdown(f"**{title}**")
-        column.html(card_html(entry.prediction, shared.name_of, foot=not hidden))
-    if pair.says_the_same:
+        column.html(card_html(entry.prediction, name_of, foot=not hidden))
+    if pair.same_answer:
         st.caption("Both say the same.")
     with st.container(horizontal=True, key="picks"):
         for better, label in PICKS.items():
@@ -99,7 +83,7 @@ def _standing(live: Predictor, other: Predictor) -> None:
 
 def _opened(*models: Predictor) -> Pair | None:
     """The pair that this session has open, if it is one of these models."""
-    pair: Pair | None = st.session_state.get(KEY)
+    pair = state.compare_page().pair
     if pair is None:
         return None
     shown = {_named(entry.prediction) for entry in (pair.first, pair.second)}
@@ -108,14 +92,14 @@ def _opened(*models: Predictor) -> Pair | None:
 
 def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, Any]) -> None:
     """Opens what two models say of a text; says on the page why not."""
-    st.session_state.pop(KEY, None)
+    state.compare_page().pair = None
     futures = []
     try:
         check_text(text, max_chars=shared.settings().limits.max_chars)
         for model in (live, other):
             taken = {param.name for param in model.info.params}
             asked = {name: value for name, value in params.items() if name in taken}
-            futures.append(model.submit(text, asked, timeout_s=try_page.QUEUE_TIMEOUT_S))
+            futures.append(model.submit(text, asked, timeout_s=QUEUE_TIMEOUT_S))
         made = [wait_for(future, "Predicting…") for future in futures]
     except ModelError as error:
         st.error(as_markdown(str(error)))
@@ -129,16 +113,17 @@ def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, 
     visit = visits.current().id
     first, second = (Entry(prediction=p, source="compare", session_id=visit) for p in made)
     for entry in (first, second):
-        try_page.outbox().put(entry)
-    try_page.outbox().send(shared.log)  # if that fails, the page says so at the next click
+        state.outbox().put(entry)
+    state.outbox().send(shared.log)  # if that fails, the page says so at the next click
     if random.random() < 0.5:  # noqa: S311 - no secret hangs on it
         first, second = second, first
-    st.session_state[KEY] = Pair(new_id(), first, second)
+    state.compare_page().pair = Pair(new_id(), first, second)
 
 
 def _pick(pair: Pair, better: Better) -> None:
     """Stores which is better, once; a callback of the buttons."""
-    shown: Pair | None = st.session_state.get(KEY)
+    page = state.compare_page()
+    shown = page.pair
     if shown is None or shown.id != pair.id or shown.better is not None:
         return  # picked before, or another text was asked for meanwhile
     chosen = Preference(
@@ -149,8 +134,8 @@ def _pick(pair: Pair, better: Better) -> None:
         second_id=pair.second.prediction.id,
         better=better,
     )
-    st.session_state[KEY] = Pair(pair.id, pair.first, pair.second, better)
-    try_page.outbox().prefer(pair.second, chosen, shared.log)
+    page.pair = replace(pair, better=better)
+    state.outbox().prefer(pair.second, chosen, shared.log)
 
 
 def _named(prediction: Prediction) -> tuple[str, str]:

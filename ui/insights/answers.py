@@ -12,12 +12,12 @@ from feedback import FeedbackLog, insights
 from feedback.insights import Ranked, Share
 from feedback.records import Filter, Revision
 from feedback.statistics import TOO_FEW
-from ui import shared, try_page
+from ui import shared, visits
 from ui.insights import charts, selection, wording
-from ui.parts.labels import distinct, revision_name
+from ui.parts.labels import distinct, revision_name, shown_labels
 from ui.parts.links import page_link
 from ui.parts.log_table import COLUMN_CONFIG, frame
-from ui.parts.text import as_markdown, counted, printable, shortened
+from ui.parts.text import as_markdown, counted
 
 MAX_BARS = 20
 MAX_CELLS = 12  # a side
@@ -259,7 +259,7 @@ def _mistakes(log: FeedbackLog, of: Revision | None) -> None:
     if not rows:
         st.info("No output with a score is rated down. When one is, the surest come first here.")
         return
-    try_page.saw(*(entry.prediction for entry, _ in rows))
+    visits.saw(*(entry.prediction for entry, _ in rows))
     st.dataframe(frame(rows), column_config=COLUMN_CONFIG, hide_index=True, height="content")
     st.caption(f"Rated down with the highest scores, {MAX_MISTAKES} predictions at most.")
     surest = insights.surest_mistakes(log, of)
@@ -309,7 +309,4 @@ def _pale(shares: Iterable[Share]) -> str:
 
 
 def _names(labels: Iterable[str]) -> dict[str, str]:
-    """What a chart shows for each label, never the same for two."""
-    return distinct(
-        labels, lambda label: shortened(printable(shared.name_of(label)), max_chars=60) or "none"
-    )
+    return shown_labels(labels, empty="none")

@@ -1,49 +1,48 @@
-"""The predictions behind a chart: what a click on a mark selects is a Filter, until it is cleared.
+"""The selection in a chart: a click on a mark selects predictions by a Filter, until cleared.
 
-Kept in the session's state; the Feedback page shows the predictions.
+The Feedback page shows the predictions.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 import streamlit as st
 
 from feedback.records import Filter
-from ui import shared
+from ui import state
 from ui.insights.charts import PICKED, Spec
-from ui.parts.labels import revision_name
+from ui.parts.labels import name_of, revision_name
 from ui.parts.text import printable, shortened
 
+CLEAR = "clear-selection"  # the key of the button that drops it
 Filters = Mapping[tuple[Any, ...], Filter]
-_KEY = "behind"
-_CLEARED = "behind_cleared"  # how often: a chart forgets its selection with its key only
 
 
 def chosen() -> Filter:
     """What is behind the mark that was clicked; everything if none is."""
-    found: Filter = st.session_state.get(_KEY, Filter())
-    return found
+    return state.feedback_page().selected
 
 
-def choose(behind: Filter) -> None:
+def choose(selected: Filter) -> None:
     """Shows the predictions behind something that is on the page, all of them."""
-    st.session_state[_KEY] = replace(behind, rated=True)
-    st.session_state["page"] = 1
-    for narrowed in ("verdict", "label", "words"):
-        st.session_state[narrowed] = ""
+    page = state.feedback_page()
+    page.selected = replace(selected, rated=True)
+    page.first_page()
+    page.empty_filters()
 
 
 def clear() -> None:
     """Shows all predictions again."""
-    st.session_state.pop(_KEY, None)
-    st.session_state[_CLEARED] = st.session_state.get(_CLEARED, 0) + 1
-    st.session_state["page"] = 1
+    page = state.feedback_page()
+    page.selected = Filter()
+    page.cleared += 1
+    page.first_page()
 
 
 def chart(spec: Spec, *, key: str, fields: tuple[str, ...], filters: Filters) -> None:
     """Draws a chart whose marks select `fields`; `filters` says what is behind which values."""
-    key = f"{key}-{st.session_state.get(_CLEARED, 0)}"
+    key = f"{key}-{state.feedback_page().cleared}"
 
     def picked() -> None:
         found = filter_of(st.session_state[key].selection.get(PICKED, ()), fields, filters)
@@ -58,27 +57,31 @@ def filter_of(picked: Any, fields: tuple[str, ...], filters: Filters) -> Filter 
     return filters.get(marks[-1]) if marks else None
 
 
-def in_words(behind: Filter) -> str:
+def in_words(selected: Filter) -> str:
     """What the filter leaves, for people; "" if it leaves everything."""
-    return ", ".join(_parts(behind))
+    return ", ".join(_parts(selected))
 
 
-def _parts(behind: Filter) -> list[str]:
-    tenth, blind = behind.tenth, behind.blind
-    parts = {
-        f"rated {behind.verdict}": behind.verdict,
-        f"predicted {_shown(behind.label)}": behind.label,
-        f"right is {_shown(behind.truth)}": behind.truth,
-        f"score {(tenth or 0) / 10:.1f} to {((tenth or 0) + 1) / 10:.1f}": tenth is not None,
-        f"rated on {behind.day}": behind.day,
-        "rated before the output was shown": blind is True,
-        "rated after the output was shown": blind is False,
-        "chosen by chance": behind.drawn_to is not None,
-        "reviewers disagree": behind.disputed,
-        revision_name(behind.revision) if behind.revision else "": behind.revision,
-    }
-    return [words for words, there in parts.items() if there]
+def _parts(selected: Filter) -> Iterator[str]:
+    if selected.verdict:
+        yield f"rated {selected.verdict}"
+    if selected.label:
+        yield f"predicted {_shown(selected.label)}"
+    if selected.truth:
+        yield f"right is {_shown(selected.truth)}"
+    if selected.tenth is not None:
+        yield f"score {selected.tenth / 10:.1f} to {(selected.tenth + 1) / 10:.1f}"
+    if selected.day:
+        yield f"rated on {selected.day}"
+    if selected.blind is not None:
+        yield f"rated {'before' if selected.blind else 'after'} the output was shown"
+    if selected.drawn_to is not None:
+        yield "chosen by chance"
+    if selected.disputed:
+        yield "reviewers disagree"
+    if selected.revision:
+        yield revision_name(selected.revision)
 
 
 def _shown(label: str) -> str:
-    return shortened(printable(shared.name_of(label)), max_chars=40)
+    return shortened(printable(name_of(label)), max_chars=40)

@@ -8,8 +8,9 @@ import streamlit as st
 
 from feedback import Entry, Rating
 from feedback.log import Row
-from ui import shared
-from ui.parts.labels import correction_in_words, summary
+from ui.parts import corrections
+from ui.parts.labels import names_for
+from ui.parts.output import summary
 from ui.parts.text import printable
 
 COLUMN_CONFIG: dict[str, Any] = {
@@ -32,7 +33,7 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
             {
                 "open": f"/?p={entry.prediction.id}",
                 "input": printable(entry.prediction.input),
-                "output": printable(summary(entry.prediction, shared.names_for(entry.prediction))),
+                "output": printable(summary(entry.prediction, names_for(entry.prediction))),
                 "score": entry.prediction.score,
                 "verdict": rating.verdict if rating else "",
                 "correction": _correction(entry, rating) if rating else "",
@@ -48,5 +49,5 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
 
 def _correction(entry: Entry, rating: Rating) -> str:
     return printable(
-        correction_in_words(entry.prediction, rating.correction, shared.names_for(entry.prediction))
+        corrections.in_words(entry.prediction, rating.correction, names_for(entry.prediction))
     )

@@ -8,6 +8,7 @@ import streamlit as st
 
 from model import InputError, Param
 from model.params import MAX_PARAM_CHARS, checked_value
+from ui import state
 from ui.parts.text import printable
 
 KEY = "param-"
@@ -35,7 +36,7 @@ def values(params: Sequence[Param]) -> dict[str, Any]:
 
 def fill(given: Mapping[str, Any]) -> None:
     """Has the next run show these values, and defaults where there are none."""
-    st.session_state["params"] = dict(given)
+    state.session().params = dict(given)
     for key in [key for key in st.session_state if str(key).startswith(KEY)]:
         del st.session_state[key]
 
@@ -51,7 +52,7 @@ def _fill(param: Param) -> None:
         return
     value = param.default
     with suppress(InputError, KeyError):
-        value = checked_value(param, st.session_state["params"][param.name])
+        value = checked_value(param, state.session().params[param.name])
     if isinstance(param.default, tuple):
         value = "\n".join(map(printable, value))
     st.session_state[key] = value
@@ -65,7 +66,7 @@ def _value(param: Param) -> Any:
 def _widget(param: Param) -> None:
     is_number = isinstance(param.default, int | float) and not isinstance(param.default, bool)
     bounds = f"{param.minimum:,g} to {param.maximum:,g}. " if is_number else ""
-    common: dict[str, Any] = {"key": KEY + param.name, "help": bounds + param.hint or None}
+    common: dict[str, Any] = {"key": KEY + param.name, "help": f"{bounds}{param.hint}" or None}
     if param.choices:
         st.selectbox(param.title, param.choices, **common)
     elif isinstance(param.default, bool):

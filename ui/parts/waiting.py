@@ -1,4 +1,4 @@
-"""Waits for a future in a way that a rerun or a closed tab can interrupt."""
+"""Waits for futures, the model's among them, so that a rerun or a closed tab can interrupt."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -6,7 +6,10 @@ from typing import TypeVar
 
 import streamlit as st
 
+from model import ModelError, Predictor
 from model.futures import is_done
+from ui import shared
+from ui.parts.text import as_markdown
 
 POLL_S = 0.2
 T = TypeVar("T")
@@ -28,3 +31,13 @@ def wait_for(future: Future[T], message: str, detail: Callable[[], str] = str) -
         return future.result()
     finally:
         future.cancel()
+
+
+def wait_for_model() -> Predictor | None:
+    """The model, once it is loaded; says on the page why there is none, and offers another try."""
+    try:
+        return wait_for(shared.loading(), "The model is loading. It is ready in a moment.")
+    except ModelError as error:
+        st.error(as_markdown(str(error)))
+        st.button("Try again", on_click=shared.loader().retry)
+        return None

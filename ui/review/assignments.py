@@ -1,7 +1,7 @@
-"""Who has which prediction before them, so that no two reviewers get the same one at once.
+"""The assignment of predictions to reviewers, so that no two review the same one at once.
 
 Knows no Streamlit and no log. Within one process: two processes with one database do not see each
-other's hand-outs, and then two reviewers may get the same prediction, which does no harm.
+other's assignments, so two reviewers may get the same prediction, which does no harm.
 """
 
 import threading
@@ -12,15 +12,15 @@ from uuid import UUID
 HELD_S = 300.0  # then a reviewer who went away holds nothing
 
 
-class HandOuts:
-    """Predictions by who holds them."""
+class Assignments:
+    """Predictions by the reviewer who holds them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._held: dict[UUID, tuple[str, float]] = {}
 
-    def take(self, prediction_ids: Iterable[UUID], holder: str) -> UUID | None:
-        """Gives `holder` the first that nobody else holds, in place of what they held."""
+    def assign(self, prediction_ids: Iterable[UUID], holder: str) -> UUID | None:
+        """Gives `holder` the first that nobody else holds, in place of the one they held."""
         with self._lock:
             self._forget()
             for prediction_id in prediction_ids:
@@ -31,13 +31,13 @@ class HandOuts:
                     return prediction_id
         return None
 
-    def of_others(self, holder: str) -> set[UUID]:
-        """What somebody else holds."""
+    def held_by_others(self, holder: str) -> set[UUID]:
+        """The predictions that others hold."""
         with self._lock:
             self._forget()
             return {one for one, (by, _) in self._held.items() if by != holder}
 
-    def keep(self, prediction_id: UUID, holder: str) -> bool:
+    def renew(self, prediction_id: UUID, holder: str) -> bool:
         """Holds it on for somebody who is still there; False if another has it by now."""
         with self._lock:
             by, _ = self._held.get(prediction_id, (holder, 0.0))
@@ -46,7 +46,7 @@ class HandOuts:
             return by == holder
 
     def _forget(self) -> None:
-        """Takes back what is held by those who went away."""
+        """Frees what is held by those who went away."""
         now_s = time.monotonic()
         self._held = {
             one: (by, since_s)

@@ -7,32 +7,32 @@ prediction unseen.
 import streamlit as st
 
 from model import ScoredLabels
-from ui import shared, try_page
-from ui.parts import rating_form, why
+from ui import state, visits
+from ui.parts import corrections, explanation, rating_form, reviewer_name
 from ui.parts.card import card_html, input_html
-from ui.parts.labels import distinct
-from ui.parts.text import as_markdown, printable, shortened
+from ui.parts.labels import names_for, shown_labels
+from ui.parts.text import as_markdown
 from ui.review import session
-from ui.review.session import Item
+from ui.state import ReviewItem
 
 NOT_LABELS = "Not blind: there are no labels to choose from before the output is seen."
 MAX_KEYS = 9
 MAX_LABEL_CHARS = 40
 
 
-def show(item: Item, *, blind: bool) -> None:
+def show(item: ReviewItem, *, blind: bool) -> None:
     """The prediction, and all ways to say whether it is right."""
     prediction = item.entry.prediction
-    labels = session.labels_of(item.entry)
+    labels = corrections.closed_labels(prediction)
     multi_label = isinstance(prediction.output, ScoredLabels) and prediction.output.multi_label
-    if blind and (not labels or try_page.has_seen(item.entry)):
+    if blind and (not labels or visits.has_seen(item.entry)):
         blind = False
         st.caption(NOT_LABELS if not labels else "You have seen what the model said of this one.")
     if blind:
         st.html(input_html(prediction))
     else:
-        try_page.saw(prediction)
-        st.html(card_html(prediction, shared.names_for(prediction)))
+        visits.saw(prediction)
+        st.html(card_html(prediction, names_for(prediction)))
     by_key = labels and not multi_label and len(labels) <= MAX_KEYS
     if by_key:
         _by_key(item, labels, blind=blind)
@@ -42,12 +42,12 @@ def show(item: Item, *, blind: bool) -> None:
         rating_form.show(item.entry)  # asks for a name, too
     _move(item, label="Skip" if by_key or blind else "Next")
     if by_key and not blind:
-        why.show(item.entry)
+        explanation.show(item.entry)
     if by_key or blind:
-        rating_form.name()
+        reviewer_name.take_and_ask()
 
 
-def _by_key(item: Item, labels: list[str], *, blind: bool) -> None:
+def _by_key(item: ReviewItem, labels: list[str], *, blind: bool) -> None:
     names = _names(item, labels)
     said = item.entry.prediction.label
     with st.container(horizontal=True, key="verdicts"):
@@ -81,7 +81,7 @@ def _by_key(item: Item, labels: list[str], *, blind: bool) -> None:
             )
 
 
-def _blind_choice(item: Item, labels: list[str], *, multi_label: bool) -> None:
+def _blind_choice(item: ReviewItem, labels: list[str], *, multi_label: bool) -> None:
     """Labels of which several apply, or more than there are keys for."""
     names, key = _names(item, labels), f"blind-{item.id}"
     if multi_label:
@@ -104,15 +104,13 @@ def _blind_choice(item: Item, labels: list[str], *, multi_label: bool) -> None:
     )
 
 
-def _names(item: Item, labels: list[str]) -> dict[str, str]:
-    name_of = shared.names_for(item.entry.prediction)
-    return distinct(
-        labels,
-        lambda label: as_markdown(shortened(printable(name_of(label)), max_chars=MAX_LABEL_CHARS)),
-    )
+def _names(item: ReviewItem, labels: list[str]) -> dict[str, str]:
+    name_of = names_for(item.entry.prediction)
+    names = shown_labels(labels, empty="none", name_of=name_of, max_chars=MAX_LABEL_CHARS)
+    return {label: as_markdown(name) for label, name in names.items()}
 
 
-def _move(item: Item, *, label: str) -> None:
+def _move(item: ReviewItem, *, label: str) -> None:
     with st.container(horizontal=True, key="moves"):
         st.button(label, key=f"on-{item.id}", shortcut="S", on_click=session.go_on, args=(item,))
         undo()
@@ -120,7 +118,7 @@ def _move(item: Item, *, label: str) -> None:
 
 def undo() -> None:
     """A button that takes back the last rating, if there is one."""
-    if rated := session.current().rated:
+    if rated := state.review_page().rated:
         st.button(
             "Undo the last",
             key=f"undo-{rated[-1].id}",

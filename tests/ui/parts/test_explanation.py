@@ -3,7 +3,7 @@
 import re
 
 from model import Attribution, Weight
-from ui.parts.why import attribution_html
+from ui.parts.explanation import attribution_html
 
 TEXT = "<b>Good</b> food,\nbad & slow"
 

@@ -1,10 +1,10 @@
-"""Why this output: the words of a text that speak for its label, on request.
+"""The explanation of an output: the words of a text that speak for its label, on request.
 
 One at a time in a session, computed in a thread of its own: a click elsewhere does not end it.
 """
 
-from concurrent.futures import CancelledError, Future
-from dataclasses import dataclass, replace
+from concurrent.futures import CancelledError
+from dataclasses import replace
 from uuid import UUID
 
 import streamlit as st
@@ -14,8 +14,8 @@ from feedback.tables import compact_json
 from model import Attribution, ModelError, attribute, can_attribute
 from model.attribution import MAX_VARIANTS
 from model.prediction import attribution_to_json
-from ui import shared
-from ui.parts.labels import NameOf
+from ui import shared, state
+from ui.parts.labels import NameOf, names_for
 from ui.parts.text import as_html, as_markdown, shortened
 from ui.parts.waiting import wait_for
 
@@ -25,21 +25,10 @@ FULL = 0.1  # below this, what weighs most is not shown at full strength
 MOST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What this session asked for, and has `in_sight` once it was shown."""
-
-    prediction_id: UUID
-    future: Future[Attribution]
-    in_sight: str = ""
-
-
 def show(entry: Entry) -> None:
     """A button that explains the output, or the explanation; nothing where there can be none."""
     prediction = entry.prediction
-    model = shared.loaded()
-    is_its = model is not None and model.info.revision == prediction.model_revision
-    if not is_its or not can_attribute(prediction):
+    if not shared.is_live(prediction) or not can_attribute(prediction):
         return
     asked = _asked(prediction.id)
     if asked is None:
@@ -59,9 +48,9 @@ def show(entry: Entry) -> None:
         return
     except CancelledError:
         return  # another run of this session, which waited for it too, was overtaken
-    st.html(attribution_html(prediction.input, attribution, shared.names_for(prediction)))
+    st.html(attribution_html(prediction.input, attribution, names_for(prediction)))
     shown = compact_json(attribution_to_json(attribution))
-    st.session_state["why"] = replace(asked, in_sight=shown)
+    state.session().explanation = replace(asked, in_sight=shown)
     st.button("Hide", key=f"hide-{prediction.id}", type="tertiary", on_click=_hide)
 
 
@@ -71,24 +60,24 @@ def in_sight(prediction_id: UUID) -> str:
     return asked.in_sight if asked else ""
 
 
-def _asked(prediction_id: UUID) -> Asked | None:
-    asked: Asked | None = st.session_state.get("why")
+def _asked(prediction_id: UUID) -> state.Explanation | None:
+    asked = state.session().explanation
     if asked is None or asked.prediction_id != prediction_id or asked.future.cancelled():
         return None  # cancelled if a click overtook the run that waited for its turn
     return asked
 
 
 def _ask(entry: Entry) -> None:
-    model, former = shared.loaded(), st.session_state.get("why")
+    model, former = shared.loaded(), state.session().explanation
     if model and not _asked(entry.prediction.id):
         if former:
             former.future.cancel()  # nobody reads it, if it has not begun
         future = shared.explaining().submit(attribute, model, entry.prediction)
-        st.session_state["why"] = Asked(entry.prediction.id, future)
+        state.session().explanation = state.Explanation(entry.prediction.id, future)
 
 
 def _hide() -> None:
-    st.session_state.pop("why", None)
+    state.session().explanation = None
 
 
 def attribution_html(text: str, attribution: Attribution, name_of: NameOf) -> str:

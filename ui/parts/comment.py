@@ -1,0 +1,26 @@
+"""The comment on a rating."""
+
+import streamlit as st
+
+from feedback import Entry, Rating
+from ui.parts import rating, typed
+from ui.parts.text import printable
+
+
+def show(entry: Entry, mine: Rating) -> None:
+    """A field for the comment; leaving it stores it, and the button is a place to go to."""
+    key = rating.comment_key(entry)
+    typed.fill(key, printable(mine.comment))
+    st.text_area("Comment (optional)", key=key, height=80, on_change=rating.save, args=(entry,))
+    warn_if_too_long(key)
+    st.button("Save comment")
+
+
+def warn_if_too_long(key: str) -> None:
+    """Says that a text is too long to be stored; the field itself would drop it in silence."""
+    chars = len(st.session_state[key])
+    if chars > rating.MAX_TEXT_CHARS:
+        st.error(
+            f"Not stored: {chars:,} characters, and at most {rating.MAX_TEXT_CHARS:,} are. "
+            "Shorten it."
+        )

@@ -1,0 +1,38 @@
+"""The reviewer's name: asked for beside a rating, taken with the next click."""
+
+import streamlit as st
+
+from ui import shared, state, visits
+from ui.parts import typed
+
+KEY = state.SessionState.NAME
+
+
+def take_and_ask() -> None:
+    """Takes a name that was typed, and asks for one."""
+    take()
+    ask()
+
+
+def ask() -> None:
+    """A field for the name."""
+    typed.fill(KEY, visits.current().name)
+    st.text_input(
+        "Your name (optional)",
+        key=KEY,
+        max_chars=visits.MAX_NAME_CHARS,
+        placeholder="Stored with your ratings",
+        help="Ratings under the same name count as one reviewer's; another name is another one.",
+        width=280,
+    )
+
+
+def take() -> None:
+    """Takes the name. The first one takes over what was rated anonymously; a later name is
+    another reviewer."""
+    visit, name, box = visits.current(), typed.untaken(KEY), state.outbox()
+    if name is not None:
+        renamed = visits.rename(visit, name)
+        if not visit.name:
+            box.rename(visit.reviewer, renamed.reviewer, shared.log)
+        typed.take(KEY, name)

@@ -1,0 +1,231 @@
+"""All that a session remembers: one typed object a page, and the widget keys that modules share.
+
+A widget's key is here if another module than its own reads or sets it; the style sheet names those
+of `Styled`. Any other widget key is private to the module of its widget.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+import streamlit as st
+
+from feedback import Entry
+from feedback.preferences import Better
+from feedback.records import Filter, Sampling
+from files.reading import Table
+from model import Attribution, Generation
+from ui.outbox import Outbox
+
+NEVER_S = float("-inf")
+State = TypeVar("State")
+
+
+class Styled:
+    """Keys of containers that ui/style.css names as .st-key-…"""
+
+    EXAMPLES = "examples"
+    THUMBS = "thumbs"
+    ROW = "row-"  # followed by the id of the row's prediction
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """An explanation that was asked for; `in_sight` is its JSON once it was shown."""
+
+    prediction_id: UUID
+    future: Future[Attribution]
+    in_sight: str = ""
+
+
+@dataclass(slots=True)
+class SessionState:
+    """What all pages share: the visit, what waits to be stored, and texts that are being typed.
+
+    `taken` has, by widget key, the text of a field that was last stored. `span_rows` are the rows
+    that a correction of spans began with, by prediction.
+    """
+
+    NAME: ClassVar = "name"
+
+    visit_id: str = ""
+    outbox: Outbox = field(default_factory=Outbox)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    explanation: Explanation | None = None
+    taken: dict[str, str] = field(default_factory=dict)
+    span_rows: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class TryState:
+    """The Try page: the open prediction, the one that is asked for, the text that grows.
+
+    `linked` is the `p` of the URL that was opened or written last.
+    """
+
+    TEXT: ClassVar = "text"
+
+    entry: Entry | None = None
+    linked: str | None = None
+    asked: tuple[str, dict[str, Any]] | None = None
+    generation: Generation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One upload, read once. `source` identifies it (file id or the pasted text).
+
+    `header` is the choice it was read with. After an `error`, `table` is the last good one.
+    """
+
+    id: UUID
+    source: str
+    name: str
+    table: Table | None
+    header: bool | None
+    error: str = ""
+
+
+@dataclass(slots=True)
+class BatchState:
+    """The Batch page: the id of the open batch, and the upload of the form.
+
+    The number of the `form` is in the keys of its widgets: a widget that a run did not draw is
+    empty in the browser and still filled here, so an empty form needs new ones.
+    """
+
+    opened: str | None = None
+    form: int = 0
+    upload: Upload | None = None
+
+    def form_key(self, name: str) -> str:
+        """The key of a widget of the form."""
+        return f"batch-{name}-{self.form}"
+
+    def clear_form(self) -> None:
+        """Drops the upload, a table of megabytes, and begins an empty form."""
+        self.form += 1
+        self.upload = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A prediction to review, and how it was chosen."""
+
+    entry: Entry
+    sampling: Sampling
+
+    @property
+    def id(self) -> UUID:
+        return self.entry.prediction.id
+
+
+@dataclass(slots=True)
+class ReviewState:
+    """The Review page: the item before the reviewer, and those before it.
+
+    `empty_s` is when the queue had nothing: finding that out may read all of it. `message` is
+    about the item before, `texts` are those of the items shown, `pressed` is the last action and
+    when it was taken, in seconds.
+    """
+
+    QUEUE: ClassVar = "review-queue"
+    OUTPUT: ClassVar = "review-output"
+
+    queue: str = ""
+    blind: bool = False
+    item: ReviewItem | None = None
+    empty_s: float = NEVER_S
+    rated: list[ReviewItem] = field(default_factory=list)
+    skipped: list[UUID] = field(default_factory=list)
+    message: str = ""
+    texts: set[str] = field(default_factory=set)
+    pressed: tuple[str, float] = ("", NEVER_S)
+
+
+@dataclass(slots=True)
+class FeedbackState:
+    """The Feedback page: the predictions that a click on a chart selected.
+
+    `cleared` counts how often a selection was dropped: a chart forgets its own with its key only.
+    """
+
+    PAGE: ClassVar = "page"
+    VERDICT: ClassVar = "verdict"
+    LABEL: ClassVar = "label"
+    WORDS: ClassVar = "words"
+
+    selected: Filter = field(default_factory=Filter)
+    cleared: int = 0
+    imported: str = ""
+
+    def first_page(self) -> None:
+        """Turns the table of predictions to its first page."""
+        st.session_state[self.PAGE] = 1
+
+    def empty_filters(self) -> None:
+        """Empties the filters above the table."""
+        for key in (self.VERDICT, self.LABEL, self.WORDS):
+            st.session_state[key] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two predictions in the order in which they are shown; `id` is that of the choice to come."""
+
+    id: UUID
+    first: Entry
+    second: Entry
+    better: Better | None = None
+
+    @property
+    def same_answer(self) -> bool:
+        return self.first.prediction.answer == self.second.prediction.answer
+
+
+@dataclass(slots=True)
+class CompareState:
+    """The Compare page: the two predictions that are shown side by side."""
+
+    pair: Pair | None = None
+
+
+def session() -> SessionState:
+    """The state that all pages of this session share."""
+    return _state_of(SessionState)
+
+
+def outbox() -> Outbox:
+    """The predictions and ratings that this session has not stored yet."""
+    return session().outbox
+
+
+def try_page() -> TryState:
+    return _state_of(TryState)
+
+
+def batch_page() -> BatchState:
+    return _state_of(BatchState)
+
+
+def review_page() -> ReviewState:
+    return _state_of(ReviewState)
+
+
+def feedback_page() -> FeedbackState:
+    return _state_of(FeedbackState)
+
+
+def compare_page() -> CompareState:
+    return _state_of(CompareState)
+
+
+def _state_of(kind: type[State]) -> State:
+    """The object of this kind in Streamlit's session state, where its key is the class's name."""
+    key = kind.__name__
+    if key not in st.session_state:
+        st.session_state[key] = kind()
+    state: State = st.session_state[key]
+    return state
