@@ -164,7 +164,7 @@ def _model_labels(prediction: Prediction) -> Sequence[str]:
 
 
 def _key(entry: Entry) -> str:
-    return f"correction-{entry.prediction.id}"
+    return f"right-labels-{entry.prediction.id}"
 
 
 def _save_label(entry: Entry) -> None:

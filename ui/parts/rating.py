@@ -21,7 +21,7 @@ def comment_key(entry: Entry) -> str:
 
 def correction_key(entry: Entry) -> str:
     """The widget key of a correction that is typed as a text."""
-    return f"correction-text-{entry.prediction.id}"
+    return f"correction-{entry.prediction.id}"
 
 
 def save(entry: Entry, **changes: Any) -> None:
