@@ -1,6 +1,6 @@
 """The only reader of app.toml and the environment.
 
-Values below this module are plain: only `ui` and the entry points import it.
+Its values are plain. Only commands, the server and ui/shared.py import it.
 """
 
 import tomllib
@@ -67,7 +67,7 @@ class Limits(Section):
 
 
 class Review(Section):
-    # Of the predictions, this share is handed out by chance and not for being close calls.
+    # This share of the predictions is reviewed in random order, the rest least margin first.
     random_share: Annotated[float, Field(ge=0, le=1)] = 0.2
 
 
@@ -82,7 +82,7 @@ class FeedbackSettings(Section):
 
 
 class Settings(BaseSettings):
-    """Everything an owner can set."""
+    """All that an owner can set."""
 
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", env_prefix="TRYOUT_", env_nested_delimiter="__"

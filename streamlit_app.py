@@ -22,9 +22,9 @@ from ui.visit_cookie import VisitCookie
 
 logger = logging.getLogger("tryout")
 
-# Read when torch is imported, which is later. Threads of a forward pass that wait for each other by
-# spinning take the cores that the sessions need; and kernels are kept for each shape of a batch, up
-# to 1,024 by oneDNN and once more by torch around it.
+# torch reads these when it is imported, which is later. Threads of a forward pass that wait for
+# each other by spinning take the cores that the sessions need. oneDNN keeps compiled kernels for
+# each shape of a batch, up to 1,024, and torch as many again.
 FOR_TORCH = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
@@ -63,7 +63,7 @@ def disable_nagle() -> None:
 
 
 def sessions() -> int:
-    """How many pages are open, by Streamlit's own statistics."""
+    """The number of open pages, by Streamlit's own statistics."""
     stats = get_instance().stats_mgr.get_stats([ACTIVE_SESSIONS_FAMILY])
     return sum(stat.value for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))
 

@@ -1,1 +1,1 @@
-"""The model without the pages: routes and what HTTP needs. Knows no Streamlit."""
+"""The network: routes beside the pages. Knows no Streamlit."""

@@ -1,10 +1,11 @@
-"""What Prometheus scrapes: the model's counters, the open sessions, the process's memory.
+"""Metrics for Prometheus: the model's counters, the open sessions, the process's memory.
 
 In its text format (https://prometheus.io/docs/instrumenting/exposition_formats). Knows neither
 pages nor Streamlit.
 """
 
 from collections.abc import Iterator
+from itertools import accumulate
 
 import psutil
 from prometheus_client import CollectorRegistry, generate_latest
@@ -52,7 +53,7 @@ class _Now(Collector):
 def _of_model(model: Predictor) -> Iterator[Metric]:
     counters = model.counters
     yield CounterMetricFamily("tryout_predictions", "Predictions made", value=counters.done)
-    reasons = "; ".join(f"{name}: {what}" for name, what in NOT_PREDICTED.items())
+    reasons = "; ".join(f"{name}: {reason}" for name, reason in NOT_PREDICTED.items())
     errors = CounterMetricFamily(
         "tryout_errors", f"Texts that got no prediction ({reasons})", labels=["reason"]
     )
@@ -60,23 +61,21 @@ def _of_model(model: Predictor) -> Iterator[Metric]:
         errors.add_metric([reason], getattr(counters, reason))
     yield errors
     yield _gauge("tryout_queue_depth", "Texts that wait for the model", model.queue_depth)
-    for name, what, histogram in (
-        ("tryout_queue_seconds", "How long a text waited for the model", counters.queue_s),
-        ("tryout_inference_seconds", "How long a batch was computed", counters.inference_s),
+    for name, meaning, histogram in (
+        ("tryout_queue_seconds", "Time that a text waited for the model", counters.queue_s),
+        ("tryout_inference_seconds", "Time that a batch was computed", counters.inference_s),
         ("tryout_batch_rows", "Rows of a batch", counters.batch_rows),
         ("tryout_batch_tokens", "Padded tokens of a batch", counters.batch_tokens),
     ):
-        yield _histogram(name, what, histogram)
+        yield _histogram(name, meaning, histogram)
 
 
-def _gauge(name: str, what: str, value: float) -> Metric:
-    return GaugeMetricFamily(name, what, value=value)
+def _gauge(name: str, meaning: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, meaning, value=value)
 
 
-def _histogram(name: str, what: str, histogram: Histogram) -> Metric:
+def _histogram(name: str, meaning: str, histogram: Histogram) -> Metric:
     bounds = [*(f"{bound:g}" for bound in histogram.bounds), "+Inf"]
-    made, count = [], 0
-    for bound, more in zip(bounds, list(histogram.counts), strict=True):
-        count += more
-        made.append((bound, float(count)))
-    return HistogramMetricFamily(name, what, buckets=made, sum_value=histogram.total)
+    counts = accumulate(list(histogram.counts))  # Prometheus counts all up to a bound
+    buckets = [(bound, float(count)) for bound, count in zip(bounds, counts, strict=True)]
+    return HistogramMetricFamily(name, meaning, buckets=buckets, sum_value=histogram.total)
