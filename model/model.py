@@ -44,7 +44,7 @@ from model.prediction import (
 from model.runtimes import OnnxRuntime, TorchRuntime
 from model.sources import ModelSource
 from model.tasks import Task, TextGeneration
-from model.tokenizer import UNLIMITED, Row, TransformersTokenizer
+from model.tokenizer import UNLIMITED, TokenRow, TransformersTokenizer
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -59,7 +59,7 @@ class Work:
 
     owner: "Model"
     text: str
-    rows: Sequence[Row]
+    rows: Sequence[TokenRow]
     params: Mapping[str, Any]
     generation: Generation | None = None
 

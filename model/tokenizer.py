@@ -24,7 +24,7 @@ def limit(tokens: Any) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class TokenRow:
     """One row of a forward pass.
 
     `inputs` are the model's inputs, each as long as the row. `offsets` are the characters of the
@@ -102,7 +102,7 @@ class Tokenizer:
         *,
         pairs: Sequence[str] | None = None,
         offsets: bool = False,
-    ) -> list[Row]:
+    ) -> list[TokenRow]:
         """A row a text, or a text and its pair, of which only the text is cut.
 
         Raises InputError if a pair leaves no room for the text, or a text has no token.
@@ -125,7 +125,7 @@ class Tokenizer:
             raise InputError("There is no text to predict. Type or paste some.")
         return rows
 
-    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[Row]:
+    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[TokenRow]:
         self._core.no_padding()
         self._core.enable_truncation(
             self.max_tokens,
@@ -135,13 +135,13 @@ class Tokenizer:
         what = list(zip(texts, pairs, strict=True)) if pairs else texts
         return [self._row(encoding, offsets) for encoding in self._core.encode_batch(what)]
 
-    def _row(self, encoding: Any, offsets: bool) -> Row:
+    def _row(self, encoding: Any, offsets: bool) -> TokenRow:
         every = {
             "input_ids": encoding.ids,
             "token_type_ids": encoding.type_ids,
             "attention_mask": encoding.attention_mask,
         }
-        return Row(
+        return TokenRow(
             {name: every[name] for name in self.traits.takes if name in every},
             bool(encoding.overflowing),
             _offsets(encoding.offsets, encoding.special_tokens_mask) if offsets else (),
@@ -203,7 +203,7 @@ class TransformersTokenizer(Tokenizer):
         """transformers' own tokenizer, for `generate`, which looks for stop strings with it."""
         return self._tokenizer
 
-    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[Row]:
+    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[TokenRow]:
         if self.is_fast:
             return super()._encoded(texts, pairs, offsets)
         encoded = self._tokenizer(
@@ -215,20 +215,20 @@ class TransformersTokenizer(Tokenizer):
         whole = zip(texts, pairs, strict=True) if pairs else [(text,) for text in texts]
         return [self._slow_row(encoded, i, parts) for i, parts in enumerate(whole)]
 
-    def _slow_row(self, encoded: Mapping[str, Any], i: int, parts: tuple[str, ...]) -> Row:
+    def _slow_row(self, encoded: Mapping[str, Any], i: int, parts: tuple[str, ...]) -> TokenRow:
         inputs = {name: encoded[name][i] for name in self.traits.takes if name in encoded}
         full = len(inputs["input_ids"]) == self.max_tokens
-        return Row(inputs, full and self._count(*parts) > self.max_tokens)
+        return TokenRow(inputs, full and self._count(*parts) > self.max_tokens)
 
     def _count(self, *texts: str) -> int:
         return len(self._tokenizer(*texts, verbose=False)["input_ids"])
 
-    def prompt(self, text: str, *, chat: bool) -> Row:
+    def prompt(self, text: str, *, chat: bool) -> TokenRow:
         """The whole row of a text to continue, or with `chat` of a message to answer."""
         readable = text.translate(LONE_SURROGATES)
         with self._lock:
             encoded = self._message(readable) if chat else self._tokenizer(readable, verbose=False)
-        return Row({"input_ids": encoded["input_ids"]}, truncated=False)
+        return TokenRow({"input_ids": encoded["input_ids"]}, truncated=False)
 
     def _message(self, text: str) -> Mapping[str, Any]:
         try:

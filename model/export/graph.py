@@ -12,12 +12,14 @@ from model.export.errors import ExportError
 from model.loading import first_line
 from model.runtimes import TorchRuntime
 from model.sources import ONNX
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 
 QUANTIZED = ["MatMul", "Gemm", "Gather"]
 
 
-def save_graph(runtime: TorchRuntime, rows: Sequence[Row], folder: Path, *, int8: bool) -> None:
+def save_graph(
+    runtime: TorchRuntime, rows: Sequence[TokenRow], folder: Path, *, int8: bool
+) -> None:
     """Writes the graph of a forward pass of `rows` into `folder`; raises ExportError."""
     # A batch of several, or of one where a model's rows cannot be padded to one length.
     sample = runtime.sample(rows if runtime.can_pad else rows[:1])

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from model.machine import usable_cores
 from model.runtimes.rows import padded, unpadded
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 
 
 class OnnxRuntime:
@@ -43,7 +43,7 @@ class OnnxRuntime:
         self.pad_id = pad_id
         self.can_pad = pad_id is not None and "attention_mask" in self._takes
 
-    def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+    def forward(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """The logits of each row, as those of `TorchRuntime.forward`."""
         longest = max(map(len, rows))
         inputs = padded(rows, takes=self._takes, pad_id=self.pad_id, longest=longest)

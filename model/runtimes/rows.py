@@ -6,11 +6,11 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 
 
 def padded(
-    rows: Sequence[Row], *, takes: AbstractSet[str], pad_id: int | None, longest: int
+    rows: Sequence[TokenRow], *, takes: AbstractSet[str], pad_id: int | None, longest: int
 ) -> dict[str, NDArray[np.int64]]:
     """The inputs among `takes` of rows of at most `longest` tokens: arrays of (rows, longest)."""
     made = {}
@@ -22,7 +22,7 @@ def padded(
     return made
 
 
-def unpadded(logits: NDArray[np.float32], rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+def unpadded(logits: NDArray[np.float32], rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
     """The logits of each row: (labels,), or (tokens, labels) without those of the padding."""
     if logits.ndim == 2:
         return list(logits)

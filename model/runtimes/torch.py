@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.errors import ModelLoadError
 from model.machine import usable_cores
 from model.runtimes.rows import padded, unpadded
-from model.tokenizer import Row, limit
+from model.tokenizer import TokenRow, limit
 
 DTYPES = ("float32", "bfloat16", "float16")
 LENGTHS = 16  # tokens of a padded row come in multiples of it
@@ -72,7 +72,7 @@ class TorchRuntime:
         head = model.get_output_embeddings()
         self.width = 1 if head is None else int(head.weight.shape[0])
 
-    def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+    def forward(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """The logits of each row; rows of several lengths, padded here, need `can_pad`.
 
         A row's logits have the shape (labels,), or (tokens, labels) if the model gives some for
@@ -92,7 +92,7 @@ class TorchRuntime:
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
         return unpadded(logits, rows)
 
-    def _length(self, rows: Sequence[Row]) -> int:
+    def _length(self, rows: Sequence[TokenRow]) -> int:
         """How long the rows are made: torch keeps kernels for each shape, so there are to be few.
 
         On CPUs with AMX a tile has 16 rows anyway.
@@ -102,7 +102,7 @@ class TorchRuntime:
             return longest
         return min(-(-longest // LENGTHS) * LENGTHS, max(longest, self.max_positions))
 
-    def sample(self, rows: Sequence[Row]) -> dict[str, Any]:
+    def sample(self, rows: Sequence[TokenRow]) -> dict[str, Any]:
         """The inputs of the forward pass of `rows`, as tensors, for a trace."""
         import torch
 
@@ -112,7 +112,7 @@ class TorchRuntime:
 
     def generate(
         self,
-        row: Row,
+        row: TokenRow,
         *,
         max_new_tokens: int,
         temperature: float,

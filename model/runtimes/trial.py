@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from model.numbers import softmax
 from model.runtimes.torch import TorchRuntime
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 
 MIN_SPEEDUP = 1.2
 MAX_DIFFERENCE = 0.02
@@ -37,7 +37,7 @@ class Trial:
         )
 
 
-def compare(full: TorchRuntime, half: TorchRuntime, rows: Sequence[Row]) -> Trial:
+def compare(full: TorchRuntime, half: TorchRuntime, rows: Sequence[TokenRow]) -> Trial:
     """Computes the same rows with both, in turns, and compares medians of the times."""
     times: dict[str, list[float]] = {full.dtype: [], half.dtype: []}
     difference = 0.0

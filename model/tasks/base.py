@@ -7,7 +7,7 @@ from model.errors import ModelError, ModelLoadError
 from model.info import Example, Param
 from model.numbers import Floats
 from model.prediction import Output, TaskName
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 Config = Mapping[str, Any]
 
@@ -28,12 +28,16 @@ class Task:
         self.params: tuple[Param, ...] = ()
         self.examples: tuple[Example, ...] = ()
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
         """The rows of the forward pass that each text needs; raises InputError if it cannot be."""
         return [[row] for row in self.tokenizer.rows(texts)]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> Output:
         """The output for a text, from the logits of each of its rows.
 

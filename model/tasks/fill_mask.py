@@ -10,7 +10,7 @@ from model.info import Example, Param
 from model.numbers import Floats, softmax
 from model.prediction import ScoredLabel, ScoredLabels
 from model.tasks.base import Config, Task
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 
 class FillMask(Task):
@@ -35,7 +35,7 @@ class FillMask(Task):
             Example(f"I would like a cup of {self._mask}, please."),
         )
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
         made = self.tokenizer.rows(texts)
         for text, row in zip(texts, made, strict=True):
             count = list(row.ids).count(self._mask_id)
@@ -53,7 +53,11 @@ class FillMask(Task):
         return [[row] for row in made]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> ScoredLabels:
         (row,), (every,) = rows, logits
         scores = softmax(every[list(row.ids).index(self._mask_id)])

@@ -8,7 +8,7 @@ from model.info import Example
 from model.numbers import Floats, by_score, sigmoid, softmax
 from model.prediction import ScoredLabels
 from model.tasks.base import Config, Task, check_width, labels_of
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 
 class TextClassification(Task):
@@ -36,7 +36,11 @@ class TextClassification(Task):
         )
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> ScoredLabels:
         (scores,) = logits
         check_width(scores, self.labels)

@@ -6,7 +6,7 @@ from typing import Any, cast
 from model.errors import InputError
 from model.info import Example, Param
 from model.tasks.base import Config, Task
-from model.tokenizer import Row, Tokenizer, TransformersTokenizer
+from model.tokenizer import Tokenizer, TokenRow, TransformersTokenizer
 
 
 class TextGeneration(Task):
@@ -61,7 +61,7 @@ class TextGeneration(Task):
                 Example("Name three uses of a brick."),
             )
 
-    def prompt(self, text: str, params: Mapping[str, Any], *, max_tokens: int) -> Row:
+    def prompt(self, text: str, params: Mapping[str, Any], *, max_tokens: int) -> TokenRow:
         """The prompt's row, which leaves room for the new tokens within `max_tokens`.
 
         A longer text loses its beginning, as with the pipeline's handle_long_generation="hole".
@@ -79,4 +79,4 @@ class TextGeneration(Task):
                 f"The message has {len(row):,} tokens and the model takes {max_tokens:,}, the "
                 f"{params['max_new_tokens']:,} new ones included. Shorten it, or ask for fewer."
             )
-        return Row({"input_ids": row.ids[-room:]}, truncated=True)
+        return TokenRow({"input_ids": row.ids[-room:]}, truncated=True)

@@ -12,7 +12,7 @@ from model.info import Example, Param
 from model.numbers import Floats, softmax
 from model.prediction import Span, Spans
 from model.tasks.base import Config, Task, check_width, labels_of
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 
 class TokenClassification(Task):
@@ -47,11 +47,15 @@ class TokenClassification(Task):
             Example("Nokia was founded in Tampere in 1865."),
         )
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
         return [[row] for row in self.tokenizer.rows(texts, offsets=True)]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> Spans:
         """Groups as transformers' TokenClassificationPipeline does, offsets included."""
         (row,), (scores,) = rows, logits

@@ -10,7 +10,7 @@ from model.info import Example, Param
 from model.numbers import Floats, by_score, softmax
 from model.prediction import ScoredLabels
 from model.tasks.base import Config, Task, entails, labels_of
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 MAX_CANDIDATES = 100
 
@@ -65,7 +65,7 @@ class ZeroShotClassification(Task):
             Example("The app closes itself whenever I open the settings."),
         )
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
         template, labels = params["hypothesis_template"], params["candidate_labels"]
         if template.count("{}") != 1:
             raise InputError(
@@ -78,7 +78,11 @@ class ZeroShotClassification(Task):
         return [rows[i : i + len(labels)] for i in range(0, len(rows), len(labels))]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> ScoredLabels:
         labels = params["candidate_labels"]
         every = np.stack(logits)

@@ -16,7 +16,7 @@ from model.tasks import (
     task_for,
 )
 from model.text import check_text
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 from tests.helpers.entries import entry, labels
 
 CONFIG: dict[str, Any] = {
@@ -149,7 +149,9 @@ def tagged(*tags: str) -> list[tuple[str, int, int]]:
     task = TokenClassification(
         {"id2label": {str(i): tag for i, tag in enumerate(TAGS)}}, NO_TOKENIZER
     )
-    row = Row({"input_ids": range(len(tags))}, False, tuple((i, i + 1) for i in range(len(tags))))
+    row = TokenRow(
+        {"input_ids": range(len(tags))}, False, tuple((i, i + 1) for i in range(len(tags)))
+    )
     logits = np.array([[9.0 * (tag == one) for one in TAGS] for tag in tags], np.float32)
     output = task.output("x" * len(tags), [row], [logits], {"aggregation_strategy": "simple"})
     return [(span.label, span.start, span.end) for span in output.items]
