@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from model import InputError, Model, ModelClosed, ModelError, ModelLoadError, ScoredLabels
-from model.model import batches
+from model.runtimes.rows import batches
 
 BUNDLED = Path("model/bundled")
 TINY: dict[str, Any] = {
