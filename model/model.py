@@ -114,9 +114,9 @@ class Model:
 
         Raises ModelLoadError if the prediction fails.
         """
+        example = self.loaded.task.examples[0]
         try:
-            text = self.loaded.task.examples[0].text
-            self.predict([text], {"max_new_tokens": 1} if self.generates else {})
+            self.predict([example.text], {"max_new_tokens": 1} if self.generates else {})
         except ModelError as error:
             reason = first_line(error.__cause__ if error.__cause__ else error)
             raise ModelLoadError(

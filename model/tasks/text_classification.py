@@ -12,7 +12,7 @@ from model.tokenizer import Tokenizer, TokenRow
 
 
 class TextClassification(Task):
-    """One label of several for a text, or any number of them, as the config's problem_type says."""
+    """A label for a text, or any number of labels if the config's problem_type is multi-label."""
 
     name = "text-classification"
     architectures = ("ForSequenceClassification",)

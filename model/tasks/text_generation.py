@@ -1,4 +1,4 @@
-"""Text generation: prompts, and the parameters of what follows them."""
+"""Text generation: prompts, and the parameters of the text that follows them."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -62,10 +62,11 @@ class TextGeneration(Task):
             )
 
     def prompt(self, text: str, params: Mapping[str, Any], *, max_tokens: int) -> TokenRow:
-        """The prompt's row, which leaves room for the new tokens within `max_tokens`.
+        """The row of a prompt, which leaves room for the new tokens within `max_tokens`.
 
         A longer text loses its beginning, as with the pipeline's handle_long_generation="hole".
-        Raises InputError for a message that is too long: without its beginning it is none.
+        Raises InputError for a blank text, and for a message that is too long, which makes no
+        sense without its beginning.
         """
         chat = bool(params.get("chat"))
         row = cast(TransformersTokenizer, self.tokenizer).prompt(text, chat=chat)
