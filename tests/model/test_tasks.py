@@ -7,7 +7,7 @@ import pytest
 
 from model import GeneratedText, InputError, ModelError, ModelLoadError, Param, Spans
 from model.params import checked
-from model.prediction import output_from_json, output_to_json
+from model.prediction import TASK_NAMES, output_from_json, output_to_json
 from model.tasks import (
     TASKS,
     TextClassification,
@@ -132,6 +132,10 @@ def test_a_model_of_another_kind_is_told_what_is_supported(tag: str) -> None:
     assert "T5ForConditionalGeneration" in str(caught.value)
     for name in TASKS:
         assert name in str(caught.value)
+
+
+def test_each_name_of_a_task_has_its_class() -> None:
+    assert tuple(TASKS) == TASK_NAMES
 
 
 def test_a_classifier_of_something_else_cannot_do_zero_shot() -> None:
