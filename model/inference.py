@@ -31,7 +31,7 @@ from model.tokenizer import TokenRow, TransformersTokenizer
 logger = logging.getLogger(f"tryout.{__name__}")
 
 TOKENIZED_AT_ONCE = 1000  # texts
-MAX_BATCH_LOGITS = 2**26  # of a batch: a language model gives one for each token and each word
+MAX_BATCH_LOGITS = 2**26  # of a batch: language models give a logit for each token and word
 
 # The logits of each row of a text, or the new token ids of a generated text.
 Computed = Sequence[NDArray[np.float32]] | list[int]
@@ -52,12 +52,14 @@ class TokenizedText:
 
     @property
     def size(self) -> Size:
+        """The number of its rows, and the tokens of the longest of them."""
         if self.generation:  # computed alone, so it fills a batch
             return Size(1, MAX_BATCH_TOKENS)
         return Size(len(self.rows), max(map(len, self.rows)))
 
     @property
     def truncated(self) -> bool:
+        """True if the text is longer than the model's limit, and was cut."""
         return any(row.truncated for row in self.rows)
 
 
@@ -72,7 +74,7 @@ class Inference:
         self.info = info
         self._loaded: Loaded | None = loaded
         self._closing = closing
-        # How many padded tokens a batch may have; 0 where rows cannot be padded.
+        # The most padded tokens of a batch; 0 if rows cannot be padded and are computed alone.
         can_pad = loaded.tokenizer.pads_right and loaded.runtime.can_pad
         most = min(MAX_BATCH_TOKENS, MAX_BATCH_LOGITS // loaded.runtime.width)
         self.max_batch_tokens = most if can_pad else 0
@@ -154,7 +156,10 @@ class Inference:
         return [list(itertools.islice(in_order, len(text.rows))) for text in batch]
 
     def prediction(self, text: TokenizedText, computed: Computed, timing: Timing) -> Prediction:
-        """The prediction of a text from what `run` computed; raises ModelError if it cannot be."""
+        """The prediction of a text from the values that `run` computed for it.
+
+        Raises ModelError if the task cannot turn them into an output.
+        """
         try:
             output = self._output(text, computed)
         except Exception as error:

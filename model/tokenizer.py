@@ -82,7 +82,7 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path, traits: Traits) -> "Tokenizer":
-        """Reads a tokenizer.json; raises whatever tokenizers raises if it cannot."""
+        """Reads a tokenizer.json; raises the errors of tokenizers for a file that is not valid."""
         import tokenizers
 
         return cls(tokenizers.Tokenizer.from_file(str(path)), traits)
@@ -177,7 +177,7 @@ class TransformersTokenizer(Tokenizer):
     """
 
     def __init__(self, folder: Path, *, trust_remote_code: bool) -> None:
-        """Reads the tokenizer in `folder`; raises whatever transformers raises if it cannot."""
+        """Reads the tokenizer in `folder`; raises the errors of transformers for a bad file."""
         # Before transformers is imported: huggingface_hub 2.4 prints errors otherwise.
         import huggingface_hub  # noqa: F401
         from transformers import AutoTokenizer

@@ -18,7 +18,7 @@ TRIAL_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The result of a trial: the speed of half precision, as a multiple of the full one's.
+    """The result of a trial: the speed of half precision, as a multiple of full precision's.
 
     `difference` is the largest difference of a probability, 0 to 1.
     """

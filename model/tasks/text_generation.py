@@ -15,7 +15,7 @@ class TextGeneration(Task):
     name = "text-generation"
     architectures = ("ForCausalLM", "LMHeadModel")
     auto_model = "AutoModelForCausalLM"
-    intro = "Write the beginning of a text and see how the model goes on."
+    intro = "Write the beginning of a text and see how the model continues it."
 
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
@@ -42,12 +42,12 @@ class TextGeneration(Task):
                 default=0,
                 minimum=0,
                 maximum=2**31 - 1,
-                hint="The same seed gives the same text; 0 draws a new one each time.",
+                hint="The same seed gives the same text; 0 draws a new seed each time.",
             ),
         )
         self.examples = (Example("Once upon a time"), Example("The three laws of robotics are"))
         if tokenizer.has_chat_template:
-            self.intro = "Write to the model and see what it answers."
+            self.intro = "Write a message and read the model's answer."
             self.params += (
                 Param(
                     name="chat",

@@ -38,8 +38,8 @@ class TokenClassification(Task):
                 title="Grouping of tokens",
                 default="simple",
                 choices=("simple", "first", "average", "max"),
-                hint="simple joins tokens of one label; the others give a word one label first: "
-                "its first token's, that of the mean score, or that of the highest.",
+                hint="simple joins tokens of the same label. The others first give each word a "
+                "label: that of its first token, of the mean score, or of the highest score.",
             ),
         )
         self.examples = (
