@@ -16,9 +16,8 @@ from transformers import pipeline
 
 from benchmarks.texts import texts
 from model import Model
-from model.model import batches
 from model.runtimes import TorchRuntime
-from model.runtimes.rows import padded
+from model.runtimes.rows import batches, padded
 
 BUNDLED = "model/bundled"
 ROUNDS = 3

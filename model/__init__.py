@@ -1,7 +1,6 @@
 """A transformers model, from text to prediction.
 
-Knows nothing of pages, routes or the feedback log, and imports torch and transformers only when
-a model is loaded.
+Knows no page, route or feedback log. torch and transformers are imported when a model is loaded.
 """
 
 from model.attribution import attribute, can_attribute

@@ -1,12 +1,12 @@
-"""MicroBatcher: one thread computes for many callers, on what has gathered in the meantime.
+"""MicroBatcher: a worker thread computes for many callers, in batches of the items that wait.
 
-Knows neither texts nor models: an item is some work of a certain size, and a function computes a
-batch of them.
+Knows neither texts nor models: an item is a payload of a certain size, and a function computes a
+batch of payloads.
 
-There is no timer. A worker that is free takes what is there at once; while it computes, the rest
-gathers, so that batches are as large as the load makes them. huggingface's
+There is no timer. A free worker takes the waiting items at once; while it computes, more items
+arrive, so that batches are as large as the load makes them. huggingface's
 text-embeddings-inference bounds its batches by tokens too (https://github.com/huggingface/
-text-embeddings-inference, core/src/queue.rs); the order by length is ours.
+text-embeddings-inference, core/src/queue.rs); the order by length is our own.
 """
 
 import logging
@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Generic, TypeVar
 
 from model.errors import ModelBusy, ModelClosed, ModelError
@@ -23,23 +24,23 @@ from model.histogram import Histogram
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
-Work = TypeVar("Work")
+Payload = TypeVar("Payload")
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 
-MAX_BATCH_TOKENS = 1024
-BULK_TOKENS = 128  # of a batch with bulk items while somebody is there to wait for it
-PRESENT_S = 30.0  # so long after an interactive item somebody is there
-LOOK_AHEAD_ITEMS = 256
-BULK_EVERY = 4  # while both wait, one batch in so many is led by a bulk item
-MAX_ITEMS = 4096
-MAX_TOKENS = 1_000_000
+MAX_BATCH_TOKENS = 1024  # padded tokens of a batch
+BULK_TOKENS = 128  # cap of a batch with bulk items while a visitor is likely to be waiting
+PRESENT_S = 30.0  # seconds after an interactive item that a visitor counts as waiting
+LOOK_AHEAD_ITEMS = 256  # items at the front of a line that a batch is chosen from
+BULK_EVERY = 4  # while both kinds wait, every fourth batch starts with a bulk item
+MAX_ITEMS = 4096  # in the queue
+MAX_TOKENS = 1_000_000  # in the queue
 SPEED_WEIGHT = 0.2  # of the newest batch in the running mean of tokens a second
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much an item is to compute: rows, and the tokens of the longest of them."""
+    """The size of an item: its rows, and the tokens of the longest row."""
 
     rows: int
     longest: int
@@ -52,7 +53,7 @@ class Size:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Milliseconds that an item waited, and that its batch was computed."""
+    """The milliseconds that an item waited, and those that its batch took to compute."""
 
     queue_ms: float
     inference_ms: float
@@ -60,7 +61,7 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where an item is in the queue: how many are in front, and about how long that takes."""
+    """A place in the queue: the number of items ahead, and about how long they take."""
 
     ahead: int
     wait_s: float
@@ -68,7 +69,7 @@ class Place:
 
 @dataclass(slots=True)
 class Counters:
-    """What a batcher has done so far; times in seconds, sizes as numbers of items or tokens."""
+    """The counts of a batcher since its start; times in seconds, sizes in rows and tokens."""
 
     done: int = 0
     failed: int = 0
@@ -82,8 +83,8 @@ class Counters:
 
 
 @dataclass(eq=False, slots=True)
-class _Item(Generic[Work, Result]):
-    work: Work
+class _Item(Generic[Payload, Result]):
+    payload: Payload
     size: Size
     group: Hashable
     submitted_s: float
@@ -91,13 +92,13 @@ class _Item(Generic[Work, Result]):
     future: Future[Result] = field(default_factory=Future)
 
 
-class MicroBatcher(Generic[Work, Value, Result]):
-    """Computes the items of many threads in one, batched."""
+class MicroBatcher(Generic[Payload, Value, Result]):
+    """A queue of items from many threads, and the thread that computes them in batches."""
 
     def __init__(
         self,
-        run: Callable[[Sequence[Work]], Sequence[Value]],
-        finish: Callable[[Work, Value, Timing], Result],
+        run: Callable[[Sequence[Payload]], Sequence[Value]],
+        finish: Callable[[Payload, Value, Timing], Result],
         *,
         max_batch_tokens: int = MAX_BATCH_TOKENS,
         max_items: int = MAX_ITEMS,
@@ -106,8 +107,9 @@ class MicroBatcher(Generic[Work, Value, Result]):
     ) -> None:
         """Starts the worker thread.
 
-        `run` computes a batch and returns a value an item, in order; `finish` makes an item's
-        result of its value. Both run in the worker thread, and what they raise is the item's.
+        `run` computes a batch of payloads and returns a value for each, in their order; `finish`
+        turns the value of an item into its result. Both run in the worker thread; an error that
+        they raise goes to the future of the item.
         """
         self._run = run
         self._finish = finish
@@ -115,13 +117,14 @@ class MicroBatcher(Generic[Work, Value, Result]):
         self._max_items = max_items
         self._max_tokens = max_tokens
         self._clock = clock
-        self._lines: tuple[deque[_Item[Work, Result]], ...] = (deque(), deque())
-        self._tokens = 0
-        self._led_since_bulk = 0
-        self._interactive_s = float("-inf")
+        self._interactive: deque[_Item[Payload, Result]] = deque()
+        self._bulk: deque[_Item[Payload, Result]] = deque()
+        self._tokens = 0  # of all items that wait
+        self._batches_since_bulk = 0  # that started with an interactive item while bulk waited
+        self._last_interactive_s = float("-inf")
         self._tokens_per_s = 0.0
         self._closed = False
-        self._computed: Hashable = None  # the group of the batch that the worker is at
+        self._computed_group: Hashable = None  # the group of the batch that is computed
         self._changed = threading.Condition()
         self.counters = Counters()
         self._worker = threading.Thread(target=self._work, name="model", daemon=True)
@@ -129,7 +132,7 @@ class MicroBatcher(Generic[Work, Value, Result]):
 
     def submit(
         self,
-        work: Work,
+        payload: Payload,
         size: Size,
         *,
         group: Hashable = None,
@@ -138,78 +141,79 @@ class MicroBatcher(Generic[Work, Value, Result]):
     ) -> Future[Result]:
         """Queues an item; its future can be cancelled until its batch begins.
 
-        A batch holds items of one `group` only. A `bulk` item lets others go before it. After
-        `timeout_s` in the queue it fails with ModelBusy. Raises ModelBusy, with an estimate in
-        `wait_s`, if the queue is full, and ModelClosed after `close`.
+        A batch holds items of one `group` only. A `bulk` item lets interactive items go first.
+        After `timeout_s` in the queue an item fails with ModelBusy. Raises ModelBusy, with an
+        estimate in `wait_s`, if the queue is full, and ModelClosed after `close`.
         """
         now_s = self._clock()
-        item: _Item[Work, Result] = _Item(work, size, group, now_s, now_s + timeout_s)
+        item: _Item[Payload, Result] = _Item(payload, size, group, now_s, now_s + timeout_s)
         with self._changed:
             if self._closed:
                 raise ModelClosed("The model was closed.")
-            full = sum(map(len, self._lines)) >= self._max_items
-            if full or (self._tokens and self._tokens + size.tokens > self._max_tokens):
+            is_full = self.depth >= self._max_items
+            if is_full or (self._tokens and self._tokens + size.tokens > self._max_tokens):
                 self.counters.rejected += 1
                 raise ModelBusy(self._wait_s(self._tokens))
-            self._lines[bulk].append(item)
-            if not bulk:
-                self._interactive_s = now_s
+            if bulk:
+                self._bulk.append(item)
+            else:
+                self._interactive.append(item)
+                self._last_interactive_s = now_s
             self._tokens += size.tokens
             self._changed.notify()
         return item.future
 
     def place(self, future: Future[Result]) -> Place | None:
-        """Where the item of `future` waits; None if it does not wait any more."""
+        """The place of the item of `future`; None if it does not wait any more."""
         with self._changed:
-            ahead = tokens = 0
-            for line in self._lines:
-                for item in line:
-                    if item.future is future:
-                        return Place(ahead, self._wait_s(tokens))
-                    ahead += 1
-                    tokens += item.size.tokens
+            tokens = 0
+            for ahead, item in enumerate(chain(self._interactive, self._bulk)):
+                if item.future is future:
+                    return Place(ahead, self._wait_s(tokens))
+                tokens += item.size.tokens
         return None
 
     @property
     def depth(self) -> int:
-        """How many items wait."""
-        return sum(map(len, self._lines))
+        """The number of items that wait."""
+        return len(self._interactive) + len(self._bulk)
 
     def close(self) -> None:
-        """Finishes the batch that is computed, and fails all that waits with ModelClosed."""
+        """Finishes the batch that is computed; the waiting items fail with ModelClosed."""
         with self._changed:
             self._closed = True
-            waiting = self._drop(lambda item: True)
+            dropped = self._drop(lambda item: True)
             self._changed.notify_all()
-        self._fail(waiting)
+        self._fail(dropped)
         if threading.current_thread() is not self._worker:
             self._worker.join()
 
     def close_group(self, group: Hashable) -> None:
-        """Finishes the batch that is computed if it is of `group`, and fails what waits of it.
+        """Closes the queue for a group; other groups are not affected.
 
-        The rest goes on. Nothing of the group may be submitted any more.
+        Finishes the batch that is computed if it is of `group`; the waiting items of the group
+        fail with ModelClosed. No item of the group may be submitted any more.
         """
         with self._changed:
-            waiting = self._drop(lambda item: item.group == group)
-        self._fail(waiting)
+            dropped = self._drop(lambda item: item.group == group)
+        self._fail(dropped)
         with self._changed:
-            while self._computed == group and threading.current_thread() is not self._worker:
+            while self._computed_group == group and threading.current_thread() is not self._worker:
                 self._changed.wait()
 
-    def _drop(self, unwanted: Callable[[_Item[Work, Result]], bool]) -> list[_Item[Work, Result]]:
-        """Takes items out of the queue."""
-        dropped = [item for line in self._lines for item in line if unwanted(item)]
-        for line in self._lines:
-            kept = [item for item in line if not unwanted(item)]
-            line.clear()
-            line.extend(kept)
+    def _drop(
+        self, unwanted: Callable[[_Item[Payload, Result]], bool]
+    ) -> list[_Item[Payload, Result]]:
+        """Takes the unwanted items out of the queue and returns them."""
+        dropped = [item for item in chain(self._interactive, self._bulk) if unwanted(item)]
+        self._interactive = deque(item for item in self._interactive if not unwanted(item))
+        self._bulk = deque(item for item in self._bulk if not unwanted(item))
         self._tokens -= sum(item.size.tokens for item in dropped)
         return dropped
 
     @staticmethod
-    def _fail(waiting: Iterable[_Item[Work, Result]]) -> None:
-        for item in waiting:
+    def _fail(dropped: Iterable[_Item[Payload, Result]]) -> None:
+        for item in dropped:
             if item.future.set_running_or_notify_cancel():
                 item.future.set_exception(ModelClosed("The model was closed."))
 
@@ -218,60 +222,80 @@ class MicroBatcher(Generic[Work, Value, Result]):
     def _work(self) -> None:
         while True:
             with self._changed:
-                while not self._closed and not any(self._lines):
+                while not self._closed and not self.depth:
                     self._changed.wait()
                 if self._closed:
                     return
                 batch = self._take()
-                self._computed = batch[0].group
-            live = [item for item in batch if self._begins(item)]
-            if live:
-                self._compute(live)
+                self._computed_group = batch[0].group
+            wanted = [item for item in batch if self._begin(item)]
+            if wanted:
+                self._compute(wanted)
             with self._changed:
-                self._computed = None
+                self._computed_group = None
                 self._changed.notify_all()
-            del batch, live  # while it waits for the next, nothing holds what these held
+            del batch, wanted  # else the last items stay in memory until the next batch
 
-    def _take(self) -> list[_Item[Work, Result]]:
-        """The next batch, out of the queue: the oldest item and those whose length is like its.
+    def _take(self) -> list[_Item[Payload, Result]]:
+        """Takes the next batch out of the queue: the oldest item, and items of similar length.
 
-        Of interactive items first; of bulk ones every fourth time, and in what room is left: little
-        after somebody came who waits, since a large batch takes many times as long as a lone item.
+        It starts with an interactive item if there is one; while both kinds wait, every fourth
+        batch starts with a bulk item. The other kind fills the room that is left. A batch with bulk
+        items is small while a visitor is likely to be waiting, since a large batch takes many times
+        as long as an item alone.
         """
-        interactive, bulk = self._lines
-        leads_bulk = bool(bulk) and (not interactive or self._led_since_bulk >= BULK_EVERY - 1)
-        self._led_since_bulk = 0 if leads_bulk or not bulk else self._led_since_bulk + 1
-        first, second = (bulk, interactive) if leads_bulk else (interactive, bulk)
-        present = self._clock() - self._interactive_s < PRESENT_S
-        of_bulk = min(self._max_batch_tokens, BULK_TOKENS if present else self._max_batch_tokens)
-        bounds = (self._max_batch_tokens, of_bulk)
-        batch = [first[0]]
-        rows, longest = first[0].size.rows, first[0].size.longest
-        for line in (first, second):
-            window = [line[i] for i in range(min(len(line), LOOK_AHEAD_ITEMS))]
-            lead, group = batch[0].size.longest, batch[0].group
-            window.sort(key=lambda item: abs(item.size.longest - lead))
-            for item in window:
-                tallest = max(longest, item.size.longest)
-                fits = (rows + item.size.rows) * tallest <= bounds[line is bulk]
-                if item is batch[0] or item.group != group or not fits:
-                    continue
-                batch.append(item)
-                rows, longest = rows + item.size.rows, tallest
+        interactive, bulk = self._interactive, self._bulk
+        starts_bulk = bool(bulk) and (not interactive or self._batches_since_bulk >= BULK_EVERY - 1)
+        self._batches_since_bulk = 0 if starts_bulk or not bulk else self._batches_since_bulk + 1
+        batch = [bulk[0] if starts_bulk else interactive[0]]
+        if starts_bulk:
+            self._fill(batch, bulk, max_tokens=self._max_bulk_tokens())
+            self._fill(batch, interactive, max_tokens=self._max_batch_tokens)
+        else:
+            self._fill(batch, interactive, max_tokens=self._max_batch_tokens)
+            self._fill(batch, bulk, max_tokens=self._max_bulk_tokens())
         taken = set(map(id, batch))
-        for line in self._lines:
-            self._remove(line, taken)
+        self._remove(interactive, taken)
+        self._remove(bulk, taken)
         self._tokens -= sum(item.size.tokens for item in batch)
         return batch
 
+    def _max_bulk_tokens(self) -> int:
+        """The most padded tokens of a batch to which a bulk item is added."""
+        is_visited = self._clock() - self._last_interactive_s < PRESENT_S
+        return min(self._max_batch_tokens, BULK_TOKENS) if is_visited else self._max_batch_tokens
+
     @staticmethod
-    def _remove(line: deque[_Item[Work, Result]], taken: set[int]) -> None:
+    def _fill(
+        batch: list[_Item[Payload, Result]],
+        line: deque[_Item[Payload, Result]],
+        *,
+        max_tokens: int,
+    ) -> None:
+        """Adds items of `line` that fit, those whose length is closest to the first item's first.
+
+        They are of the first item's group, and the batch has at most `max_tokens` padded tokens.
+        """
+        first = batch[0]
+        rows = sum(item.size.rows for item in batch)
+        longest = max(item.size.longest for item in batch)
+        window = list(islice(line, LOOK_AHEAD_ITEMS))
+        window.sort(key=lambda item: abs(item.size.longest - first.size.longest))
+        for item in window:
+            padded = max(longest, item.size.longest)
+            fits = (rows + item.size.rows) * padded <= max_tokens
+            if fits and item is not first and item.group == first.group:
+                batch.append(item)
+                rows, longest = rows + item.size.rows, padded
+
+    @staticmethod
+    def _remove(line: deque[_Item[Payload, Result]], taken: set[int]) -> None:
         """Takes items out of the look-ahead; the rest of a long line is not touched."""
         head = [line.popleft() for _ in range(min(len(line), LOOK_AHEAD_ITEMS))]
         line.extendleft(item for item in reversed(head) if id(item) not in taken)
 
-    def _begins(self, item: _Item[Work, Result]) -> bool:
-        """Whether an item is still wanted, at the last moment before it is computed."""
+    def _begin(self, item: _Item[Payload, Result]) -> bool:
+        """Marks an item as running; False if it was cancelled or has waited too long."""
         if not item.future.set_running_or_notify_cancel():
             self.counters.cancelled += 1
             return False
@@ -282,19 +306,21 @@ class MicroBatcher(Generic[Work, Value, Result]):
             return False
         return True
 
-    def _compute(self, batch: list[_Item[Work, Result]]) -> None:
+    def _compute(self, batch: list[_Item[Payload, Result]]) -> None:
         started_s = self._clock()
         try:
-            values = self._run([item.work for item in batch])
+            values = self._run([item.payload for item in batch])
             if len(values) != len(batch):
                 raise ModelError(f"A batch of {len(batch)} items gave {len(values)} values.")
-        except BaseException as error:  # noqa: BLE001 - it is the item's, and the thread goes on
+        except BaseException as error:  # noqa: BLE001 - the item gets it, and the thread goes on
             if len(batch) == 1:
                 self.counters.failed += 1
                 batch[0].future.set_exception(error)
                 return
-            # One of them is to blame. Each by itself, so that it hurts no other.
-            logger.warning("A batch of %d failed, now each by itself: %s", len(batch), error)
+            # An item of the batch is to blame. Alone, it cannot make the others fail.
+            logger.warning(
+                "A batch of %d failed, its items are computed alone: %s", len(batch), error
+            )
             for item in batch:
                 self._compute([item])
             return
@@ -304,8 +330,8 @@ class MicroBatcher(Generic[Work, Value, Result]):
             queue_ms = (started_s - item.submitted_s) * 1000
             timing = Timing(queue_ms, took_s * 1000)
             try:
-                result = self._finish(item.work, value, timing)
-            except BaseException as error:  # noqa: BLE001
+                result = self._finish(item.payload, value, timing)
+            except BaseException as error:  # noqa: BLE001 - the item gets it, and the thread goes on
                 self.counters.failed += 1
                 item.future.set_exception(error)
             else:
@@ -313,16 +339,17 @@ class MicroBatcher(Generic[Work, Value, Result]):
                 self.counters.queue_s.add(queue_ms / 1000)
                 item.future.set_result(result)
 
-    def _count(self, batch: Iterable[_Item[Work, Result]], took_s: float) -> None:
+    def _count(self, batch: Iterable[_Item[Payload, Result]], took_s: float) -> None:
         sizes = [item.size for item in batch]
-        tokens = sum(size.rows for size in sizes) * max(size.longest for size in sizes)
+        rows = sum(size.rows for size in sizes)
+        tokens = rows * max(size.longest for size in sizes)
         self.counters.inference_s.add(took_s)
-        self.counters.batch_rows.add(sum(size.rows for size in sizes))
+        self.counters.batch_rows.add(rows)
         self.counters.batch_tokens.add(tokens)
         speed = tokens / max(took_s, 1e-6)
-        known = self._tokens_per_s or speed
-        self._tokens_per_s = known + SPEED_WEIGHT * (speed - known)
+        mean = self._tokens_per_s or speed
+        self._tokens_per_s = mean + SPEED_WEIGHT * (speed - mean)
 
     def _wait_s(self, tokens: int) -> float:
-        """About how long so many tokens take, by the batches so far."""
+        """The seconds that `tokens` tokens take, estimated from the batches so far."""
         return tokens / self._tokens_per_s if self._tokens_per_s else 0.0

@@ -1,6 +1,6 @@
-"""Many texts through the shared model, behind everybody else's.
+"""Predictions of many texts with a shared predictor, which lets the texts of visitors go first.
 
-Knows neither where the texts come from nor where the predictions go.
+Knows neither the source of the texts nor the destination of the predictions.
 """
 
 import time
@@ -14,14 +14,14 @@ from model.futures import is_done
 from model.prediction import Prediction
 from model.predictor import Predictor
 
-UNDER_WAY = 256  # as far as the queue looks ahead for texts of one length
+UNDER_WAY = 256  # texts in the queue, as many as it looks ahead for texts of like length
 POLL_S = 0.1
 Key = TypeVar("Key")
-Asked = tuple[Key, str, Mapping[str, Any]]
+Asked = tuple[Key, str, Mapping[str, Any]]  # a key of the caller's, a text, its parameters
 
 
-class _Waiting(NamedTuple, Generic[Key]):
-    """What waits for its turn, and a way to end it."""
+class _Submitted(NamedTuple, Generic[Key]):
+    """A submitted text: the caller's key, its future, and the way to stop it."""
 
     key: Key
     future: Future[Prediction]
@@ -31,39 +31,43 @@ class _Waiting(NamedTuple, Generic[Key]):
 def predict_each(
     model: Predictor, asked: Iterable[Asked[Key]], *, goes_on: Callable[[], bool] = lambda: True
 ) -> Iterator[tuple[Key, Prediction | ModelError]]:
-    """The prediction of each text with its parameters, or why there is none, in their order.
+    """The key and the prediction of each text, or its error, in the order of `asked`.
 
-    Ends early, and soon, once `goes_on` says no; what is predicted by then is given out, and a text
-    that is half generated is not. A queue that is full is waited for. Raises ModelClosed if the
-    model is closed.
+    Waits while the queue is full. Ends within moments once `goes_on` returns False: finished
+    predictions are still given out, a text that is half generated is not. Raises ModelClosed if
+    the model is closed.
     """
-    waiting: deque[_Waiting[Key]] = deque()
+    waiting: deque[_Submitted[Key]] = deque()
     try:
-        for key, text, params in asked:
-            submitted = _submit(model, text, params, goes_on)
+        for text in asked:
+            submitted = _submit(model, text, goes_on)
             if submitted is None:
                 break
-            waiting.append(_Waiting(key, *submitted))
+            waiting.append(submitted)
             while len(waiting) >= UNDER_WAY:
                 yield from _first(waiting, goes_on)
         while waiting:
             yield from _first(waiting, goes_on)
     finally:
-        for one in waiting:
-            one.stop()
+        for submitted in waiting:
+            submitted.stop()
 
 
 def _submit(
-    model: Predictor, text: str, params: Mapping[str, Any], goes_on: Callable[[], bool]
-) -> tuple[Future[Prediction], Callable[[], object]] | None:
-    """The future of a text and its stop, failed if the text is not possible; None if not wanted."""
+    model: Predictor, asked: Asked[Key], goes_on: Callable[[], bool]
+) -> _Submitted[Key] | None:
+    """A text in the queue, once that has room; None if `goes_on` returns False before.
+
+    The future of a text that cannot be predicted has failed already.
+    """
+    key, text, params = asked
     while goes_on():
         try:
             if model.generates:
                 generation = model.stream(text, params, bulk=True)
-                return generation.future, generation.stop
+                return _Submitted(key, generation.future, generation.stop)
             future = model.submit(text, params, bulk=True)
-            return future, future.cancel
+            return _Submitted(key, future, future.cancel)
         except ModelBusy:
             time.sleep(POLL_S)
         except ModelClosed:
@@ -71,21 +75,21 @@ def _submit(
         except ModelError as error:
             failed: Future[Prediction] = Future()
             failed.set_exception(error)
-            return failed, failed.cancel
+            return _Submitted(key, failed, failed.cancel)
     return None
 
 
 def _first(
-    waiting: deque[_Waiting[Key]], goes_on: Callable[[], bool]
+    waiting: deque[_Submitted[Key]], goes_on: Callable[[], bool]
 ) -> Iterator[tuple[Key, Prediction | ModelError]]:
-    """What became of the first that waits; nothing if that was dropped, or is half a text."""
+    """The outcome of the first text that waits; nothing if it was stopped."""
     first = waiting.popleft()
     while not is_done(first.future, POLL_S):
         if not goes_on():
-            for one in (first, *waiting):
-                one.stop()  # at once if it has not begun
+            for submitted in (first, *waiting):
+                submitted.stop()  # at once if its turn has not come
     try:
-        made = first.future.result()
+        prediction = first.future.result()
     except CancelledError:
         return
     except ModelClosed:
@@ -93,5 +97,5 @@ def _first(
     except ModelError as error:
         yield first.key, error
     else:
-        if made.output.is_whole:
-            yield first.key, made
+        if prediction.output.is_whole:
+            yield first.key, prediction

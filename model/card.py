@@ -1,4 +1,4 @@
-"""A model card: its text, and what of its head a page can use."""
+"""A model card: its text, and the fields of its YAML head that a page or a task can use."""
 
 import re
 from contextlib import suppress
@@ -17,7 +17,7 @@ MAX_HEAD_CHARS = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a model card says that a page can use; empty where it says nothing."""
+    """The contents of a model card; a field that the card does not have is empty."""
 
     text: str
     title: str
@@ -26,9 +26,9 @@ class Card:
 
 
 def read_card(folder: Path) -> Card:
-    """The model card of a folder; whatever is wrong with it, the model can do without.
+    """The model card of a folder, as far as it can be read; a model works without a card.
 
-    Its head is YAML as https://huggingface.co/docs/hub/model-cards describes it.
+    Its head is YAML, see https://huggingface.co/docs/hub/model-cards.
     """
     try:
         text = (folder / CARD).read_text(encoding="utf-8-sig", errors="replace")
@@ -37,7 +37,7 @@ def read_card(folder: Path) -> Card:
     head: Any = None
     match = CARD_HEAD.match(text)
     if match and len(match[1]) <= MAX_HEAD_CHARS:
-        # Besides its own errors, yaml raises ValueError for a date that there is not.
+        # Besides its own errors, yaml raises ValueError for a date such as February 30.
         with suppress(yaml.YAMLError, ValueError, RecursionError):
             head = yaml.safe_load(match[1])
     head = head if isinstance(head, dict) else {}
@@ -53,7 +53,10 @@ def read_card(folder: Path) -> Card:
 
 
 def _example(widget: Any) -> Example | None:
-    """An entry of `widget`: a text, or the last message of a chat, and labels to choose from."""
+    """The example in an entry of `widget`: a text or the last message of a chat, and its labels.
+
+    None if it has no text.
+    """
     if not isinstance(widget, dict):
         return None
     text, messages = widget.get("text"), widget.get("messages")
@@ -66,9 +69,9 @@ def _example(widget: Any) -> Example | None:
     if isinstance(labels, str):
         labels = labels.split(",")
     if isinstance(labels, list):
-        # Texts only: to write out what else YAML can hold may take for ever.
-        tidy = tuple(label.strip() for label in labels if isinstance(label, str) and label.strip())
-        params |= {"candidate_labels": tidy} if tidy else {}
+        # Other values of YAML are left out: writing a huge number as text can take for ever.
+        texts = tuple(label.strip() for label in labels if isinstance(label, str) and label.strip())
+        params |= {"candidate_labels": texts} if texts else {}
     multi_label = widget.get("multi_class", widget.get("multi_label"))
     if isinstance(multi_label, bool):
         params["multi_label"] = multi_label

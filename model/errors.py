@@ -1,10 +1,10 @@
-"""The errors of a model; each message is one that a visitor may read."""
+"""The errors of a model; their messages are fit to be shown to a visitor."""
 
 from errors import Busy, InvalidInput, TryoutError, Unavailable
 
 
 class ModelError(TryoutError):
-    """The root of a model's errors, and a forward pass that fails."""
+    """The root of the errors of a model; raised itself if a forward pass fails."""
 
 
 class ModelLoadError(ModelError):
@@ -12,18 +12,18 @@ class ModelLoadError(ModelError):
 
 
 class InputError(ModelError, InvalidInput):
-    """The input cannot be predicted as it is."""
+    """The text or a parameter cannot be used as it is."""
 
 
 class ModelClosed(ModelError, Unavailable):
-    """The model was closed, or not loaded yet."""
+    """The model was closed, or is not loaded yet."""
 
 
 class ModelBusy(ModelError, Busy):
-    """Too much waits for the model; `wait_s` is about how long that takes, in seconds."""
+    """Too many texts wait for the model; `wait_s` estimates how long they take, in seconds."""
 
     def __init__(self, wait_s: float, *, waited_s: float = 0.0) -> None:
-        waited = f"This one waited {waited_s:.0f} s. " if waited_s else ""
+        waited = f"This text waited {waited_s:.0f} s. " if waited_s else ""
         super().__init__(
             f"The model is overloaded. {waited}Try again in about {max(1, round(wait_s))} s."
         )

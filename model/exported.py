@@ -1,6 +1,6 @@
-"""What an export to ONNX says of itself, in a file beside the graph.
+"""The facts of an export to ONNX, in a JSON file beside its graph.
 
-Written by model.export, read by model.loading; knows neither torch nor onnxruntime.
+Written by model.export, read by model.loading. Knows neither torch nor onnxruntime.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ FILE = "exported.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parity:
-    """How far an export says what its model says: the share of `texts` texts with the same label.
+    """The agreement of an export with its model: the share of `texts` texts with the same answer.
 
-    Or the same labels or spans, where an output has several. `difference` is the largest one of
-    a probability.
+    An answer is a label, a set of labels, or spans. `difference` is the largest difference of a
+    probability, 0 to 1.
     """
 
     texts: int
@@ -29,7 +29,7 @@ class Parity:
     difference: float
 
     def __str__(self) -> str:
-        # Cut, not rounded: 99.97 % is not all of them.
+        # Cut, not rounded: 99.97 % must not read as all texts.
         percent = int(self.agreement * 1000) / 10
         return (
             f"the label is the same for {percent:g} % of {self.texts:,} texts, "
@@ -39,7 +39,7 @@ class Parity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exported:
-    """From which model a graph was made, in which numbers, and what its runtime has to know."""
+    """The facts of a graph: its model, its dtype, and all that its runtime has to know."""
 
     model_id: str
     model_revision: str
@@ -54,12 +54,16 @@ class Exported:
         return f"exported from {self.model_id}, revision {self.model_revision}: {self.parity}"
 
     def write(self, folder: Path) -> None:
+        """Writes the facts as JSON into `folder`; raises OSError."""
         text = json.dumps(dataclasses.asdict(self), indent=2)
         (folder / FILE).write_text(text + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> "Exported":
-        """Raises ModelLoadError if the file is missing or was not written by this version."""
+        """The facts in `folder`.
+
+        Raises ModelLoadError if the file is missing or was not written by this version.
+        """
         try:
             values = json.loads((folder / FILE).read_text(encoding="utf-8"))
             tokenizer = values.pop("tokenizer")
@@ -72,6 +76,6 @@ class Exported:
 
 
 def is_export(model_id: str) -> bool:
-    """Whether it is a folder that `model.export` wrote, which only the runtime onnx reads."""
+    """True if `model_id` is a folder that `model.export` wrote, for the runtime onnx alone."""
     folders = (Path(model_id).expanduser(), HOME / model_id)
     return any((folder / FILE).is_file() for folder in folders)

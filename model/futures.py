@@ -1,4 +1,4 @@
-"""Waiting for futures that can be cancelled while they queue."""
+"""Waiting for futures that can be cancelled while they are in a queue."""
 
 from concurrent.futures import Future, wait
 from typing import Any
@@ -7,7 +7,7 @@ from typing import Any
 def is_done(future: Future[Any], timeout_s: float) -> bool:
     """True once `future` is done or was cancelled in the queue; waits at most `timeout_s` seconds.
 
-    `concurrent.futures.wait` does not see a cancelled one until a worker has come across it.
+    `concurrent.futures.wait` alone does not notice a cancelled future before its turn has come.
     """
     if not future.done():
         wait([future], timeout_s)

@@ -1,6 +1,6 @@
-"""A text while it is generated: what is there so far, and the way to stop it.
+"""A text while it is generated: its beginning, and the way to stop it.
 
-Knows no model: a worker thread adds to it, any other reads it.
+Knows no model: the worker thread adds tokens, other threads read the text.
 """
 
 import threading
@@ -11,17 +11,21 @@ from concurrent.futures import Future
 from model.futures import is_done
 from model.prediction import Prediction
 
-UNREAD_S = 5.0
+UNREAD_S = 5.0  # a text that was not read for so many seconds is stopped
 
 
 class Generation:
-    """One text being generated; `future` gets its prediction.
+    """A text that is being generated; `future` gets its prediction.
 
-    Somebody must read it: a text that nobody has asked for in 5 s is stopped, because its reader
-    closed the page. `readers_stay` says that a reader waits for the future without asking.
+    A reader calls `wait` again and again. Without a call for 5 s the text is stopped, since its
+    reader has closed the page.
     """
 
     def __init__(self, decode: Callable[[Sequence[int]], str], *, readers_stay: bool) -> None:
+        """`decode` gives the text of token ids.
+
+        With `readers_stay` the reader waits for `future` alone, and need not call `wait`.
+        """
         self.future: Future[Prediction] = Future()
         self._decode = decode
         self._readers_stay = readers_stay
@@ -30,31 +34,32 @@ class Generation:
         self._asked_s = time.monotonic()
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether it is over, after at most `timeout_s` seconds."""
+        """True once the text has ended or was stopped; waits at most `timeout_s` seconds."""
         self._asked_s = time.monotonic()
         return is_done(self.future, timeout_s)
 
     @property
     def begun(self) -> bool:
-        """Whether its turn has come."""
+        """True once its turn has come."""
         return self.future.running() or self.future.done()
 
     @property
     def text(self) -> str:
-        """What is there so far; the bytes of a character that is not whole yet are left out."""
+        """The text so far, without the bytes of a character that is not complete yet."""
         return self._decode(self._ids).rstrip("\N{REPLACEMENT CHARACTER}")
 
     def stop(self) -> None:
-        """Ends it after the token that is being computed; cancels it if it has not begun."""
+        """Ends the text after the token that is computed; cancels it if its turn has not come."""
         self._stop.set()
         self.future.cancel()
 
     @property
     def stopped(self) -> bool:
+        """True if it was stopped, or its reader has gone."""
         unread = not self._readers_stay and time.monotonic() - self._asked_s > UNREAD_S
         return unread or self._stop.is_set()
 
     def goes_on(self, ids: Sequence[int]) -> bool:
-        """Takes the ids so far, as `runtime.generate` gives them; whether to go on."""
+        """Stores the ids so far, as `runtime.generate` gives them; False once it is stopped."""
         self._ids = ids
         return not self.stopped

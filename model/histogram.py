@@ -1,4 +1,7 @@
-"""A histogram with fixed bounds, as Prometheus counts: cheap to add to, and never grows."""
+"""A histogram with fixed bounds, as Prometheus counts: cheap to add to, and never grows.
+
+Not `prometheus_client.Histogram`, so that `model/` works without that package.
+"""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -7,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Histogram:
-    """Counts of values up to each of `bounds`, and of those beyond the last one."""
+    """Counts of values by interval: up to each of `bounds`, and above the last bound."""
 
     bounds: Sequence[float]
     counts: list[int] = field(init=False)
@@ -18,16 +21,17 @@ class Histogram:
 
     @classmethod
     def of_seconds(cls) -> "Histogram":
-        """From 0.5 ms to a minute."""
+        """A histogram of times, with bounds from 0.5 ms to a minute."""
         return cls(
             (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
         )
 
     @classmethod
     def of_powers(cls, highest: int) -> "Histogram":
-        """The powers of two from 1 to 2 ** highest."""
+        """A histogram of sizes, with the powers of two from 1 to 2 ** highest as bounds."""
         return cls(tuple(2.0**power for power in range(highest + 1)))
 
     def add(self, value: float) -> None:
+        """Counts a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value

@@ -1,4 +1,4 @@
-"""What a model is: its facts for a page, its parameters, its examples. Plain frozen values."""
+"""The facts of a model, its parameters and its examples, as plain frozen values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text to try, with parameters that fit it."""
+    """A text to try, with values of parameters that fit it."""
 
     text: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -15,11 +15,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Param:
-    """A parameter of a prediction: what it is called, its default, and what it may be.
+    """A parameter of a prediction: its name, its default, and the values that it may have.
 
     Its kind is the type of `default`: bool, int, float, str, or tuple for a list of texts. A
-    number lies between `minimum` and `maximum`, a list has at most `maximum` items, a text is one
-    of `choices` if there are any. The form always shows one that is `essential`.
+    number lies between `minimum` and `maximum`, a list has at most `maximum` items, a text is
+    among `choices` if there are any. A form always shows an `essential` parameter.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """What is loaded: enough for a page about it and for a log entry to name it."""
+    """The facts of a loaded model, for a page about it and for the log to name it."""
 
     id: str
     revision: str
@@ -47,11 +47,11 @@ class ModelInfo:
     examples: tuple[Example, ...]
     parameters: int
     memory_bytes: int
-    max_tokens: int | None  # of a text; None where there is no limit
-    truncation_side: Literal["right", "left"]  # the end of a longer text that is cut off
+    max_tokens: int | None  # of a text; None without a limit
+    truncation_side: Literal["right", "left"]  # the side where a longer text is cut
     runtime: str
     device: str
     dtype: str
-    dtype_reason: str  # why, if it was chosen by a trial
+    dtype_reason: str  # the result of the trial that chose the dtype; "" without a trial
     versions: Mapping[str, str]
     card: str

@@ -1,7 +1,7 @@
-"""From a folder or Hub id to what predicts: a task, a tokenizer and a runtime.
+"""Loading a model: from a folder or Hub id to a task, a tokenizer and a runtime in memory.
 
-Refuses what cannot work as early as it can: the wrong kind of model before its weights are
-fetched, one that does not fit into memory before they are read.
+A model that cannot work is refused early: one of the wrong kind before its weights are fetched,
+one that does not fit into memory before they are fetched or read.
 """
 
 import functools
@@ -30,9 +30,9 @@ logger = logging.getLogger(f"tryout.{__name__}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """What to load and how; see the arguments of `class Model`.
+    """The model to load and the way to load it; see the arguments of `class Model`.
 
-    Raises ModelLoadError for a value that none of them can be.
+    Raises ModelLoadError for a task, runtime or dtype that does not exist.
     """
 
     source: ModelSource
@@ -41,7 +41,7 @@ class Choice:
     device: str
     dtype: str
     params: Mapping[str, Any]
-    is_second: bool = False  # beside another one in this process
+    is_second: bool = False  # beside another model in this process
 
     def __post_init__(self) -> None:
         for name, value, allowed in (
@@ -57,8 +57,8 @@ class Choice:
 class Loaded:
     """A model in memory.
 
-    `params` are the owner's, checked; `dtype_reason` says why the runtime computes in its dtype,
-    "" if it was told to; `packages` are what computes.
+    `params` are the owner's, checked. `dtype_reason` is the result of the trial or the export that
+    the dtype comes from, "" if it was chosen by name. `packages` are those that compute.
     """
 
     folder: Path
@@ -75,7 +75,7 @@ class Loaded:
 def load(choice: Choice) -> Loaded:
     """Reads tokenizer and weights; fetches them first if they are on the Hub.
 
-    Raises ModelLoadError or InputError with what is wrong, and how to mend it.
+    Raises ModelLoadError, or InputError for a parameter of the owner's, with the remedy.
     """
     listing = find(choice.source)
     card = read_card(listing.folder)
@@ -87,14 +87,14 @@ def load(choice: Choice) -> Loaded:
 
 
 def _load_torch(choice: Choice, listing: Listing, card: Card, kind: type[Task]) -> Loaded:
-    # Before transformers is: huggingface_hub 2.4 prints errors otherwise.
+    # Before transformers is imported: huggingface_hub 2.4 prints errors otherwise.
     import huggingface_hub  # noqa: F401
 
     config, trusted = listing.config, choice.source.trust_remote_code
     _check_code(config, trusted)
     with _reading("tokenizer"):
         tokenizer = TransformersTokenizer(listing.folder, trust_remote_code=trusted)
-    _make(choice, config, kind, tokenizer)  # refuses what it can before any weights are fetched
+    _make(choice, config, kind, tokenizer)  # raises its errors before any weights are fetched
     device = pick_device(choice.device)
     dtype = _first_dtype(device) if choice.dtype == "auto" else choice.dtype
     check = functools.partial(check_memory, listing, dtype=dtype, is_second=choice.is_second)
@@ -134,10 +134,11 @@ def _load_torch(choice: Choice, listing: Listing, card: Card, kind: type[Task]) 
 def _try_half(
     full: TorchRuntime, read: Callable[..., TorchRuntime], task: Task, needed: int
 ) -> tuple[TorchRuntime, Trial | None]:
-    """bfloat16 instead of float32 if it is faster on this CPU and says the same.
+    """The runtime in bfloat16 if it is faster on this CPU and gives the same scores, else `full`.
 
-    It is on CPUs with AVX512-BF16 or AMX and slow on others, and no flag tells how much; so both
-    compute a few rows. Where there is no memory for both, float32 stays.
+    CPUs with AVX512-BF16 or AMX are fast at it and others slow, and no flag gives the factor, so
+    both compute a few rows. float32 stays, without a trial, if there is no memory for both;
+    `needed` are the bytes of the weights in bfloat16.
     """
     if needed > free_bytes("cpu"):
         return full, None
@@ -212,13 +213,13 @@ def _check_code(config: Mapping[str, Any], trusted: bool) -> None:
 
 
 def _first_dtype(device: str) -> str:
-    """What "auto" begins with: a GPU has half precision, a CPU has to show it."""
+    """The dtype that "auto" begins with: GPUs have half precision, a CPU is tried first."""
     return "bfloat16" if device.startswith("cuda") else "float32"
 
 
 @contextmanager
 def _installed(runtime: str) -> Iterator[None]:
-    """Says which packages to install if a runtime's are not there."""
+    """Names the packages to install if those of a runtime are missing."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -230,8 +231,8 @@ def _installed(runtime: str) -> Iterator[None]:
 
 
 @contextmanager
-def _reading(what: str) -> Iterator[None]:
-    """Makes one sentence of whatever a library raises while it reads a part of the model."""
+def _reading(part: str) -> Iterator[None]:
+    """Turns an error of a library while it reads a part of the model into one sentence."""
     try:
         yield
     except (ModelLoadError, ModuleNotFoundError):
@@ -243,12 +244,12 @@ def _reading(what: str) -> Iterator[None]:
                 "more memory."
             ) from error
         raise ModelLoadError(
-            f"Its {what} cannot be read: {first_line(error)} "
+            f"Its {part} cannot be read: {first_line(error)} "
             "Check its files, or name another model."
         ) from error
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, as one sentence."""
+    """The first line of an error's message, as a sentence."""
     text = str(error).strip().split("\n")[0] or type(error).__name__
     return text if text.endswith((".", "!", "?")) else f"{text}."

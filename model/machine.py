@@ -1,6 +1,6 @@
 """The machine: its cores, devices and free memory, within the limits of a container.
 
-Containers are known by version 2 of control groups.
+The limits are read from control groups, version 2.
 """
 
 import os
@@ -19,12 +19,12 @@ def usable_cores() -> int:
     try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#cpu
         quota, period = (CGROUP / "cpu.max").read_text().split()
         return max(1, min(bound or 1, int(quota) // int(period)))
-    except (OSError, ValueError):  # no container, or "max": one without a limit
+    except (OSError, ValueError):  # no container, or "max": no limit
         return bound or 1
 
 
 def pick_device(device: str) -> str:
-    """`device`, or the best one there is for "auto"; raises ModelLoadError for an unknown one."""
+    """`device`, or for "auto" the best device here; raises ModelLoadError for an unknown device."""
     import torch
 
     if device == "auto":
@@ -35,13 +35,13 @@ def pick_device(device: str) -> str:
         torch.empty(0, device=device)
     except Exception as error:
         raise ModelLoadError(
-            f'device is {device!r}, which is not to be had here. Set device = "auto".'
+            f'device is {device!r}, which is not available here. Set device = "auto".'
         ) from error
     return device
 
 
 def free_bytes(device: str) -> int:
-    """How much memory `device` has left, in bytes."""
+    """The free memory of `device`, in bytes."""
     import torch
 
     if device.startswith("cuda"):
@@ -50,19 +50,19 @@ def free_bytes(device: str) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether there was not enough memory, of the machine or of a GPU."""
+    """True if the error means that the machine or a GPU has not enough memory."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in words)
 
 
 def free_memory_bytes() -> int:
-    """The memory that this process may still take: the machine's, or its container's if less."""
+    """The bytes of memory that this process may still take, of the machine and its container."""
     free: int = psutil.virtual_memory().available
     try:  # https://docs.kernel.org/admin-guide/cgroup-v2.html#memory
         limit = int((CGROUP / "memory.max").read_text())
         used = int((CGROUP / "memory.current").read_text())
         stat = dict(line.split() for line in (CGROUP / "memory.stat").read_text().splitlines())
-    except (OSError, ValueError):  # no container, or "max": one without a limit
+    except (OSError, ValueError):  # no container, or "max": no limit
         return free
-    # Cached files count as used, and give way when memory is asked for.
+    # Cached files count as used, and are dropped when memory is needed.
     return min(free, max(0, limit - used + int(stat.get("inactive_file", 0))))

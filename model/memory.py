@@ -1,4 +1,4 @@
-"""The memory that a model needs, from the sizes and headers of its files: known before a load."""
+"""The memory that a model needs, estimated before a load from its files' sizes and headers."""
 
 import json
 import math
@@ -8,7 +8,7 @@ from model.errors import ModelLoadError
 from model.sources import ONNX, Listing
 
 BYTES = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2}
-HEADROOM = 1.2  # for what loading and a forward pass take on top of the weights
+HEADROOM = 1.2  # a factor, for the memory of loading and of a forward pass
 
 
 def check_memory(listing: Listing, *, dtype: str, free_bytes: int, is_second: bool = False) -> None:
@@ -29,15 +29,15 @@ def check_memory(listing: Listing, *, dtype: str, free_bytes: int, is_second: bo
 
 
 def needed_bytes(listing: Listing, *, dtype: str) -> int:
-    """About how much memory the weights take as `dtype`.
+    """An estimate of the bytes of memory that the weights need as `dtype`.
 
-    By what safetensors files say of themselves, where they are there; else by their sizes and
-    the dtype that the config says they are stored in.
+    From the headers of safetensors files that are here; for other files from their sizes, and the
+    dtype that the config names for them.
     """
     stored = str(listing.config.get("dtype") or listing.config.get("torch_dtype") or "float32")
     total = 0.0
     for name, size in listing.weights.items():
-        if name.startswith(ONNX):  # computed as it is stored
+        if name.startswith(ONNX):  # in memory as on disk
             total += size
             continue
         values = _count_values(listing.folder / name)
@@ -46,7 +46,7 @@ def needed_bytes(listing: Listing, *, dtype: str) -> int:
 
 
 def _count_values(path: Path) -> int | None:
-    """How many numbers a safetensors file holds, by its header; None if it has no such header.
+    """The number of weights in a safetensors file, from its header; None without such a header.
 
     The format: https://github.com/huggingface/safetensors#format
     """

@@ -1,4 +1,4 @@
-"""From logits to probabilities, and labels by them; numpy arrays, whatever the runtime."""
+"""Probabilities from logits, and labels in their order; numpy arrays for every runtime."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ Floats = NDArray[Any]
 
 
 def softmax(logits: Floats) -> NDArray[np.float64]:
-    """Probabilities over the last axis of logits; none overflows.
+    """Probabilities over the last axis of logits, in the shape of `logits`; nothing overflows.
 
     Raises ModelError for logits that are not finite.
     """
@@ -23,7 +23,10 @@ def softmax(logits: Floats) -> NDArray[np.float64]:
 
 
 def sigmoid(logits: Floats) -> NDArray[np.float64]:
-    """A probability for each logit by itself."""
+    """A probability for each logit by itself, in the shape of `logits`.
+
+    Raises ModelError for logits that are not finite.
+    """
     return np.asarray(0.5 * (1 + np.tanh(0.5 * _finite(logits))))
 
 
@@ -39,6 +42,9 @@ def _finite(logits: Floats) -> NDArray[np.float64]:
 def by_score(
     labels: Sequence[str], scores: NDArray[np.float64], *, multi_label: bool
 ) -> ScoredLabels:
-    """Labels by falling score; equal ones keep their order."""
+    """Labels by falling score; labels of equal score keep their order.
+
+    `scores` has the shape (labels,).
+    """
     order = np.argsort(-scores, kind="stable")
     return ScoredLabels(tuple(ScoredLabel(labels[i], float(scores[i])) for i in order), multi_label)

@@ -1,6 +1,6 @@
-"""The values of a prediction's parameters: checked against the parameters that a task has.
+"""Checks of the parameters of a prediction against those that its task has.
 
-Knows no task: a task is its sequence of `Param`.
+Knows no task, only a sequence of `Param`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,18 +15,25 @@ MAX_PARAM_CHARS = 500  # of a text, and of each text of a list
 def checked(
     params: Sequence[Param], given: Mapping[str, Any], *, defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Every parameter's value: as given, else the default; raises InputError for a wrong one."""
+    """A value for each parameter: the given one, else that of `defaults`, else its own default.
+
+    `defaults` are the owner's. Raises InputError for a name that is not in `params`, and as
+    `checked_value` does.
+    """
     names = [param.name for param in params]
     for name in given:
         if name not in names:
             known = f"it has {', '.join(names)}" if names else "it has none"
             raise InputError(f"This model has no parameter {name!r}; {known}.")
-    every = {param.name: param.default for param in params} | dict(defaults) | dict(given)
-    return {param.name: checked_value(param, every[param.name]) for param in params}
+    values = {param.name: param.default for param in params} | dict(defaults) | dict(given)
+    return {param.name: checked_value(param, values[param.name]) for param in params}
 
 
 def checked_value(param: Param, value: Any) -> Any:
-    """`value` as the parameter's kind; raises InputError if it is of another, or out of bounds."""
+    """`value` in the kind of the parameter; a list of texts without blanks and repetitions.
+
+    Raises InputError if it is of another kind, or out of bounds.
+    """
     if isinstance(param.default, tuple):
         return _list(param, value)
     if isinstance(param.default, float) and type(value) is int:

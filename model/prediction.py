@@ -1,8 +1,8 @@
 """A prediction and its output: plain frozen values, and their JSON.
 
-The feedback log stores these and knows nothing else of the model. An output is of one of three
-kinds: scored labels, spans of the input, or generated text. Each kind has the same properties, by
-which everything but its JSON and its card works for all of them.
+The feedback log stores these and knows nothing else of `model/`. There are three kinds of output:
+scored labels, spans of the input, and generated text. All kinds have the same properties, so that
+only the JSON and the look of an output depend on its kind.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,7 +15,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-THRESHOLD = 0.5  # from here on a label applies, where each is decided for itself
+THRESHOLD = 0.5  # the least score of a label that applies, if each label is decided by itself
 
 TaskName = Literal[
     "text-classification",
@@ -25,16 +25,16 @@ TaskName = Literal[
     "text-generation",
 ]
 TASK_NAMES: tuple[TaskName, ...] = get_args(TaskName)
-# The form of an answer, and so of a correction: a label, several, labelled spans, or any text.
+# The form of an answer and of a correction: a label, several labels, labelled spans, or a text.
 AnswerKind = Literal["label", "labels", "spans", "text"]
 # An output without its scores: labels, spans by start, end and label, or a text.
 Answer = frozenset[str] | frozenset[tuple[int, int, str]] | str
 
 
 def has_closed_labels(task: TaskName) -> bool:
-    """True if the scored labels of a task are a closed set, of which one can be right.
+    """True if the labels of a task are a closed set, so that the right label is among them.
 
-    The words for a gap are none: more than those that the model names can be right.
+    The words for a gap are not: a word that the model does not name can be right.
     """
     match task:
         case "text-classification" | "zero-shot-classification":
@@ -49,11 +49,12 @@ CLOSED_LABEL_TASKS = tuple(task for task in TASK_NAMES if has_closed_labels(task
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): later ids sort after earlier ones made by the same process."""
+    """A UUIDv7 (RFC 9562); the ids of a process sort in the order in which they are drawn."""
     return uuid7()
 
 
 def now() -> datetime:
+    """The time in UTC."""
     return datetime.now(UTC)
 
 
@@ -67,7 +68,7 @@ class ScoredLabel:
 
 @dataclass(frozen=True, slots=True)
 class ScoredLabels:
-    """Labels by falling score: one of them applies, or with `multi_label` any number."""
+    """Labels by falling score, of which the first applies; with `multi_label` any number can."""
 
     items: tuple[ScoredLabel, ...]
     multi_label: bool = False
@@ -84,10 +85,10 @@ class ScoredLabels:
 
     @property
     def margin(self) -> float:
-        """How far the output is from being another one, 0 to 1.
+        """The distance of the output from a different answer, 0 to 1.
 
-        The lead over the second label; with `multi_label`, how far the label that is closest to
-        the threshold is from it, as a share of the way to 0 or 1.
+        It is the lead over the second label; with `multi_label` the distance from the threshold of
+        the label closest to it, as a share of the way to 0 or 1.
         """
         if self.multi_label:
             return min(abs(item.score - THRESHOLD) for item in self.items) / THRESHOLD
@@ -95,27 +96,29 @@ class ScoredLabels:
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The labels that apply: the first one, or with `multi_label` those at the threshold."""
+        """The labels that apply: the first, or with `multi_label` all from the threshold on."""
         if self.multi_label:
             return tuple(item.label for item in self.items if item.score >= THRESHOLD)
         return (self.items[0].label,)
 
     @property
     def answer_kind(self) -> AnswerKind:
+        """The form of `answer`."""
         return "labels" if self.multi_label else "label"
 
     @property
     def answer(self) -> Answer:
-        """The labels that apply; a single one is a set too, as several may fit another model."""
+        """The labels that apply, also a single label as a set: another model may give several."""
         return frozenset(self.chosen)
 
     @property
     def scores(self) -> dict[Any, float]:
-        """Every score by its label."""
+        """The scores by label."""
         return {item.label: item.score for item in self.items}
 
     @property
     def is_whole(self) -> bool:
+        """True, since labels come all at once."""
         return True
 
 
@@ -131,7 +134,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """The spans found, in the order of the text; none is an answer too."""
+    """Spans of the input in the order of the text; no spans are an answer too."""
 
     items: tuple[Span, ...]
 
@@ -152,19 +155,22 @@ class Spans:
 
     @property
     def answer_kind(self) -> AnswerKind:
+        """The form of `answer`."""
         return "spans"
 
     @property
     def answer(self) -> Answer:
+        """The spans without their scores."""
         return places(self.items)
 
     @property
     def scores(self) -> dict[Any, float]:
-        """Every score by the label and place of its span."""
+        """The scores by label, start and end of the span."""
         return {(span.label, span.start, span.end): span.score for span in self.items}
 
     @property
     def is_whole(self) -> bool:
+        """True, since spans come all at once."""
         return True
 
 
@@ -180,8 +186,8 @@ Finish = Literal["end", "length", "stopped"]
 class GeneratedText:
     """Text that continues or answers the input; it has neither label nor score.
 
-    `finish` says why it is over: the model ended it, it reached the length that was asked for,
-    or somebody stopped it.
+    `finish` is "end" if the model ended it, "length" if it reached the length that was asked for,
+    "stopped" if a reader stopped it or left.
     """
 
     text: str
@@ -193,19 +199,22 @@ class GeneratedText:
 
     @property
     def answer_kind(self) -> AnswerKind:
+        """The form of `answer`."""
         return "text"
 
     @property
     def answer(self) -> Answer:
+        """The text without white space around it."""
         return self.text.strip()
 
     @property
     def scores(self) -> dict[Any, float]:
+        """Empty, since a text has no scores."""
         return {}
 
     @property
     def is_whole(self) -> bool:
-        """False for a text that somebody stopped."""
+        """False for a text that was stopped."""
         return self.finish != "stopped"
 
 
@@ -232,7 +241,7 @@ def output_to_json(output: Output) -> Any:
 
 
 def output_from_json(value: Any) -> Output:
-    """What `output_to_json` was given; raises ValueError, KeyError or TypeError for all else."""
+    """The output from its JSON; raises ValueError, KeyError or TypeError for any other value."""
     if isinstance(value, dict) and "text" in value:
         text, tokens, finish = value["text"], value["tokens"], value["finish"]
         if not isinstance(text, str) or type(tokens) is not int or finish not in get_args(Finish):
@@ -269,9 +278,9 @@ def _score(value: Any) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """One output for one input, with everything needed to say it again.
+    """An output for an input, with all that is needed to predict it again.
 
-    `queue_ms` is the wait for the model, `inference_ms` the forward passes that the input was in.
+    `queue_ms` is the wait for the model, `inference_ms` the time of the batch that had the input.
     """
 
     id: UUID
@@ -289,7 +298,7 @@ class Prediction:
 
     @property
     def label(self) -> str:
-        """The output in one label, "" if it has none."""
+        """The output as a single label; "" if it has no label."""
         return self.output.label
 
     @property
@@ -304,7 +313,7 @@ class Prediction:
 
     @property
     def answer_kind(self) -> AnswerKind:
-        """The form of an answer to such an input; a text is open: more than one can be right."""
+        """The form of an answer to the input; "text" also for labels that are not a closed set."""
         return "text" if self._is_open else self.output.answer_kind
 
     @property
@@ -325,9 +334,9 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How far the label's probability falls without these characters of the input, -1 to 1.
+    """The fall of the label's probability without some characters of the input, -1 to 1.
 
-    From `start` up to and without `end`. Below 0 they speak against the label.
+    They are from `start` up to and without `end`. Below 0 they speak against the label.
     """
 
     start: int
@@ -337,10 +346,10 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Which words of an input speak for a label, in the order of the text.
+    """The words of an input that speak for or against a label, in the order of the text.
 
-    A weight is of `words_each` neighbouring words (the last one perhaps of fewer): of one, unless
-    the text has too many.
+    A weight is that of `words_each` neighbouring words, the last weight perhaps of fewer;
+    `words_each` is 1 unless the text is long.
     """
 
     label: str
@@ -353,12 +362,12 @@ def attribution_to_json(attribution: Attribution) -> Any:
     return {
         "label": attribution.label,
         "words_each": attribution.words_each,
-        "weights": [[one.start, one.end, one.weight] for one in attribution.weights],
+        "weights": [[weight.start, weight.end, weight.weight] for weight in attribution.weights],
     }
 
 
 def attribution_from_json(value: Any) -> Attribution:
-    """What `attribution_to_json` was given; raises ValueError, KeyError or TypeError otherwise."""
+    """The attribution from its JSON; raises ValueError, KeyError or TypeError otherwise."""
     words_each = value["words_each"]
     if type(words_each) is not int or words_each < 1:
         raise ValueError("not a number of words")

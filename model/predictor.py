@@ -1,7 +1,7 @@
 """The Protocol of a predictor: all that pages, jobs and routes may ask of a model.
 
-A predictor takes texts and gives predictions, from whatever thread asks. `model.Model` computes
-them in this process; whoever calls a predictor does not know where the model is.
+A predictor takes texts and gives predictions, in any thread. `model.Model` computes them in this
+process; the caller of a predictor does not know where the model is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,13 +15,13 @@ from model.prediction import Prediction
 
 
 class Predictor(Protocol):
-    """A model as its callers see it. All but `load` raise ModelClosed before it is loaded."""
+    """A model as its callers see it; before `load` all but `close` raise ModelClosed."""
 
     def load(self) -> None:
-        """Makes it ready to predict; raises ModelLoadError with one sentence that says why not."""
+        """Makes the model ready to predict; raises ModelLoadError with reason and remedy."""
 
     def warm_up(self) -> None:
-        """Predicts an example; raises ModelLoadError if that fails."""
+        """Predicts an example, as the first is the slowest; raises ModelLoadError if it fails."""
 
     @property
     def info(self) -> ModelInfo:
@@ -74,4 +74,4 @@ class Predictor(Protocol):
         """The number of texts that wait for their turn."""
 
     def close(self) -> None:
-        """Finishes what runs, fails what waits, refuses what comes."""
+        """Finishes the texts that are computed; waiting and later texts get ModelClosed."""

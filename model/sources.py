@@ -1,6 +1,6 @@
-"""Where a model's files come from: a folder, or the Hugging Face Hub.
+"""The source of a model's files: a folder, or the Hugging Face Hub.
 
-Knows file names and sizes; opens neither weights nor tokenizer.
+Knows the names, sizes and hashes of files, and the config; does not interpret weights or tokenizer.
 """
 
 import fnmatch
@@ -19,12 +19,12 @@ TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 SMALL_FILES = ("*.json", "*.jinja", "*.txt", "*.model", "bpe.codes")
 SAFETENSORS = ("model.safetensors", "model-*-of-*.safetensors")
 PICKLES = ("pytorch_model.bin", "pytorch_model-*-of-*.bin")
-ONNX = "model.onnx"  # with its weights in model.onnx.data
+ONNX = "model.onnx"  # the graph; its weights are in model.onnx.data
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where to look and what is allowed; see `class Model` for what each means."""
+    """A place to look for a model, and the files that may be read; see `class Model`."""
 
     model_id: str
     revision: str | None = None
@@ -34,21 +34,22 @@ class ModelSource:
 
     @property
     def weights(self) -> tuple[str, ...]:
-        """Patterns of weight files, the preferred first: a pickle can run code when it is read."""
+        """Patterns of weight files, the preferred first; pickles last, since they can run code."""
         if self.is_export:
             return (f"{ONNX}*",)
         return (*SAFETENSORS, *PICKLES) if self.allow_pickle else SAFETENSORS
 
     @property
     def small_files(self) -> tuple[str, ...]:
+        """Patterns of the files that are fetched before the weights."""
         return (*SMALL_FILES, "*.py") if self.trust_remote_code else SMALL_FILES
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A model before its weights are read: its folder or snapshot, and each weight file's size.
+    """A model before its weights are read: its folder, and the size of each weight file in bytes.
 
-    `commit` is that on the Hub, "" for a folder.
+    The folder is a snapshot if the model is on the Hub; then `commit` is its commit, else "".
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class Listing:
 
     @property
     def config(self) -> Mapping[str, Any]:
+        """The contents of config.json; raises ModelLoadError if it is not a JSON object."""
         try:
             value = json.loads((self.folder / "config.json").read_text(encoding="utf-8-sig"))
         except (ValueError, RecursionError) as error:
@@ -69,9 +71,9 @@ class Listing:
 
 
 def find(source: ModelSource) -> Listing:
-    """The model's small files and what its weights weigh; fetches no weights.
+    """The small files of a model, and the sizes of its weights; fetches no weights.
 
-    Raises ModelLoadError if there is no such model, or not all of it.
+    Raises ModelLoadError if there is no such model, or if it is incomplete.
     """
     folder = _local(source.model_id)
     if folder is None:
@@ -84,9 +86,10 @@ def find(source: ModelSource) -> Listing:
 
 
 def fetch(source: ModelSource, listing: Listing) -> str:
-    """Downloads the weights of a model on the Hub, unless they are there.
+    """Downloads the weights of a model on the Hub, unless they are here already.
 
-    Returns the revision that pins the model's content: the commit, or a hash of a folder's files.
+    Returns the revision that pins the model's content: the commit, or a hash of the folder's
+    files. Raises ModelLoadError if the Hub refuses or cannot be reached.
     """
     if not listing.commit:
         return _hash(listing.folder, (*source.small_files, *listing.weights))
@@ -107,7 +110,7 @@ def _find_on_hub(source: ModelSource) -> Listing:
     small = (*source.small_files, CARD)
     listed = _download(source, source.revision, (*small, *source.weights), list_only=True)
     folder = Path(_download(source, source.revision, small))
-    # Without a network, what was fetched before has to do.
+    # Without a network the files that were fetched earlier are used.
     files = _sizes(folder) if listed is None else {f.filename: f.file_size for f in listed}
     return _listing(folder, folder.name, files, source)
 
@@ -131,7 +134,10 @@ def _listing(folder: Path, commit: str, files: Mapping[str, int], source: ModelS
 def _download(
     source: ModelSource, revision: str | None, patterns: Sequence[str], *, list_only: bool = False
 ) -> Any:
-    """The folder of a snapshot, or what would be fetched, None if the Hub is out of reach."""
+    """The folder of a snapshot; with `list_only` the files of the model on the Hub.
+
+    The list is None if the Hub cannot be reached.
+    """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
         DryRunError,
@@ -181,16 +187,16 @@ def _download(
 
 
 def _weights(files: Mapping[str, int], source: ModelSource) -> dict[str, int]:
-    """The weight files to read, with sizes; raises ModelLoadError if the model is not whole."""
+    """The weight files to read, with sizes; raises ModelLoadError if the model is incomplete."""
 
-    def found(patterns: Iterable[str]) -> dict[str, int]:
+    def matching(patterns: Iterable[str]) -> dict[str, int]:
         return {n: s for n, s in files.items() if any(fnmatch.fnmatch(n, p) for p in patterns)}
 
     advice = "Save model and tokenizer there with save_pretrained."
     if "config.json" not in files:
         raise ModelLoadError(f"It lacks config.json. {advice}")
-    # transformers makes an empty tokenizer, silently, where there is none
-    if not found(TOKENIZER_FILES):
+    # Without these files transformers makes an empty tokenizer and gives no error.
+    if not matching(TOKENIZER_FILES):
         raise ModelLoadError(f"It lacks its tokenizer (tokenizer.json). {advice}")
     if source.is_export and ONNX not in files:
         raise ModelLoadError(
@@ -198,9 +204,9 @@ def _weights(files: Mapping[str, int], source: ModelSource) -> dict[str, int]:
             "name the folder that it prints."
         )
     for pattern in source.weights:
-        if weights := found([pattern]):
+        if weights := matching([pattern]):
             return weights
-    if found(PICKLES):
+    if matching(PICKLES):
         raise ModelLoadError(
             "Its weights are pickled, and a pickle can run code when it is read. Convert them to "
             "safetensors, or set allow_pickle = true if you trust where they come from."

@@ -1,4 +1,4 @@
-"""Texts as they are given: which ones cannot be predicted. Knows no task and no tokenizer."""
+"""Checks of texts before they are predicted. Knows no task and no tokenizer."""
 
 import unicodedata
 
@@ -10,7 +10,7 @@ BLANK = {"Cc", "Cf", "Zl", "Zp", "Zs"}  # Unicode general categories
 def check_text(text: str, *, max_chars: int) -> None:
     """Raises InputError if `text` is blank or longer than `max_chars` characters.
 
-    Blank is also what has control and format characters only, such as zero-width spaces.
+    A text of control and format characters, such as zero-width spaces, is blank too.
     """
     if all(unicodedata.category(character) in BLANK for character in text):
         raise InputError("There is no text to predict. Type or paste some.")

@@ -1,7 +1,7 @@
-"""Text to token ids and back, behind the few calls that tasks need.
+"""Text to token ids and back, in the few calls that tasks need.
 
-Tokenizer needs the library tokenizers only; TransformersTokenizer reads what comes with a model
-for PyTorch, and writes prompts. Knows no task and no weights.
+`Tokenizer` needs only the library tokenizers; `TransformersTokenizer` reads the tokenizer of a
+model for PyTorch, and writes prompts. Knows no task and no weights.
 """
 
 import dataclasses
@@ -13,22 +13,23 @@ from typing import Any
 
 from model.errors import InputError
 
-UNLIMITED = 2**31
+UNLIMITED = 2**31  # tokens
 LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 
 
 def limit(tokens: Any) -> int:
-    """A number of tokens out of a config, where none, -1 and infinity mean that there is no end."""
+    """A number of tokens from a config; UNLIMITED for None, -1 and infinity."""
     finite = isinstance(tokens, int | float) and 0 < tokens < UNLIMITED
     return int(tokens) if finite else UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row of a forward pass.
+class TokenRow:
+    """A row of a forward pass.
 
-    `inputs` are the model's inputs, each as long as the row. `offsets` are the characters of the
-    text that each token stands for, start and end, and None for special tokens.
+    `inputs` are the model's inputs by name, each as long as the row. `offsets` are the start and
+    end of the characters that each token stands for, None for a special token; empty if the task
+    did not ask for them.
     """
 
     inputs: Mapping[str, Sequence[int]]
@@ -37,6 +38,7 @@ class Row:
 
     @property
     def ids(self) -> Sequence[int]:
+        """The token ids."""
         return self.inputs["input_ids"]
 
     def __len__(self) -> int:
@@ -45,9 +47,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What there is to know of a tokenizer beside its tokenizer.json; as JSON, a part of an export.
+    """The settings of a tokenizer that tokenizer.json lacks; an export stores them.
 
-    `takes` are the inputs that its model may have; ids and the token are None where it has none.
+    `takes` are the names of the model's inputs. `mask_token`, `mask_id` and `unknown_id` are None
+    if the tokenizer has no such token.
     """
 
     max_tokens: int
@@ -61,7 +64,7 @@ class Traits:
 
 
 class Tokenizer:
-    """A tokenizer that any thread may use; rows are cut at `max_tokens`."""
+    """A tokenizer that all threads may use; its rows have at most `max_tokens` tokens."""
 
     is_fast = True
     has_chat_template = False
@@ -69,7 +72,7 @@ class Tokenizer:
     def __init__(self, core: Any, traits: Traits) -> None:
         """`core` is a tokenizer of the library tokenizers."""
         self._core = core
-        # Truncation is a state of the tokenizer, which two threads must not change at once.
+        # The library keeps truncation as a state, which two threads must not change at once.
         self._lock = threading.Lock()
         self.traits = traits
         self.max_tokens = traits.max_tokens
@@ -79,17 +82,17 @@ class Tokenizer:
 
     @classmethod
     def from_file(cls, path: Path, traits: Traits) -> "Tokenizer":
-        """Reads a tokenizer.json; raises whatever tokenizers raises if it cannot."""
+        """Reads a tokenizer.json; raises the errors of tokenizers for a file that is not valid."""
         import tokenizers
 
         return cls(tokenizers.Tokenizer.from_file(str(path)), traits)
 
     def traits_now(self) -> Traits:
-        """The traits, with the limit that was set since."""
+        """The traits, with the present limit of tokens."""
         return dataclasses.replace(self.traits, max_tokens=self.max_tokens)
 
     def to_json(self) -> str:
-        """The tokenizer.json of this tokenizer, which must be a fast one."""
+        """The contents of a tokenizer.json; only for a tokenizer that `is_fast`."""
         with self._lock:
             self._core.no_truncation()
             self._core.no_padding()
@@ -102,8 +105,8 @@ class Tokenizer:
         *,
         pairs: Sequence[str] | None = None,
         offsets: bool = False,
-    ) -> list[Row]:
-        """A row a text, or a text and its pair, of which only the text is cut.
+    ) -> list[TokenRow]:
+        """A row for each text; with `pairs` for each text and its pair, of which the text is cut.
 
         Raises InputError if a pair leaves no room for the text, or a text has no token.
         """
@@ -125,33 +128,34 @@ class Tokenizer:
             raise InputError("There is no text to predict. Type or paste some.")
         return rows
 
-    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[Row]:
+    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[TokenRow]:
         self._core.no_padding()
         self._core.enable_truncation(
             self.max_tokens,
             strategy="only_first" if pairs else "longest_first",
             direction="right" if self.traits.truncates_right else "left",
         )
-        what = list(zip(texts, pairs, strict=True)) if pairs else texts
-        return [self._row(encoding, offsets) for encoding in self._core.encode_batch(what)]
+        inputs = list(zip(texts, pairs, strict=True)) if pairs else texts
+        return [self._row(encoding, offsets) for encoding in self._core.encode_batch(inputs)]
 
-    def _row(self, encoding: Any, offsets: bool) -> Row:
-        every = {
+    def _row(self, encoding: Any, offsets: bool) -> TokenRow:
+        inputs = {
             "input_ids": encoding.ids,
             "token_type_ids": encoding.type_ids,
             "attention_mask": encoding.attention_mask,
         }
-        return Row(
-            {name: every[name] for name in self.traits.takes if name in every},
+        return TokenRow(
+            {name: inputs[name] for name in self.traits.takes if name in inputs},
             bool(encoding.overflowing),
             _offsets(encoding.offsets, encoding.special_tokens_mask) if offsets else (),
         )
 
     def is_word_start(self, token_id: int, text: str, start: int, end: int) -> bool:
-        """Whether the token at these characters of `text` begins a word.
+        """True if the token for the characters `start` to `end` of `text` begins a word.
 
-        As transformers decides it for token classification: a WordPiece continuation is longer
-        than what it stands for; where tokens carry no mark, a space before or in front tells.
+        Decided as transformers does for token classification: a WordPiece continuation has its
+        mark, so it is longer than its characters. Where tokens have no mark, a word begins with a
+        space, or after one.
         """
         if token_id == self.traits.unknown_id:
             return True
@@ -160,21 +164,21 @@ class Tokenizer:
         return start == 0 or " " in text[start - 1 : start + 1]
 
     def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
-        """The text of token ids; without `special` ones such as the end of the text."""
+        """The text of token ids; `special` False leaves out tokens such as the end of the text."""
         text: str = self._core.decode(ids, skip_special_tokens=not special)
         return text
 
 
 class TransformersTokenizer(Tokenizer):
-    """The tokenizer in a model's folder, by whichever class of transformers it asks for.
+    """The tokenizer in a model's folder, of the class of transformers that the folder names.
 
-    Most are fast: behind them is a tokenizer of the library tokenizers, used directly. Some are
-    Python, and cannot say which characters a token stands for.
+    Most are fast: they contain a tokenizer of the library tokenizers, which is used directly. Some
+    are written in Python, and do not know the characters that a token stands for.
     """
 
     def __init__(self, folder: Path, *, trust_remote_code: bool) -> None:
-        """Reads the tokenizer in `folder`; raises whatever transformers raises if it cannot."""
-        # First, since huggingface_hub 2.4 prints errors when transformers is.
+        """Reads the tokenizer in `folder`; raises the errors of transformers for a bad file."""
+        # Before transformers is imported: huggingface_hub 2.4 prints errors otherwise.
         import huggingface_hub  # noqa: F401
         from transformers import AutoTokenizer
 
@@ -200,10 +204,10 @@ class TransformersTokenizer(Tokenizer):
 
     @property
     def raw(self) -> Any:
-        """transformers' own tokenizer, for `generate`, which looks for stop strings with it."""
+        """transformers' own tokenizer, with which `generate` looks for stop strings."""
         return self._tokenizer
 
-    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[Row]:
+    def _encoded(self, texts: list[str], pairs: list[str] | None, offsets: bool) -> list[TokenRow]:
         if self.is_fast:
             return super()._encoded(texts, pairs, offsets)
         encoded = self._tokenizer(
@@ -215,20 +219,23 @@ class TransformersTokenizer(Tokenizer):
         whole = zip(texts, pairs, strict=True) if pairs else [(text,) for text in texts]
         return [self._slow_row(encoded, i, parts) for i, parts in enumerate(whole)]
 
-    def _slow_row(self, encoded: Mapping[str, Any], i: int, parts: tuple[str, ...]) -> Row:
+    def _slow_row(self, encoded: Mapping[str, Any], i: int, parts: tuple[str, ...]) -> TokenRow:
         inputs = {name: encoded[name][i] for name in self.traits.takes if name in encoded}
         full = len(inputs["input_ids"]) == self.max_tokens
-        return Row(inputs, full and self._count(*parts) > self.max_tokens)
+        return TokenRow(inputs, full and self._count(*parts) > self.max_tokens)
 
     def _count(self, *texts: str) -> int:
         return len(self._tokenizer(*texts, verbose=False)["input_ids"])
 
-    def prompt(self, text: str, *, chat: bool) -> Row:
-        """The whole row of a text to continue, or with `chat` of a message to answer."""
+    def prompt(self, text: str, *, chat: bool) -> TokenRow:
+        """The row of a text to continue, or with `chat` of a message to answer; it is not cut.
+
+        Raises InputError if the model's chat template refuses the message.
+        """
         readable = text.translate(LONE_SURROGATES)
         with self._lock:
             encoded = self._message(readable) if chat else self._tokenizer(readable, verbose=False)
-        return Row({"input_ids": encoded["input_ids"]}, truncated=False)
+        return TokenRow({"input_ids": encoded["input_ids"]}, truncated=False)
 
     def _message(self, text: str) -> Mapping[str, Any]:
         try:

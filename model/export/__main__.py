@@ -1,4 +1,4 @@
-"""python -m model.export: writes the model of app.toml as an ONNX graph, which needs no torch."""
+"""python -m model.export: exports the model of app.toml as an ONNX graph, which needs no torch."""
 
 import argparse
 import sys
@@ -14,12 +14,16 @@ from settings import load_settings
 
 
 def main() -> None:
-    """Exports what app.toml names, prints what to write there, or says why not and exits with 1."""
+    """Exports the model of app.toml, and prints the settings that use the export."""
     parser = argparse.ArgumentParser(prog="python -m model.export", description=main.__doc__)
     parser.add_argument("--int8", action="store_true", help="quantize: smaller, often faster")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="default: data/onnx/NAME")
     parser.add_argument(
-        "--texts", type=Path, default=TEXTS, metavar="FILE", help="compare on these, one a line"
+        "--texts",
+        type=Path,
+        default=TEXTS,
+        metavar="FILE",
+        help="texts to compare on, each on a line",
     )
     given = parser.parse_args()
     try:
@@ -36,14 +40,14 @@ def main() -> None:
         check_folder(folder)
         model = Model(**chosen.arguments(device="cpu", dtype="float32", params=settings.parameters))
         model.load()
-        made = export(model, folder, int8=given.int8, texts=texts)
+        exported = export(model, folder, int8=given.int8, texts=texts)
     except TryoutError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        sys.exit(f"{folder} cannot be written: {error.strerror}. Name another with --out.")
+        sys.exit(f"{folder} cannot be written: {error.strerror}. Name another folder with --out.")
     shown = folder.relative_to(HOME) if folder.is_relative_to(HOME) else folder
-    print(f"{made.dtype}: {made.parity}.")
+    print(f"{exported.dtype}: {exported.parity}.")
     print(f'Written. In app.toml, under [model]:\nid = "{shown}"\nruntime = "onnx"')
 
 

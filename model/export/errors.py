@@ -4,4 +4,4 @@ from model.errors import ModelError
 
 
 class ExportError(ModelError):
-    """The model cannot be exported, or its export disagrees with it; nothing was written."""
+    """The model cannot be exported, or the export disagrees with it; nothing was written."""

@@ -12,14 +12,19 @@ from model.export.errors import ExportError
 from model.loading import first_line
 from model.runtimes import TorchRuntime
 from model.sources import ONNX
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 
-QUANTIZED = ["MatMul", "Gemm", "Gather"]
+QUANTIZED = ["MatMul", "Gemm", "Gather"]  # operations of ONNX
 
 
-def save_graph(runtime: TorchRuntime, rows: Sequence[Row], folder: Path, *, int8: bool) -> None:
-    """Writes the graph of a forward pass of `rows` into `folder`; raises ExportError."""
-    # A batch of several, or of one where a model's rows cannot be padded to one length.
+def save_graph(
+    runtime: TorchRuntime, rows: Sequence[TokenRow], folder: Path, *, int8: bool
+) -> None:
+    """Writes the graph of a forward pass of `rows` into `folder`, with `int8` quantized.
+
+    Raises ExportError if the model cannot be exported.
+    """
+    # Of a single row if the model's rows cannot be padded to the same length.
     sample = runtime.sample(rows if runtime.can_pad else rows[:1])
     try:
         with _quiet():
@@ -37,41 +42,41 @@ def _save(runtime: TorchRuntime, sample: dict[str, Any], file: Path, *, int8: bo
         OnnxRuntimeQuantizer,
     )
 
-    how = OnnxConfig(dynamic=True, ort_fusions="cpu")
-    program = OnnxExporter().export(runtime.module, sample, config=how).program
+    config = OnnxConfig(dynamic=True, ort_fusions="cpu")
+    program = OnnxExporter().export(runtime.module, sample, config=config).program
     if int8:
-        numbers = OnnxRuntimeDynamicConfig(
+        quantization = OnnxRuntimeDynamicConfig(
             per_channel=True,
             op_types_to_quantize=QUANTIZED,
             nodes_to_exclude=_narrowing(program.graph),
         )
-        quantizer = OnnxRuntimeQuantizer(numbers)
+        quantizer = OnnxRuntimeQuantizer(quantization)
         program = quantizer.quantize(program, sample, ExportFormat.ONNX)
     OnnxExporter.save_program(program, file)
 
 
 def _narrowing(graph: Iterable[Any]) -> list[str]:
-    """The names of multiplications that give fewer numbers than they take.
+    """The names of multiplications with fewer outputs than inputs, which stay in float32.
 
-    They stay in float32: behind an activation function some numbers are far larger than the rest,
-    and one scale for a tensor rounds the rest away (Dettmers et al. 2022,
-    https://arxiv.org/abs/2208.07339). The bundled model keeps 99.3 % of its labels, else 98.2 %.
+    After an activation function some numbers are far larger than the rest, and a single scale for
+    a tensor rounds the rest away (Dettmers et al. 2022, https://arxiv.org/abs/2208.07339). With
+    these in float32 the bundled model keeps 99.3 % of its labels, else 98.2 %.
     """
     names = []
     for node in graph:
         weights = node.inputs[1].const_value if node.op_type in ("MatMul", "Gemm") else None
         if weights is not None and len(weights.shape) == 2:
-            takes, gives = weights.shape
+            inputs, outputs = weights.shape
             if "transB" in node.attributes and node.attributes["transB"].value:
-                takes, gives = gives, takes
-            if takes > gives:
+                inputs, outputs = outputs, inputs
+            if inputs > outputs:
                 names.append(node.name)
     return names
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps the exporter's own reports to itself: they are about its insides."""
+    """Silences the exporter, whose messages are of no use to an owner."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

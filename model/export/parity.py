@@ -12,7 +12,7 @@ TEXTS = Path(__file__).parent / "texts.txt"
 
 
 def parity_of(model: Model, export: Model, texts: Sequence[str]) -> Parity:
-    """How often both give the same answer, and the largest difference of a probability."""
+    """The share of `texts` with the same answer, and the largest difference of a probability."""
     pairs = [
         (ours.output, theirs.output)
         for ours, theirs in zip(model.predict(texts), export.predict(texts), strict=True)
@@ -25,13 +25,13 @@ def parity_of(model: Model, export: Model, texts: Sequence[str]) -> Parity:
 
 
 def _difference(ours: Output, theirs: Output) -> float:
-    """The largest difference of a probability that both have."""
+    """The largest difference of the scores that both outputs have."""
     left, right = ours.scores, theirs.scores
     return max((abs(left[key] - right[key]) for key in left.keys() & right.keys()), default=0.0)
 
 
 def read_texts(file: Path) -> list[str]:
-    """The texts in a file, one a line; raises ExportError if there is none."""
+    """The texts in a file, each on a line; raises ExportError if there are none."""
     try:
         lines = [line for line in file.read_text("utf-8").splitlines() if line.strip()]
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Writes the folder of an export: graph, tokenizer, config, and what its runtime has to know."""
+"""Writes the folder of an export: graph, tokenizer, config, and the facts for its runtime."""
 
 import shutil
 import tempfile
@@ -23,27 +23,27 @@ PACKAGES = ("onnx", "onnxruntime", "onnxscript", "torch", "transformers")
 
 
 def export(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> Exported:
-    """Writes `model`, which is loaded by torch on a CPU in float32, into `folder`.
+    """Exports `model`, which is loaded by torch on a CPU in float32, into `folder`.
 
-    With `int8` weights and, at run time, activations are quantized. An export that is there is
-    replaced. Raises ExportError if there is no way, or if fewer than 99 % of `texts` get the label
-    that the model gives.
+    With `int8` weights are quantized, and activations at run time. An earlier export of the model
+    in `folder` is replaced. Raises ExportError for a model or folder that cannot be used, and if
+    fewer than 99 % of `texts` get the same label from the export as from the model.
     """
     _check(model, folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as name:
-        made = Path(name, "model")
-        made.mkdir()
-        facts = _write(model, made, int8=int8, texts=texts)
+        unchecked = Path(name, "model")
+        unchecked.mkdir()
+        facts = _write(model, unchecked, int8=int8, texts=texts)
         if facts.parity.agreement < MIN_AGREEMENT:
             advice = "Export it without --int8." if int8 else "Use it with torch."
             raise ExportError(
-                f"The export says something else than the model: {facts.parity}; it takes "
-                f"{MIN_AGREEMENT:.0%}. Nothing was written. {advice}"
+                f"The export disagrees with the model: {facts.parity}. The label must be the same "
+                f"for {MIN_AGREEMENT:.0%}. Nothing was written. {advice}"
             )
         if folder.exists():
             shutil.rmtree(folder)
-        made.rename(folder)
+        unchecked.rename(folder)
     return facts
 
 
@@ -61,19 +61,19 @@ def _check(model: Model, folder: Path) -> None:
 
 
 def check_folder(folder: Path) -> None:
+    """Raises ExportError if `folder` exists and is not an export."""
     if folder.exists() and not (folder / exported.FILE).is_file():
-        raise ExportError(f"{folder} is there and is no export. Name another folder with --out.")
+        raise ExportError(f"{folder} exists and is not an export. Name another folder with --out.")
 
 
 def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> Exported:
-    """Makes the folder that `runtime = "onnx"` loads; returns what it says of itself."""
+    """Writes all that `runtime = "onnx"` loads into `folder`; returns the facts of the export."""
     loaded, info = model.loaded, model.info
     runtime = loaded.runtime
     assert isinstance(runtime, TorchRuntime)  # noqa: S101 - a graph is traced from torch
-    asked = [_askable(model, text) for text in texts]
-    # Also where there is one text only: a graph traced from one row takes one row.
-    traced = [_askable(model, text) for text in [*texts, *read_texts(TEXTS)][:3]]
-    rows = [row for one in loaded.task.rows(traced, _defaults(model)) for row in one]
+    # Three rows even if `texts` has a single text: a graph traced from one row takes only one.
+    traced = [_with_gap(model, text) for text in [*texts, *read_texts(TEXTS)][:3]]
+    rows = [row for of_text in loaded.task.rows(traced, _defaults(model)) for row in of_text]
     save_graph(runtime, rows[:3], folder, int8=int8)
     (folder / "tokenizer.json").write_text(loaded.tokenizer.to_json(), encoding="utf-8")
     for name in ("config.json", CARD):
@@ -90,12 +90,13 @@ def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> E
         versions={package: version(package) for package in PACKAGES},
     )
     facts.write(folder)
-    again = Model(str(folder), task=info.task, runtime="onnx")
-    again.load()
+    exported_model = Model(str(folder), task=info.task, runtime="onnx")
+    exported_model.load()
     try:
-        facts = replace(facts, parity=parity_of(model, again, asked))
+        compared = [_with_gap(model, text) for text in texts]
+        facts = replace(facts, parity=parity_of(model, exported_model, compared))
     finally:
-        again.close()
+        exported_model.close()
     facts.write(folder)
     return facts
 
@@ -104,8 +105,8 @@ def _defaults(model: Model) -> dict[str, Any]:
     return {param.name: param.default for param in model.info.params}
 
 
-def _askable(model: Model, text: str) -> str:
-    """The text, for fill-mask with a gap in place of its second word."""
+def _with_gap(model: Model, text: str) -> str:
+    """The text; for fill-mask with a gap in place of its second word."""
     if not isinstance(model.loaded.task, FillMask):
         return text
     words = text.split()

@@ -1,6 +1,6 @@
-"""The forward pass, a module each runtime: token ids in, an array of logits or further ids out.
+"""The runtimes, a module each: from token ids to logits, or to further token ids.
 
-A runtime knows no task: it neither tokenizes nor names what it returns.
+A runtime knows no task: it neither tokenizes texts nor gives logits a meaning.
 """
 
 from model.runtimes.onnx import OnnxRuntime

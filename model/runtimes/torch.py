@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from model.errors import ModelLoadError
 from model.machine import usable_cores
 from model.runtimes.rows import padded, unpadded
-from model.tokenizer import Row, limit
+from model.tokenizer import TokenRow, limit
 
 DTYPES = ("float32", "bfloat16", "float16")
-LENGTHS = 16  # tokens of a padded row come in multiples of it
-SHARED_FLOP = 6e9  # 50 ms of a core, or so: from here on a batch is shared among threads
+LENGTHS = 16  # the length of a padded row is a multiple of it, in tokens
+SHARED_FLOP = 6e9  # about 50 ms of a core: from here on a batch is shared among threads
 
 
 class TorchRuntime:
-    """A PyTorch model on a CPU, or on CUDA or MPS where there is one."""
+    """A PyTorch model on a CPU, a CUDA device or MPS."""
 
     name = "torch"
 
@@ -35,8 +35,8 @@ class TorchRuntime:
     ) -> None:
         """Loads the weights in `folder` with the class of transformers called `auto_model`.
 
-        `device` is a torch device; `dtype` one of DTYPES. Raises ModelLoadError if weights are
-        missing, and whatever transformers raises on files that it cannot read.
+        `device` is a torch device, `dtype` a name in DTYPES. Raises ModelLoadError if weights are
+        missing, and the errors of transformers for files that it cannot read.
         """
         import torch
         import transformers
@@ -51,7 +51,7 @@ class TorchRuntime:
             trust_remote_code=trust_remote_code,
         )
         if report["missing_keys"]:
-            # transformers would fill these with random numbers and only log a warning
+            # transformers fills these with random numbers and only logs a warning.
             missing = ", ".join(sorted(report["missing_keys"])[:3])
             raise ModelLoadError(
                 f"The weights lack {missing}, so its predictions would be random. "
@@ -65,14 +65,14 @@ class TorchRuntime:
         self.parameters = sum(p.numel() for p in model.parameters())
         self._multiplied = self.parameters - model.get_input_embeddings().weight.numel()
         self.memory_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
-        # By this id a decoder finds a row's last token, and RoBERTa the positions.
+        # A decoder locates the last token of a row by this id, RoBERTa the positions.
         self.pad_id: int | None = getattr(model.config.get_text_config(), "pad_token_id", None)
         self.can_pad = self.pad_id is not None and "attention_mask" in self._takes
-        # How many logits a token has: as many as words where it is a language model.
+        # The logits of a token: a language model has one for each word of its vocabulary.
         head = model.get_output_embeddings()
         self.width = 1 if head is None else int(head.weight.shape[0])
 
-    def forward(self, rows: Sequence[Row]) -> list[NDArray[np.float32]]:
+    def forward(self, rows: Sequence[TokenRow]) -> list[NDArray[np.float32]]:
         """The logits of each row; rows of several lengths, padded here, need `can_pad`.
 
         A row's logits have the shape (labels,), or (tokens, labels) if the model gives some for
@@ -92,18 +92,19 @@ class TorchRuntime:
             logits: NDArray[np.float32] = output.logits.float().cpu().numpy()
         return unpadded(logits, rows)
 
-    def _length(self, rows: Sequence[Row]) -> int:
-        """How long the rows are made: torch keeps kernels for each shape, so there are to be few.
+    def _length(self, rows: Sequence[TokenRow]) -> int:
+        """The padded length, a multiple of 16 on a CPU.
 
-        On CPUs with AMX a tile has 16 rows anyway.
+        torch caches kernels per shape, and few shapes keep that cache small. On CPUs with AMX a
+        tile has 16 rows anyway.
         """
         longest = max(map(len, rows))
         if not self.can_pad or self.device != "cpu":
             return longest
         return min(-(-longest // LENGTHS) * LENGTHS, max(longest, self.max_positions))
 
-    def sample(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """The inputs of the forward pass of `rows`, as tensors, for a trace."""
+    def sample(self, rows: Sequence[TokenRow]) -> dict[str, Any]:
+        """The inputs of the forward pass of `rows`, as tensors on the CPU, to trace a graph."""
         import torch
 
         longest = max(map(len, rows))
@@ -112,7 +113,7 @@ class TorchRuntime:
 
     def generate(
         self,
-        row: Row,
+        row: TokenRow,
         *,
         max_new_tokens: int,
         temperature: float,
@@ -120,57 +121,58 @@ class TorchRuntime:
         tokenizer: Any,
         goes_on: Callable[[Sequence[int]], bool],
     ) -> list[int]:
-        """New token ids, up to the one that ended the text.
+        """New token ids, up to and with the id that ended the text.
 
-        `goes_on` gets the new ids after each of them, and ends it by returning False. With a
-        temperature of 0 the likeliest token is taken each time. `tokenizer` is transformers' own.
+        `goes_on` is called with the new ids after each of them; its False ends the text. At a
+        temperature of 0 each token is the likeliest. `tokenizer` is transformers' own.
         """
         import torch
         from transformers import StoppingCriteriaList
 
         ids = torch.tensor([row.ids], device=self.device)
 
-        def stop(every: Any, scores: Any, **rest: Any) -> Any:
-            ends = not goes_on(every[0, ids.shape[1] :].tolist())
-            return torch.full((1,), ends, device=every.device, dtype=torch.bool)
+        def stop(ids_so_far: Any, scores: Any, **rest: Any) -> Any:
+            ends = not goes_on(ids_so_far[0, ids.shape[1] :].tolist())
+            return torch.full((1,), ends, device=ids_so_far.device, dtype=torch.bool)
 
-        how = {"do_sample": bool(temperature)} | (
+        sampling = {"do_sample": bool(temperature)} | (
             {"temperature": temperature} if temperature else {}
         )
         torch.set_num_threads(self._threads)
         torch.manual_seed(seed)
         with torch.inference_mode():
-            every = self.module.generate(
+            all_ids = self.module.generate(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
                 max_new_tokens=max_new_tokens,
                 stopping_criteria=StoppingCriteriaList([stop]),
                 tokenizer=tokenizer,
                 return_dict_in_generate=False,
-                **how,
+                **sampling,
             )
-        new: list[int] = every[0, ids.shape[1] :].tolist()
-        return new
+        new_ids: list[int] = all_ids[0, ids.shape[1] :].tolist()
+        return new_ids
 
     def threads_for(self, tokens: int) -> int:
-        """How many threads so many tokens are worth.
+        """The number of threads for a batch of `tokens` padded tokens.
 
-        A small batch is done about as soon by one, and the cores that are left run the sessions
-        of those who wait for it. A multiplication and an addition a weight and token.
+        A single thread computes a small batch in about the same time, and leaves cores to the
+        sessions that wait for it. Counted are a multiplication and an addition for each weight and
+        token.
         """
         return self._threads if 2 * self._multiplied * tokens >= SHARED_FLOP else 1
 
     def ends(self, ids: Sequence[int]) -> bool:
-        """Whether the last of new token ids is one by which the model ends a text."""
+        """True if the last of the new token ids is an id by which the model ends a text."""
         ends = self.module.generation_config.eos_token_id
         return bool(ids) and ids[-1] in (ends if isinstance(ends, list) else [ends])
 
 
 def _max_positions(model: Any) -> int:
-    """The longest input in tokens that the model has positions for."""
+    """The length in tokens of the longest input that the model has positions for."""
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and hasattr(module, "num_embeddings"):
-            # RoBERTa's positions start behind the one of its padding token
+            # RoBERTa's positions start after that of its padding token.
             reserved = 0 if module.padding_idx is None else module.padding_idx + 1
             return int(module.num_embeddings - reserved)
     return limit(getattr(model.config, "max_position_embeddings", None))

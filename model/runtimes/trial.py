@@ -1,4 +1,4 @@
-"""Half precision against full on the machine at hand: no flag of a CPU tells how fast it is."""
+"""A trial of half precision on this machine, since no flag of a CPU gives its speed."""
 
 import time
 from collections.abc import Sequence
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 
 from model.numbers import softmax
 from model.runtimes.torch import TorchRuntime
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 
 MIN_SPEEDUP = 1.2
-MAX_DIFFERENCE = 0.02
+MAX_DIFFERENCE = 0.02  # of a probability
 TRIAL_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Half precision against full on one machine: how much faster, and how far the scores differ.
+    """The result of a trial: the speed of half precision, as a multiple of full precision's.
 
-    `difference` is the largest one of a probability.
+    `difference` is the largest difference of a probability, 0 to 1.
     """
 
     speedup: float
@@ -28,6 +28,7 @@ class Trial:
 
     @property
     def passed(self) -> bool:
+        """True if half precision is faster and gives the same scores."""
         return self.speedup >= MIN_SPEEDUP and self.difference <= MAX_DIFFERENCE
 
     def __str__(self) -> str:
@@ -37,8 +38,11 @@ class Trial:
         )
 
 
-def compare(full: TorchRuntime, half: TorchRuntime, rows: Sequence[Row]) -> Trial:
-    """Computes the same rows with both, in turns, and compares medians of the times."""
+def compare(full: TorchRuntime, half: TorchRuntime, rows: Sequence[TokenRow]) -> Trial:
+    """The trial of `half` against `full`: both compute the same rows, in turns.
+
+    The speeds are compared by the medians of the times.
+    """
     times: dict[str, list[float]] = {full.dtype: [], half.dtype: []}
     difference = 0.0
     for _ in range(TRIAL_ROUNDS):
@@ -57,5 +61,5 @@ def compare(full: TorchRuntime, half: TorchRuntime, rows: Sequence[Row]) -> Tria
 def _largest_difference(
     full: NDArray[np.float64] | None, half: NDArray[np.float64] | None
 ) -> float:
-    """The largest difference of a probability; 1 if some logits were not finite."""
+    """The largest difference of a probability; 1 if logits were not finite, given as None."""
     return 1.0 if full is None or half is None else float(np.abs(full - half).max())

@@ -1,7 +1,7 @@
-"""The tasks: a module each, and which of them a model is made for.
+"""The tasks, a module each, and the choice of the task that a model is made for.
 
-A task says what the form asks for, its parameters, the rows of a text's forward pass, and the
-output made from their logits. docs/tasks.md says how to add one.
+A task has its parameters and examples, turns texts into rows of a forward pass, and logits into an
+output. docs/tasks.md describes how to add a task.
 """
 
 from collections.abc import Mapping
@@ -40,17 +40,18 @@ SUPPORTED = ", ".join(TASKS)
 
 
 def task_for(asked: str, config: Config, pipeline_tag: str) -> type[Task]:
-    """The class of the task that was asked for, or with "auto" of the one the model is made for.
+    """The class of the task `asked`, or for "auto" of the task that the model is made for.
 
-    Goes by the architecture; where that fits two tasks, or is not stated, by the card's
-    `pipeline_tag` and the labels. Raises ModelLoadError if nothing fits, naming what would.
+    "auto" goes by the architecture that the config names; for an architecture of two tasks by the
+    labels; without an architecture by the card's `pipeline_tag`. Raises ModelLoadError if no task
+    fits, with the tasks that are supported.
     """
     architecture = (config.get("architectures") or [""])[0]
     if asked != "auto":
         task = TASKS[asked]
         if architecture and not architecture.endswith(task.architectures):
             raise ModelLoadError(
-                f"Its architecture is {architecture}; {asked} needs one that ends in "
+                f"Its architecture is {architecture}; {asked} needs an architecture that ends in "
                 f'{" or ".join(task.architectures)}. Set task = "auto", or name another model.'
             )
         return task
@@ -65,6 +66,6 @@ def task_for(asked: str, config: Config, pipeline_tag: str) -> type[Task]:
         return TASKS[pipeline_tag]
     kind = f"architecture is {architecture}" if architecture else "config names no architecture"
     raise ModelLoadError(
-        f"Its {kind}; supported are models for {SUPPORTED}. Name one of those, or set task if the "
-        "model does one of them."
+        f"Its {kind}; supported are models for {SUPPORTED}. Name such a model, or set task if this "
+        "model is made for one of them."
     )

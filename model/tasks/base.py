@@ -1,4 +1,4 @@
-"""A task as the model and the pages see it. Knows no runtime: it sees arrays, not tensors."""
+"""The base class of tasks. Knows no runtime: logits are numpy arrays, not tensors."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -7,18 +7,22 @@ from model.errors import ModelError, ModelLoadError
 from model.info import Example, Param
 from model.numbers import Floats
 from model.prediction import Output, TaskName
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 Config = Mapping[str, Any]
 
 
 class Task:
-    """What the five tasks have in common; a subclass fills in the rest."""
+    """A task of transformers: from texts to the rows of a forward pass, from logits to an output.
+
+    Subclasses set the class variables and `intro`; their `__init__` sets `labels`, `params` and
+    `examples`, the first of which is predicted to warm up the model.
+    """
 
     name: ClassVar[TaskName]
-    architectures: ClassVar[tuple[str, ...]]  # how the names of fitting ones end
+    architectures: ClassVar[tuple[str, ...]]  # the ends of the names of fitting architectures
     auto_model: ClassVar[str]  # the class of transformers that loads them
-    intro: str
+    intro: str  # the sentence above the text area
     placeholder: str = "Type or paste a text"
 
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
@@ -28,22 +32,33 @@ class Task:
         self.params: tuple[Param, ...] = ()
         self.examples: tuple[Example, ...] = ()
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
-        """The rows of the forward pass that each text needs; raises InputError if it cannot be."""
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
+        """The rows of the forward pass for each text, in the order of `texts`.
+
+        Raises InputError for a text that cannot be predicted.
+        """
         return [[row] for row in self.tokenizer.rows(texts)]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> Output:
         """The output for a text, from the logits of each of its rows.
 
-        Raises ModelError if a logit is not a finite number: such a score means nothing.
+        `logits` have the shape (labels,), or (tokens, labels) if the model gives some for each
+        token. Raises ModelError for logits that are not finite, or not as many as labels.
         """
         raise NotImplementedError
 
 
 def labels_of(config: Config) -> tuple[str, ...]:
-    """The labels by their ids; LABEL_0 and so on where the config names none."""
+    """The labels in the order of their ids; LABEL_0 and so on if the config names none.
+
+    Raises ModelLoadError if the config does not name a label for each id.
+    """
     named = config.get("id2label") or {}
     if not named:
         return tuple(f"LABEL_{i}" for i in range(int(config.get("num_labels") or 2)))
@@ -58,10 +73,12 @@ def labels_of(config: Config) -> tuple[str, ...]:
 
 
 def entails(label: str) -> bool:
+    """True if a label of language inference stands for entailment."""
     return label.lower().startswith("entail")
 
 
 def check_width(logits: Floats, labels: Sequence[str]) -> None:
+    """Raises ModelError if there are not as many logits as labels."""
     if logits.shape[-1] != len(labels):
         raise ModelError(
             f"The model gives {logits.shape[-1]} scores and its config names {len(labels)} labels. "

@@ -8,11 +8,11 @@ from model.info import Example
 from model.numbers import Floats, by_score, sigmoid, softmax
 from model.prediction import ScoredLabels
 from model.tasks.base import Config, Task, check_width, labels_of
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 
 class TextClassification(Task):
-    """One label of several for a text, or any number of them, as the config's problem_type says."""
+    """A label for a text, or any number of labels if the config's problem_type is multi-label."""
 
     name = "text-classification"
     architectures = ("ForSequenceClassification",)
@@ -36,7 +36,11 @@ class TextClassification(Task):
         )
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> ScoredLabels:
         (scores,) = logits
         check_width(scores, self.labels)

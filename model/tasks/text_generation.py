@@ -1,4 +1,4 @@
-"""Text generation: prompts, and the parameters of what follows them."""
+"""Text generation: prompts, and the parameters of the text that follows them."""
 
 from collections.abc import Mapping
 from typing import Any, cast
@@ -6,7 +6,7 @@ from typing import Any, cast
 from model.errors import InputError
 from model.info import Example, Param
 from model.tasks.base import Config, Task
-from model.tokenizer import Row, Tokenizer, TransformersTokenizer
+from model.tokenizer import Tokenizer, TokenRow, TransformersTokenizer
 
 
 class TextGeneration(Task):
@@ -15,7 +15,7 @@ class TextGeneration(Task):
     name = "text-generation"
     architectures = ("ForCausalLM", "LMHeadModel")
     auto_model = "AutoModelForCausalLM"
-    intro = "Write the beginning of a text and see how the model goes on."
+    intro = "Write the beginning of a text and see how the model continues it."
 
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
@@ -42,12 +42,12 @@ class TextGeneration(Task):
                 default=0,
                 minimum=0,
                 maximum=2**31 - 1,
-                hint="The same seed gives the same text; 0 draws a new one each time.",
+                hint="The same seed gives the same text; 0 draws a new seed each time.",
             ),
         )
         self.examples = (Example("Once upon a time"), Example("The three laws of robotics are"))
         if tokenizer.has_chat_template:
-            self.intro = "Write to the model and see what it answers."
+            self.intro = "Write a message and read the model's answer."
             self.params += (
                 Param(
                     name="chat",
@@ -61,11 +61,12 @@ class TextGeneration(Task):
                 Example("Name three uses of a brick."),
             )
 
-    def prompt(self, text: str, params: Mapping[str, Any], *, max_tokens: int) -> Row:
-        """The prompt's row, which leaves room for the new tokens within `max_tokens`.
+    def prompt(self, text: str, params: Mapping[str, Any], *, max_tokens: int) -> TokenRow:
+        """The row of a prompt, which leaves room for the new tokens within `max_tokens`.
 
         A longer text loses its beginning, as with the pipeline's handle_long_generation="hole".
-        Raises InputError for a message that is too long: without its beginning it is none.
+        Raises InputError for a blank text, and for a message that is too long, which makes no
+        sense without its beginning.
         """
         chat = bool(params.get("chat"))
         row = cast(TransformersTokenizer, self.tokenizer).prompt(text, chat=chat)
@@ -79,4 +80,4 @@ class TextGeneration(Task):
                 f"The message has {len(row):,} tokens and the model takes {max_tokens:,}, the "
                 f"{params['max_new_tokens']:,} new ones included. Shorten it, or ask for fewer."
             )
-        return Row({"input_ids": row.ids[-room:]}, truncated=True)
+        return TokenRow({"input_ids": row.ids[-room:]}, truncated=True)

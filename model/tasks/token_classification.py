@@ -1,4 +1,4 @@
-"""Token classification: labelled spans of a text, grouped as transformers groups them."""
+"""Token classification: labelled spans of a text, grouped as in transformers."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,16 @@ from model.info import Example, Param
 from model.numbers import Floats, softmax
 from model.prediction import Span, Spans
 from model.tasks.base import Config, Task, check_width, labels_of
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 
 class TokenClassification(Task):
-    """Spans of the text with a label each, such as names of people and places."""
+    """Labelled spans of a text, such as names of people and places."""
 
     name = "token-classification"
     architectures = ("ForTokenClassification",)
     auto_model = "AutoModelForTokenClassification"
-    intro = "Paste a text and see what the model finds in it."
+    intro = "Paste a text and see which parts of it the model labels."
 
     def __init__(self, config: Config, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
@@ -35,11 +35,11 @@ class TokenClassification(Task):
         self.params = (
             Param(
                 name="aggregation_strategy",
-                title="How tokens become spans",
+                title="Grouping of tokens",
                 default="simple",
                 choices=("simple", "first", "average", "max"),
-                hint="simple joins tokens of one label; the others give a word one label first: "
-                "its first token's, that of the mean score, or that of the highest.",
+                hint="simple joins tokens of the same label. The others first give each word a "
+                "label: that of its first token, of the mean score, or of the highest score.",
             ),
         )
         self.examples = (
@@ -47,51 +47,56 @@ class TokenClassification(Task):
             Example("Nokia was founded in Tampere in 1865."),
         )
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
         return [[row] for row in self.tokenizer.rows(texts, offsets=True)]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> Spans:
-        """Groups as transformers' TokenClassificationPipeline does, offsets included."""
-        (row,), (scores,) = rows, logits
-        check_width(scores, self._tags)
+        """The spans, with groups and offsets as in transformers' TokenClassificationPipeline."""
+        (row,), (logits_by_token,) = rows, logits
+        check_width(logits_by_token, self._tags)
         tokens = [
-            (int(row.ids[i]), offsets, softmax(scores[i]))
+            (int(row.ids[i]), offsets, softmax(logits_by_token[i]))
             for i, offsets in enumerate(row.offsets)
             if offsets is not None
         ]
         strategy = params["aggregation_strategy"]
         if strategy == "simple":
-            tagged = [self._best(values, *offsets) for _, offsets, values in tokens]
+            tagged = [self._best(scores, *offsets) for _, offsets, scores in tokens]
         else:
             words: list[list[tuple[tuple[int, int], NDArray[np.float64]]]] = []
-            for token_id, offsets, values in tokens:
+            for token_id, offsets, scores in tokens:
                 if not words or self.tokenizer.is_word_start(token_id, text, *offsets):
                     words.append([])
-                words[-1].append((offsets, values))
+                words[-1].append((offsets, scores))
             tagged = [self._word(word, strategy) for word in words]
         return Spans(tuple(span for span in _joined(tagged) if span.label != "O"))
 
     def _word(
         self, word: Sequence[tuple[tuple[int, int], NDArray[np.float64]]], strategy: str
     ) -> Span:
-        every = [values for _, values in word]
+        """A word as a span, with a single tag from the scores of its tokens."""
+        by_token = [scores for _, scores in word]
         if strategy == "first":
-            values = every[0]
+            scores = by_token[0]
         elif strategy == "max":
-            values = max(every, key=lambda one: one.max())
+            scores = max(by_token, key=lambda scores: scores.max())
         else:
-            values = np.mean(every, axis=0)
-        return self._best(values, word[0][0][0], word[-1][0][1])
+            scores = np.mean(by_token, axis=0)
+        return self._best(scores, word[0][0][0], word[-1][0][1])
 
-    def _best(self, values: NDArray[np.float64], start: int, end: int) -> Span:
-        best = int(values.argmax())
-        return Span(self._tags[best], float(values[best]), start, end)
+    def _best(self, scores: NDArray[np.float64], start: int, end: int) -> Span:
+        best = int(scores.argmax())
+        return Span(self._tags[best], float(scores[best]), start, end)
 
 
 def _kind(tag: str) -> str:
-    """The label of a span by the tag of its first token; as transformers cuts it."""
+    """The label of a span from the tag of its first token, cut as in transformers."""
     return tag.split("-", 1)[-1]
 
 
@@ -101,7 +106,7 @@ def _group(tag: str) -> str:
 
 
 def _joined(tagged: Sequence[Span]) -> list[Span]:
-    """Neighbours of one label as one span, unless the tag says that a new one begins (B-)."""
+    """Neighbours of the same label joined to a span, unless a tag begins a new span (B-)."""
     groups: list[list[Span]] = []
     for span in tagged:
         same = groups and _group(groups[-1][-1].label) == _group(span.label)

@@ -10,7 +10,7 @@ from model.info import Example, Param
 from model.numbers import Floats, by_score, softmax
 from model.prediction import ScoredLabels
 from model.tasks.base import Config, Task, entails, labels_of
-from model.tokenizer import Row, Tokenizer
+from model.tokenizer import Tokenizer, TokenRow
 
 MAX_CANDIDATES = 100
 
@@ -18,8 +18,8 @@ MAX_CANDIDATES = 100
 class ZeroShotClassification(Task):
     """Labels that the visitor makes up, tried by a model for natural language inference.
 
-    Each label becomes a hypothesis about the text; the score is how far the text entails it
-    (Yin et al. 2019, https://arxiv.org/abs/1909.00161).
+    Each label becomes a hypothesis about the text; its score is the probability that the text
+    entails the hypothesis (Yin et al. 2019, https://arxiv.org/abs/1909.00161).
     """
 
     name = "zero-shot-classification"
@@ -34,7 +34,7 @@ class ZeroShotClassification(Task):
         if not entailing or len(labels) < 2:
             raise ModelLoadError(
                 f"Its labels are {', '.join(labels[:5])}; {self.name} needs a model for natural "
-                "language inference, which has a label 'entailment' and one that contradicts."
+                "language inference, with the labels 'entailment' and 'contradiction'."
             )
         self._entailment = entailing[-1]
         self._contradiction = -1 if self._entailment == 0 else 0
@@ -44,7 +44,7 @@ class ZeroShotClassification(Task):
                 title="Labels to choose from",
                 default=("billing", "technical problem", "praise"),
                 maximum=MAX_CANDIDATES,
-                hint="One a line.",
+                hint="Each label on its own line.",
                 essential=True,
             ),
             Param(
@@ -65,7 +65,7 @@ class ZeroShotClassification(Task):
             Example("The app closes itself whenever I open the settings."),
         )
 
-    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[Row]]:
+    def rows(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[list[TokenRow]]:
         template, labels = params["hypothesis_template"], params["candidate_labels"]
         if template.count("{}") != 1:
             raise InputError(
@@ -78,14 +78,18 @@ class ZeroShotClassification(Task):
         return [rows[i : i + len(labels)] for i in range(0, len(rows), len(labels))]
 
     def output(
-        self, text: str, rows: Sequence[Row], logits: Sequence[Floats], params: Mapping[str, Any]
+        self,
+        text: str,
+        rows: Sequence[TokenRow],
+        logits: Sequence[Floats],
+        params: Mapping[str, Any],
     ) -> ScoredLabels:
         labels = params["candidate_labels"]
-        every = np.stack(logits)
+        by_label = np.stack(logits)
         multi_label = bool(params["multi_label"]) or len(labels) == 1
         if multi_label:  # entailed or contradicted, for each label by itself
-            pairs = every[:, [self._contradiction, self._entailment]]
+            pairs = by_label[:, [self._contradiction, self._entailment]]
             scores = np.array([softmax(pair)[1] for pair in pairs])
         else:
-            scores = softmax(every[:, self._entailment])
+            scores = softmax(by_label[:, self._entailment])
         return by_score(labels, scores, multi_label=multi_label)

@@ -110,7 +110,7 @@ def test_a_folder_that_is_no_export_is_not_replaced(
 ) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").touch()
-    with pytest.raises(ExportError, match="mine is there and is no export"):
+    with pytest.raises(ExportError, match="mine exists and is not an export"):
         export(
             load(tiny.bert_classifier(tmp_path / "model")),
             tmp_path / "mine",
@@ -165,7 +165,7 @@ def test_one_that_says_something_else_is_not_written(
     replace(Exported.read(tmp_path / "onnx"), model_id=model.model_id).write(tmp_path / "onnx")
     before = (tmp_path / "onnx" / "exported.json").read_text()
     monkeypatch.setattr("model.export.graph._narrowing", lambda graph: [])
-    with pytest.raises(ExportError, match=r"for 9[78].* takes 99%. Nothing was written. .*--int8"):
+    with pytest.raises(ExportError, match=r"for 9[78].* for 99%. Nothing was written. .*--int8"):
         export(model, tmp_path / "onnx", int8=True, texts=texts)
     assert (tmp_path / "onnx" / "exported.json").read_text() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx"]
@@ -291,7 +291,7 @@ def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
         (["--texts", "nowhere.txt"], {}, "nowhere.txt cannot be read: No such file"),
         (["--texts", "model/bundled/model.safetensors"], {}, "model.safetensors is not UTF-8"),
         (["--texts", os.devnull], {}, "/dev/null has no text in it"),
-        (["--out", "model"], {}, "model is there and is no export"),
+        (["--out", "model"], {}, "model exists and is not an export"),
         (["--out", "README.md/onnx"], {}, "README.md/onnx cannot be written: "),
     ],
 )

@@ -29,7 +29,7 @@ from transformers import (
 )
 
 from model import InputError, Model, ModelClosed, ModelError, ModelLoadError, ScoredLabels
-from model.model import batches
+from model.runtimes.rows import batches
 
 BUNDLED = Path("model/bundled")
 TINY: dict[str, Any] = {
@@ -354,7 +354,7 @@ def test_a_hub_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"model_id": "no such thing!"}, "neither a folder nor a Hub id"),
         ({"model_id": "./nowhere"}, "There is no such folder"),
-        ({"device": "abacus"}, "device is 'abacus', which is not to be had here"),
+        ({"device": "abacus"}, "device is 'abacus', which is not available here"),
         ({"task": "fill-mask"}, "architecture is BertForSequenceClassification; fill-mask needs"),
         ({"params": {"top_k": 3}}, "no parameter 'top_k'; it has none"),
         ({"revision": "v1"}, "folder, which has no revision 'v1'"),

@@ -7,7 +7,7 @@ import pytest
 
 from model import GeneratedText, InputError, ModelError, ModelLoadError, Param, Spans
 from model.params import checked
-from model.prediction import output_from_json, output_to_json
+from model.prediction import TASK_NAMES, output_from_json, output_to_json
 from model.tasks import (
     TASKS,
     TextClassification,
@@ -16,7 +16,7 @@ from model.tasks import (
     task_for,
 )
 from model.text import check_text
-from model.tokenizer import Row
+from model.tokenizer import TokenRow
 from tests.helpers.entries import entry, labels
 
 CONFIG: dict[str, Any] = {
@@ -134,6 +134,10 @@ def test_a_model_of_another_kind_is_told_what_is_supported(tag: str) -> None:
         assert name in str(caught.value)
 
 
+def test_each_name_of_a_task_has_its_class() -> None:
+    assert tuple(TASKS) == TASK_NAMES
+
+
 def test_a_classifier_of_something_else_cannot_do_zero_shot() -> None:
     with pytest.raises(ModelLoadError, match=r"labels are a, c, k; zero-shot-classification needs"):
         ZeroShotClassification(CONFIG, NO_TOKENIZER)
@@ -149,7 +153,9 @@ def tagged(*tags: str) -> list[tuple[str, int, int]]:
     task = TokenClassification(
         {"id2label": {str(i): tag for i, tag in enumerate(TAGS)}}, NO_TOKENIZER
     )
-    row = Row({"input_ids": range(len(tags))}, False, tuple((i, i + 1) for i in range(len(tags))))
+    row = TokenRow(
+        {"input_ids": range(len(tags))}, False, tuple((i, i + 1) for i in range(len(tags)))
+    )
     logits = np.array([[9.0 * (tag == one) for one in TAGS] for tag in tags], np.float32)
     output = task.output("x" * len(tags), [row], [logits], {"aggregation_strategy": "simple"})
     return [(span.label, span.start, span.end) for span in output.items]

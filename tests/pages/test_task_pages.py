@@ -173,9 +173,9 @@ def test_fill_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("no gap", "has 0 times [MASK]"),
-        ("[MASK] [MASK]", "has 2 times [MASK]"),
-        ("long " * 60 + "[MASK]", "[MASK] is behind the first 48 tokens"),
+        ("no gap", "has [MASK] 0 times. Write [MASK] exactly once"),
+        ("[MASK] [MASK]", "has [MASK] 2 times"),
+        ("long " * 60 + "[MASK]", "reads its first 48 tokens, and [MASK] comes after"),
     ],
 )
 def test_a_text_without_one_gap_gets_a_hint(
