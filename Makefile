@@ -1,5 +1,7 @@
 # make run    the app on http://127.0.0.1:8501 (HOST and PORT change that)
-# make test   everything that is tested; make onnx, make lint, make bench, make train: see README
+# make test   everything that is tested; make onnx, make lint, make train: see README
+# make bench  beside Gradio and plain Streamlit; ONLY=rooms,million runs parts of it, AGAINST=COMMIT
+#             compares a commit with this tree, QUICK=1 tries all with small numbers (benchmarks/run.py)
 PYTHON ?= python3
 HOST ?= 127.0.0.1
 PORT ?= 8501
@@ -27,9 +29,10 @@ lint: .venv/dev
 onnx: .venv/dev
 	$(BIN)/python -m model.export $(if $(INT8),--int8)
 
-# Beside Gradio and a plain Streamlit app, on real texts: a quarter of an hour.
-bench: .venv/dev .cache/gradio/done
-	$(BIN)/python -m benchmarks.run
+# Real texts, 25 minutes at most on two cores; a comparison takes about 20, without the peers.
+bench: .venv/dev $(if $(AGAINST),,.cache/gradio/done)
+	$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) \
+		$(if $(AGAINST),--against $(AGAINST)) $(if $(QUICK),--quick)
 
 # Trains the bundled model anew: a quarter of an hour on two cores. The packages are read, not installed.
 train: .venv/app .cache/train/vaderSentiment-2.5.tar.gz

@@ -1,6 +1,6 @@
 """From the click on a button to the changed page, in a real Chromium, one visitor.
 
-Run as a process of its own: python -m benchmarks.browser KIND URL
+Run as a process of its own: python -m benchmarks.browser KIND URL CLICKS
 """
 
 import json
@@ -9,9 +9,8 @@ import sys
 
 from playwright.sync_api import Page, sync_playwright
 
-from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
+from benchmarks.from_tests import chromium
 
-CLICKS = 40
 WARM_UP = 5
 # Clear cases in turns, so that with each click another label is on top.
 TEXTS = (
@@ -42,13 +41,13 @@ CLICK = """
 """
 
 
-def main(kind: str, url: str) -> dict[str, float]:
+def main(kind: str, url: str, clicks: int) -> dict[str, float]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        browser = chromium(playwright)
         page = browser.new_page()
         page.goto(url)
         page.locator(PARTS[kind][1]).first.wait_for(timeout=60_000)
-        times_ms = [click_ms(page, kind, number) for number in range(WARM_UP + CLICKS)][WARM_UP:]
+        times_ms = [click_ms(page, kind, number) for number in range(WARM_UP + clicks)][WARM_UP:]
         browser.close()
     return {
         "median_ms": statistics.median(times_ms),
@@ -65,4 +64,5 @@ def click_ms(page: Page, kind: str, number: int) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(*sys.argv[1:])))
+    kind, url, clicks = sys.argv[1:]
+    print(json.dumps(main(kind, url, int(clicks))))

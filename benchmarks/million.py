@@ -1,6 +1,7 @@
 """The log at a million rows: insights, the page's table with any filter, storing, exporting.
 
-Run as a process of its own: python -m benchmarks.million FILE
+Run as a process of its own: python -m benchmarks.million FILE [ROWS]. Prints its figures so far
+after each of them.
 """
 
 import json
@@ -8,7 +9,7 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from uuid import UUID
 import psutil
 import sqlalchemy as sa
 
+from benchmarks.running import outcome
 from benchmarks.texts import texts
 from feedback import Entry, FeedbackLog, Rating, export_csv, insights, records
 from feedback.database import Database
@@ -31,18 +33,37 @@ ROWS = 1_000_000
 CHUNK = 10_000
 CLICKS = 200
 PAGE_ROWS, MAX_ROWS = 20, 10_000  # of the page's table
+SLOWEST_INSIGHT, SLOWEST_TABLE = "slowest insight, ms", "slowest filtered table, ms"
+RECORD, RATE = "record a prediction, ms", "record a rating, ms"
+EXPORT, EXPORT_MB = "export, rows/s", "export, MB of memory on top"
 LABELS = tuple(f"label {letter}" for letter in "abcdefghijklmnopqrst")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def main(file: Path) -> dict[str, float]:
-    """Milliseconds, rows a second and megabytes by name."""
+def main(file: Path, rows: int = ROWS) -> None:
+    """Prints milliseconds, rows a second and megabytes by name."""
     url = f"sqlite:///{file}"
-    fill(url)
+    fill(url, rows)
     log = FeedbackLog(url)
+    steps: tuple[tuple[Sequence[str], Callable[[], dict[str, float]]], ...] = (
+        ((RECORD, RATE), partial(storing, log, rows)),
+        ((EXPORT, EXPORT_MB), partial(export, log)),
+        ((SLOWEST_INSIGHT,), partial(slowest, SLOWEST_INSIGHT, every_insight(log))),
+        ((SLOWEST_TABLE,), partial(slowest, SLOWEST_TABLE, every_table(log))),
+    )
+    measured: dict[str, float | str] = {}
+    for names, measure in steps:
+        found = outcome(measure)
+        measured |= dict.fromkeys(names, found) if isinstance(found, str) else found
+        print(json.dumps(measured), flush=True)
+    log.close()
+
+
+def storing(log: FeedbackLog, rows: int) -> dict[str, float]:
+    """The median time of a new prediction, and of a rating of it."""
     record_ms, rate_ms = [], []
     for number in range(CLICKS):
-        entry = drawn(number, number)
+        entry = drawn(number, number, rows)
         rating = Rating(
             id=new_id(),
             prediction_id=entry.prediction.id,
@@ -50,23 +71,13 @@ def main(file: Path) -> dict[str, float]:
             reviewer="Ada",
             verdict="up",
         )
-        record_ms.append(timed_ms(lambda entry=entry: log.record(entry)))  # type: ignore[misc]
-        rate_ms.append(timed_ms(lambda rating=rating: log.rate(rating)))  # type: ignore[misc]
-    rows_per_s, most_mb = export(log)
-    slowest = {
-        "slowest insight, ms": max(times_ms(insight) for insight in every_insight(log)),
-        "slowest filtered table, ms": max(
-            times_ms(partial(table, log, chosen)) for chosen in every_filter(log)
-        ),
-    }
-    log.close()
-    return {
-        **slowest,
-        "record a prediction, ms": statistics.median(record_ms),
-        "record a rating, ms": statistics.median(rate_ms),
-        "export, rows/s": rows_per_s,
-        "export, MB of memory on top": most_mb,
-    }
+        record_ms.append(timed_ms(partial(log.record, entry)))
+        rate_ms.append(timed_ms(partial(log.rate, rating)))
+    return {RECORD: statistics.median(record_ms), RATE: statistics.median(rate_ms)}
+
+
+def slowest(name: str, questions: Iterable[Callable[[], object]]) -> dict[str, float]:
+    return {name: max(map(times_ms, questions))}
 
 
 def timed_ms(run: Callable[[], object]) -> float:
@@ -100,8 +111,13 @@ def every_insight(log: FeedbackLog) -> Iterator[Callable[[], object]]:
         yield partial(log.mistakes, of, limit=20)
 
 
+def every_table(log: FeedbackLog) -> Iterator[Callable[[], object]]:
+    for chosen in every_filter(log):
+        yield partial(table, log, chosen)
+
+
 def every_filter(log: FeedbackLog) -> Iterator[Filter]:
-    """What is behind each kind of mark: all, of the oldest model, narrowed further, with a text."""
+    """The rows of each kind of mark: all, of the oldest model, narrowed further, with a text."""
     first, second, *_ = LABELS
     marks = (
         Filter(rated=True),
@@ -125,13 +141,13 @@ def every_filter(log: FeedbackLog) -> Iterator[Filter]:
 
 
 def table(log: FeedbackLog, chosen: Filter) -> None:
-    """What the page asks: how many rows there are, and the last of those it can page to."""
+    """The page's questions: the number of rows, and the last of those it can page to."""
     found = log.count(chosen, limit=MAX_ROWS + 1)
     if found:
         log.page(chosen, offset=max(0, min(found, MAX_ROWS) - PAGE_ROWS), limit=PAGE_ROWS)
 
 
-def export(log: FeedbackLog) -> tuple[float, float]:
+def export(log: FeedbackLog) -> dict[str, float]:
     process, rows, most = psutil.Process(), 0, 0
     before = process.memory_info().rss
     started_s = time.perf_counter()
@@ -139,25 +155,26 @@ def export(log: FeedbackLog) -> tuple[float, float]:
         rows += chunk.count(b"\n")
         if number % 100 == 0:
             most = max(most, process.memory_info().rss - before)
-    return rows / (time.perf_counter() - started_s), most / 1e6
+    return {EXPORT: rows / (time.perf_counter() - started_s), EXPORT_MB: most / 1e6}
 
 
-def fill(url: str) -> None:
-    """A million predictions of half a year, nine in ten rated, some up to three times."""
+def fill(url: str, rows: int) -> None:
+    """Stores predictions of half a year, nine in ten rated, some up to three times."""
     FeedbackLog(url).close()
     database = Database(url)
     with database.connect(write=True) as connection:
-        for first in range(0, ROWS, CHUNK):
-            numbers = range(first, min(first + CHUNK, ROWS))
+        for first in range(0, rows, CHUNK):
+            numbers = range(first, min(first + CHUNK, rows))
             draw = random.Random(first)
-            entries = [drawn(number, draw.random()) for number in numbers]
-            connection.execute(sa.insert(predictions), [entry_values(one) for one in entries])
+            entries = [drawn(number, draw.random(), rows) for number in numbers]
+            connection.execute(sa.insert(predictions), [entry_values(entry) for entry in entries])
             connection.execute(sa.insert(ratings), list(judged(entries, draw)))
         rebuild(connection)
     database.close()
 
 
-def drawn(number: int, seed: float) -> Entry:
+def drawn(number: int, seed: float, rows: int) -> Entry:
+    """A prediction of one of four models: three tenths each, and the newest the last tenth."""
     draw = random.Random(seed)
     first, second = 0.5 + draw.random() / 2, draw.random() / 4
     names, every = draw.sample(LABELS, 3), texts(600)
@@ -168,7 +185,7 @@ def drawn(number: int, seed: float) -> Entry:
         created_at=made_at,
         task="text-classification",
         model_id="model/bundled",
-        model_revision=f"r{number // 300_000}",
+        model_revision=f"r{number // (rows * 3 // 10)}",
         runtime="torch",
         params={},
         input=every[number % len(every)],
@@ -210,4 +227,4 @@ def _id(made_at: datetime, draw: random.Random) -> UUID:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(Path(sys.argv[1]))))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

@@ -1,6 +1,7 @@
 """Texts a second without any server, against transformers' pipeline and a bare loop.
 
-Run as a process of its own: python -m benchmarks.offline FOLDER, with an export to ONNX in it.
+Run as a process of its own: python -m benchmarks.offline TEXTS [FOLDER], the number of texts and
+an export to ONNX. Prints its figures so far after each of them.
 """
 
 import json
@@ -8,47 +9,96 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import pipeline
 
+from benchmarks.running import TOO_SLOW, NotMeasured, outcome
 from benchmarks.texts import texts
 from model import Model
 from model.runtimes import TorchRuntime
 from model.runtimes.rows import batches, padded
+from model.runtimes.trial import Trial, compare
 
 BUNDLED = "model/bundled"
 ROUNDS = 3
+SLOW_S = 60  # what takes longer once is not measured
 
 
-def main(export: str) -> dict[str, float]:
-    """Texts a second by name; the better of three rounds, in turns with nothing else."""
-    every = texts(600)
-    rates: dict[str, float] = {}
+class Offline:
+    """Rates by name, in texts a second; printed after each."""
 
-    def measure(name: str, run: Callable[[], object]) -> None:
-        run()  # warm
-        best_s = min(timed(run) for _ in range(ROUNDS))
-        rates[name] = len(every) / best_s
+    def __init__(self, every: list[str]) -> None:
+        self._every = every
+        self._rates: dict[str, float | str] = {}
 
+    def measure(self, name: str, run: Callable[[], object]) -> None:
+        """The best of three rounds, in turns with nothing else."""
+        self.note(name, outcome(partial(self._rate, run)))
+
+    def note(self, name: str, figure: float | str) -> None:
+        self._rates[name] = figure
+        print(json.dumps(self._rates), flush=True)
+
+    def measure_model(self, name: str, model: Model) -> None:
+        self.measure(f"Model.predict, {name}", partial(model.predict, self._every))
+        self.measure(f"bare loop, {name}", partial(bare, model, self._every))
+        self.note(f"batcher, {name}, ms", outcome(partial(batcher_ms, model, self._every)))
+
+    def skip_model(self, name: str, why: str) -> None:
+        for figure in ("Model.predict", "bare loop"):
+            self.note(f"{figure}, {name}", why)
+
+    def _rate(self, run: Callable[[], object]) -> float:
+        warm_s = timed(run)
+        if warm_s > SLOW_S:
+            raise NotMeasured(f"{TOO_SLOW}: {len(self._every)} texts took {warm_s:.0f} s")
+        return len(self._every) / min(timed(run) for _ in range(ROUNDS))
+
+
+def main(count: int, export: str = "") -> None:
+    every = texts(count)
+    measured = Offline(every)
     theirs = pipeline("text-classification", model=BUNDLED, dtype=torch.float32, top_k=None)
-    measure("pipeline, one by one", lambda: [theirs([t], truncation=True) for t in every])
-    measure("pipeline(batch_size=32)", lambda: theirs(every, truncation=True, batch_size=32))
-    how: dict[str, dict[str, Any]] = {
-        "float32": {},
-        "bfloat16": {"dtype": "bfloat16"},
-        "onnx int8": {"runtime": "onnx"},
-    }
-    for name, options in how.items():
-        model = Model(export if name == "onnx int8" else BUNDLED, device="cpu", **options)
-        model.load()
-        measure(f"Model.predict, {name}", lambda model=model: model.predict(every))  # type: ignore[misc]
-        measure(f"bare loop, {name}", lambda model=model: bare(model, every))  # type: ignore[misc]
-        rates[f"batcher, {name}, ms"] = batcher_ms(model, every)
-        model.close()
-    return rates
+    batched = partial(theirs, every, truncation=True, batch_size=32)
+    measured.measure(
+        "pipeline, one by one", lambda: [theirs([text], truncation=True) for text in every]
+    )
+    measured.measure("pipeline(batch_size=32)", batched)
+    full = loaded(BUNDLED)
+    measured.measure_model("float32", full)
+    half = loaded(BUNDLED, dtype="bfloat16")
+    asked = trial(full, half)
+    full.close()
+    if asked.passed:
+        measured.measure_model("bfloat16", half)
+    else:
+        measured.skip_model("bfloat16", f"skipped: {asked}")
+    half.close()
+    if export:
+        graph = loaded(export, runtime="onnx")
+        measured.measure_model("onnx int8", graph)
+        graph.close()
+
+
+def loaded(model_id: str, **options: Any) -> Model:
+    model = Model(model_id, device="cpu", **options)
+    model.load()
+    return model
+
+
+def trial(full: Model, half: Model) -> Trial:
+    """The trial by which `dtype = "auto"` decides: bfloat16 is slow where a CPU emulates it."""
+    task, runtimes = full.loaded.task, (full.loaded.runtime, half.loaded.runtime)
+    texts_of = [example.text for example in task.examples]
+    rows = [row for rows in task.rows([texts_of[0], " ".join(texts_of)], {}) for row in rows]
+    float32, bfloat16 = runtimes
+    assert isinstance(float32, TorchRuntime)
+    assert isinstance(bfloat16, TorchRuntime)
+    return compare(float32, bfloat16, rows)
 
 
 def batcher_ms(model: Model, every: list[str]) -> float:
@@ -59,10 +109,13 @@ def batcher_ms(model: Model, every: list[str]) -> float:
         (rows,) = task.rows([text], {})
         task.output(text, rows, forward(rows), {})
 
+    def submitted(text: str) -> None:
+        model.submit(text).result()
+
     times: dict[str, list[float]] = {"bare": [], "batched": []}
     for text in every:
-        times["bare"].append(timed(lambda text=text: bare(text)))  # type: ignore[misc]
-        times["batched"].append(timed(lambda text=text: model.submit(text).result()))  # type: ignore[misc]
+        times["bare"].append(timed(partial(bare, text)))
+        times["batched"].append(timed(partial(submitted, text)))
     pairs = zip(times["batched"], times["bare"], strict=True)
     return statistics.median(batched - alone for batched, alone in pairs) * 1000
 
@@ -74,7 +127,7 @@ def timed(run: Callable[[], object]) -> float:
 
 
 def bare(model: Model, every: list[str]) -> None:
-    """What is fastest by hand: sorted by length, batched by tokens, and nothing made of it."""
+    """The fastest loop by hand: sorted by length, batched by tokens, and no outputs made."""
     runtime: Any = model.loaded.runtime
     rows = [row for rows in model.loaded.task.rows(every, {}) for row in rows]
     for batch in batches([len(row) for row in rows], max_tokens=1024):
@@ -91,4 +144,4 @@ def bare(model: Model, every: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1])))
+    main(int(sys.argv[1]), *sys.argv[2:])

@@ -1,0 +1,188 @@
+"""The parts of `make bench`, in the order of the report; each gives its figures as they come.
+
+A part is a generator of pairs: a key and its value, which is a number, figures by name, or a
+sentence that says why there are none. A key may come again with further figures.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from benchmarks.load import connected
+from benchmarks.running import NotMeasured, done, figures, guarded, outcome
+from benchmarks.servers import ONNX, TRYOUT, App, Server, apps, tryout
+
+Pairs = Iterator[tuple[str, Any]]
+FIRST_TEXT = "The first prediction waits for the model."
+STARTING_S = 30  # for a measurement's own imports
+ROOM_S = 150  # a room that opens and closes as slowly as benchmarks.load allows
+BROWSER_S = 180
+ALONE_S = 180
+EXPORT_S = 300
+OFFLINE_S = 600
+MILLION_S = 900
+FEEDBACK_S = 300
+BATCH_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The number of each thing that is measured, and the seconds that a room is."""
+
+    seconds: float = 6
+    visitors: Sequence[int] = (1, 8, 16, 64)
+    clicks: int = 200
+    browser_clicks: int = 40
+    texts: int = 600
+    log_rows: int = 1_000_000
+    batch_rows: int = 20_000
+    batch_clicks: int = 40
+
+
+QUICK = Sizes(
+    seconds=1,
+    visitors=(1, 4),
+    clicks=10,
+    browser_clicks=4,
+    texts=60,
+    log_rows=20_000,
+    batch_rows=2_000,
+    batch_clicks=3,
+)
+
+
+@dataclass(slots=True)
+class Bench:
+    """What the parts share: their sizes, a folder that is deleted afterwards, and the export."""
+
+    folder: Path
+    sizes: Sizes
+    _export: Path | str | None = field(default=None, init=False)
+
+    @property
+    def apps(self) -> list[App]:
+        return apps(self.folder, self.export)
+
+    def export(self) -> Path:
+        """The folder of the model as an int8 ONNX graph; the first call writes it.
+
+        Raises NotMeasured if it could not be written, also when it is asked for again.
+        """
+        if self._export is None:
+            folder = self.folder / "onnx"
+            options = ("--int8", "--out", str(folder))
+            failed = outcome(partial(done, "model.export", *options, limit_s=EXPORT_S))
+            self._export = f"no ONNX export, {failed}" if failed else folder
+        if isinstance(self._export, str):
+            raise NotMeasured(self._export)
+        return self._export
+
+
+def rooms(bench: Bench) -> Pairs:
+    """Visitors who click without a pause, in rooms of several sizes, at Tryout and its peers."""
+    for app in bench.apps:
+        yield from guarded(app.name, _rooms_of(app, bench.sizes))
+
+
+def _rooms_of(app: App, sizes: Sizes) -> Pairs:
+    with app.start() as server:
+        first_prediction(app.kind, server)
+        found: dict[str, Any] | str = {}
+        for visitors in sizes.visitors:
+            if isinstance(found, str):
+                found = "skipped: a smaller room had no figures"
+            else:
+                found = outcome(partial(room, app.kind, server, visitors, sizes.seconds))
+            yield app.name, {str(visitors): found}
+
+
+def room(kind: str, server: Server, visitors: int, seconds: float) -> dict[str, Any]:
+    """Predictions a second, latencies in ms, and the memory in MB that the server then has."""
+    limit_s = seconds + ROOM_S
+    arguments = (kind, server.url, str(visitors), str(seconds))
+    found = figures("benchmarks.load", *arguments, limit_s=limit_s)
+    return found | {"memory_mb": server.memory_mb}
+
+
+def first_prediction(kind: str, server: Server) -> None:
+    """Returns as soon as the model is loaded and has predicted a text."""
+    with connected(kind, server.url) as click:
+        click(FIRST_TEXT)
+
+
+def browser(bench: Bench) -> Pairs:
+    """A visitor in Chromium: from the start to the first prediction, from a click to its card."""
+    for app in bench.apps:
+        yield from guarded(app.name, _browser_of(app, bench.sizes))
+
+
+def _browser_of(app: App, sizes: Sizes) -> Pairs:
+    started_s = time.perf_counter()
+    with app.start() as server:
+        first_prediction(app.kind, server)
+        yield app.name, {"first_s": time.perf_counter() - started_s}
+        drawn = outcome(partial(clicks_drawn, app.kind, server, sizes.browser_clicks))
+        yield app.name, drawn if isinstance(drawn, dict) else {"median_ms": drawn}
+
+
+def clicks_drawn(kind: str, server: Server, clicks: int) -> dict[str, Any]:
+    """Milliseconds from a click in Chromium to the frame that shows its prediction."""
+    arguments = (kind, server.url, str(clicks))
+    return figures("benchmarks.browser", *arguments, limit_s=BROWSER_S)
+
+
+def alone(bench: Bench) -> Pairs:
+    """A visitor over the protocol, nobody beside: clicks, reruns, openings of the page."""
+    for app in bench.apps:
+        if app.name in (TRYOUT, ONNX):
+            yield from guarded(app.name, _alone_at(app, bench.sizes))
+
+
+def _alone_at(app: App, sizes: Sizes) -> Pairs:
+    with app.start() as server:
+        arguments = (server.url, str(server.pid), str(sizes.clicks))
+        yield app.name, figures("benchmarks.alone", *arguments, limit_s=ALONE_S)
+
+
+def offline(bench: Bench) -> Pairs:
+    """Texts a second without a server; bfloat16 where the model's own trial takes it."""
+    export = outcome(bench.export)
+    arguments = (str(bench.sizes.texts), str(export) if isinstance(export, Path) else "")
+    yield from figures("benchmarks.offline", *arguments, limit_s=OFFLINE_S).items()
+    if isinstance(export, str):
+        yield "Model.predict, onnx int8", export
+
+
+def million(bench: Bench) -> Pairs:
+    """A log of a million predictions: questions, filters, storing, export, the Feedback page."""
+    log = bench.folder / "million.db"
+    arguments = (str(log), str(bench.sizes.log_rows))
+    yield from figures("benchmarks.million", *arguments, limit_s=MILLION_S).items()
+    with tryout(log) as server:
+        yield from feedback_page(server).items()
+
+
+def feedback_page(server: Server) -> dict[str, Any]:
+    """Milliseconds of the Feedback page, and of each of its answers drawn in Chromium."""
+    return figures("benchmarks.feedback_page", server.url, limit_s=FEEDBACK_S)
+
+
+def batch(bench: Bench) -> Pairs:
+    """A visitor who thinks between clicks, alone and beside a batch of 20,000 rows."""
+    sizes = bench.sizes
+    with tryout(bench.folder / "log.db") as server:
+        arguments = (server.url, str(sizes.batch_rows), str(sizes.batch_clicks))
+        yield from figures("benchmarks.batch", *arguments, limit_s=BATCH_S).items()
+
+
+PARTS: dict[str, Callable[[Bench], Pairs]] = {
+    "rooms": rooms,
+    "browser": browser,
+    "alone": alone,
+    "offline": offline,
+    "million": million,
+    "batch": batch,
+}
