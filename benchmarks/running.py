@@ -151,7 +151,7 @@ def end(started: "subprocess.Popen[bytes]") -> None:
 
 
 def reason(stderr: str) -> str:
-    """Why a measurement failed, by the last line that it wrote to stderr."""
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    """Why a measurement failed: the last line on stderr that is not indented, as frames are."""
+    lines = [line.rstrip() for line in stderr.splitlines() if line.strip() == line.rstrip() != ""]
     last = lines[-1] if lines else "it said nothing"
     return last if last.startswith(TOO_SLOW) else f"failed: {last}"

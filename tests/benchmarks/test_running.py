@@ -39,7 +39,8 @@ def test_ctrl_c_is_no_failure() -> None:
         list(guarded("rest", pairs()))
 
 
-def test_the_last_line_on_stderr_is_the_reason() -> None:
+def test_the_last_line_on_stderr_that_is_no_frame_is_the_reason() -> None:
+    assert reason("Traceback\nError: no answer\n    at eval (1:2)\n") == "failed: Error: no answer"
     assert reason("Traceback\n  …\nValueError: bad\n\n") == "failed: ValueError: bad"
     assert reason("too slow: 3 of 8 visitors") == "too slow: 3 of 8 visitors"
     assert reason("") == "failed: it said nothing"
