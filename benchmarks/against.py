@@ -7,7 +7,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,7 +76,7 @@ def run(name: str, parts: Sequence[str], cache: Path) -> None:
     finally:
         text = report(results, other)
         file.write_text(text, encoding="utf-8")
-        print(f"\n{text}\nWritten to {file}.")
+        print(f"\n{text}\nWritten to {file.relative_to(ROOT)}.")
 
 
 def measure(part: str, comparison: Comparison, results: Results) -> None:
@@ -184,7 +184,7 @@ PARTS: dict[str, Callable[[Comparison], Pairs]] = {
 
 
 def report(results: Results, other: str) -> str:
-    """A table of medians and their ratio; in brackets the lowest and the highest."""
+    """A table of medians, and of the ratio in each pair of turns; in brackets the extremes."""
     rows = [
         [what, cell(sides.get(BEFORE, [])), cell(sides.get(AFTER, [])), ratio(sides)]
         for part in PARTS
@@ -197,7 +197,8 @@ def report(results: Results, other: str) -> str:
             "",
             *origins(results),
             "",
-            "Medians of several turns; in brackets the lowest and the highest.",
+            "Medians of several turns, and of the ratios of two turns in a row; in brackets the lowest",
+            "and the highest. A ratio whose brackets hold 1.00 is no difference.",
             "",
             *table(columns, rows),
             "",
@@ -205,28 +206,28 @@ def report(results: Results, other: str) -> str:
     )
 
 
-def cell(values: Sequence[float | str]) -> str:
-    """The median and the range of the numbers; else the first reason why there are none."""
-    numbers = [value for value in values if not isinstance(value, str)]
-    if not numbers:
-        return next((value for value in values if isinstance(value, str)), "")
-    shown = number(statistics.median(numbers))
+def cell(figures: Sequence[float | str]) -> str:
+    """The median of the numbers, and their range; else the first reason why there are none."""
+    found = [figure for figure in figures if not isinstance(figure, str)]
+    if not found:
+        return next((figure for figure in figures if isinstance(figure, str)), "")
+    return spread(found, "{:,.0f}" if max(map(abs, found)) >= 1000 else "{:,.1f}")
+
+
+def ratio(sides: Mapping[str, Sequence[float | str]]) -> str:
+    """The ratio of two turns in a row, the median of it; "" where there are no such two."""
+    pairs = zip(sides.get(AFTER, []), sides.get(BEFORE, []), strict=False)
+    found = [
+        after / before
+        for after, before in pairs
+        if not isinstance(after, str) and not isinstance(before, str) and before
+    ]
+    return spread(found, "{:.2f}") if found else ""
+
+
+def spread(numbers: Sequence[float], how: str) -> str:
+    """The median, and the lowest and the highest if there are several."""
+    shown = how.format(statistics.median(numbers))
     if len(numbers) > 1:
-        shown += f" ({number(min(numbers))}–{number(max(numbers))})"
+        shown += f" ({how.format(min(numbers))}–{how.format(max(numbers))})"
     return shown
-
-
-def number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.1f}"
-
-
-def ratio(sides: dict[str, list[float | str]]) -> str:
-    """The median after divided by the one before; "" where there is none of either."""
-    medians = []
-    for side in (AFTER, BEFORE):
-        numbers = [value for value in sides.get(side, []) if not isinstance(value, str)]
-        if not numbers:
-            return ""
-        medians.append(statistics.median(numbers))
-    after, before = medians
-    return f"{after / before:.2f}" if before else ""

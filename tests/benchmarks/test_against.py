@@ -24,10 +24,16 @@ def test_cells_have_the_median_and_the_range_or_a_reason() -> None:
 
 
 def test_a_ratio_needs_both_sides() -> None:
-    assert ratio({BEFORE: [2.0, 4.0], AFTER: [6.0]}) == "2.00"
+    assert ratio({BEFORE: [2.0], AFTER: [6.0]}) == "3.00"
     assert ratio({BEFORE: [0.0], AFTER: [6.0]}) == ""
     assert ratio({BEFORE: ["failed: x"], AFTER: [6.0]}) == ""
     assert ratio({AFTER: [6.0]}) == ""
+
+
+def test_a_ratio_is_of_turns_in_a_row() -> None:
+    """A machine that is busy for a while slows both of a pair, and no ratio."""
+    sides: dict[str, list[float | str]] = {BEFORE: [10.0, 40.0, 20.0], AFTER: [11.0, 40.0, 19.0]}
+    assert ratio(sides) == "1.00 (0.95–1.10)"
 
 
 def test_the_table_has_what_was_measured(tmp_path: Path) -> None:
@@ -35,7 +41,7 @@ def test_the_table_has_what_was_measured(tmp_path: Path) -> None:
     results.begin("rooms", commit="def5678", machine="Some processor", day="2026-11-28")
     results.add("rooms", "predictions/s", {BEFORE: [20.0, 22.0], AFTER: [21.0]})
     text = report(results, "abc1234")
-    assert "| predictions/s | 21.0 (20.0–22.0) | 21.0 | 1.00 |" in text
+    assert "| predictions/s | 21.0 (20.0–22.0) | 21.0 | 1.05 |" in text
     assert "before: abc1234" in text
 
 
