@@ -44,8 +44,8 @@ def unpacked(commit_id: str, folder: Path) -> Path:
 
 
 def python_of(tree: Path) -> str:
-    """This Python, if it has the packages that `tree` requires; else that of a new environment."""
-    if same_requirements(tree, ROOT):
+    """This Python, if this tree requires all that `tree` does; else that of a new environment."""
+    if requirements(tree) <= requirements(ROOT):
         return sys.executable
     python, mark = tree / ".venv" / "bin" / "python", tree / ".venv" / "done"
     if not mark.is_file():
@@ -59,12 +59,12 @@ def python_of(tree: Path) -> str:
     return str(python)
 
 
-def same_requirements(tree: Path, other: Path) -> bool:
-    """True if all files of requirements in `tree` are in `other`, word for word."""
-    return all(
-        (other / file.name).is_file() and (other / file.name).read_bytes() == file.read_bytes()
-        for file in tree.glob("requirements*.txt")
-    )
+def requirements(tree: Path) -> set[str]:
+    """The lines of all files of requirements in a tree, without comments."""
+    lines: set[str] = set()
+    for file in tree.glob("requirements*.txt"):
+        lines |= {line.split("#")[0].strip() for line in file.read_text("utf-8").splitlines()}
+    return lines - {""}
 
 
 def _git(*words: str) -> str:
