@@ -1,1 +1,1 @@
-"""What README's numbers come from: `make bench`."""
+"""Measurements of Tryout and its peers: `make bench`; README quotes their figures."""

@@ -34,7 +34,7 @@ ROOM = {
     "memory_mb": "memory, MB",
 }
 # The turns of each side.
-ROOM_TURNS, BROWSER_TURNS, PREDICT_TURNS, FEEDBACK_TURNS = 4, 2, 6, 2
+ROOM_TURNS, BROWSER_TURNS, PREDICT_TURNS, FEEDBACK_TURNS = 4, 3, 6, 3
 WHOLE_S = 20 * 60  # the million rows come a second time if they fit into it
 LOG = "million.db"
 Pairs = Iterator[tuple[str, Any]]  # a name, and figures by side or a reason why there are none
@@ -103,9 +103,9 @@ def rooms(of: Comparison) -> Pairs:
 def _rooms_of(app: str, of: Comparison) -> Pairs:
     with served(of.sides, app, "log.db") as servers:
         for side in turns(of.sides, ROOM_TURNS):
-            found = room("tryout", servers[side.name], VISITORS, of.sizes.seconds)
+            figures = room("tryout", servers[side.name], VISITORS, of.sizes.seconds)
             for key, what in ROOM.items():
-                yield f"{app}, {VISITORS} visitors: {what}", {side.name: found[key]}
+                yield f"{app}, {VISITORS} visitors: {what}", {side.name: figures[key]}
 
 
 def browser(of: Comparison) -> Pairs:
@@ -117,9 +117,9 @@ def browser(of: Comparison) -> Pairs:
 def _browser_of(app: str, of: Comparison) -> Pairs:
     with served(of.sides, app, "log.db") as servers:
         for side in turns(of.sides, BROWSER_TURNS):
-            found = clicks_drawn("tryout", servers[side.name], of.sizes.browser_clicks)
-            yield f"{app}, a click drawn in Chromium: median, ms", {side.name: found["median_ms"]}
-            yield f"{app}, a click drawn in Chromium: 95 of 100, ms", {side.name: found["p95_ms"]}
+            figures = clicks_drawn("tryout", servers[side.name], of.sizes.browser_clicks)
+            yield f"{app}, a click drawn in Chromium: median, ms", {side.name: figures["median_ms"]}
+            yield f"{app}, a click drawn in Chromium: 95 of 100, ms", {side.name: figures["p95_ms"]}
 
 
 def offline(of: Comparison) -> Pairs:
@@ -160,8 +160,10 @@ def _logs(of: Comparison) -> Pairs:
         ends_s = of.passed_s + 2 * MILLION_S
         for name, finish in finishes.items():
             printed, why = finish(ends_s - of.passed_s)
-            found = outcome(partial(parsed, printed, why))
-            for what, figure in (found if isinstance(found, dict) else {REST: found}).items():
+            measured = outcome(partial(parsed, printed, why))
+            if isinstance(measured, str):
+                measured = {REST: measured}
+            for what, figure in measured.items():
                 yield f"a million rows: {what}", {name: figure}
 
 
@@ -208,21 +210,21 @@ def report(results: Results, other: str) -> str:
 
 def cell(figures: Sequence[float | str]) -> str:
     """The median of the numbers, and their range; else the first reason why there are none."""
-    found = [figure for figure in figures if not isinstance(figure, str)]
-    if not found:
+    numbers = [figure for figure in figures if not isinstance(figure, str)]
+    if not numbers:
         return next((figure for figure in figures if isinstance(figure, str)), "")
-    return spread(found, "{:,.0f}" if max(map(abs, found)) >= 1000 else "{:,.1f}")
+    return spread(numbers, "{:,.0f}" if max(map(abs, numbers)) >= 1000 else "{:,.1f}")
 
 
 def ratio(sides: Mapping[str, Sequence[float | str]]) -> str:
     """The ratio of two turns in a row, the median of it; "" where there are no such two."""
     pairs = zip(sides.get(AFTER, []), sides.get(BEFORE, []), strict=False)
-    found = [
+    numbers = [
         after / before
         for after, before in pairs
         if not isinstance(after, str) and not isinstance(before, str) and before
     ]
-    return spread(found, "{:.2f}") if found else ""
+    return spread(numbers, "{:.2f}") if numbers else ""
 
 
 def spread(numbers: Sequence[float], how: str) -> str:

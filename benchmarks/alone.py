@@ -22,7 +22,7 @@ OPENING = "opening the page, WebSocket included"
 
 
 def main(url: str, pid: int, clicks: int) -> dict[str, float]:
-    """Medians by name; the CPU of a rerun is a mean, for the clock behind it is coarse."""
+    """Medians by name; the CPU of a rerun is a mean, for a process's clock is coarse."""
     server = psutil.Process(pid)
     with Visitor(url) as visitor:
         times_ms = [visitor.predict(text) for text in texts(WARM_UP + clicks)][WARM_UP:]

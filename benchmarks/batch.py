@@ -25,13 +25,13 @@ LONGEST_MS = 600_000
 
 def main(url: str, rows: int, clicks: int) -> dict[str, float]:
     """Median milliseconds of the visitor's clicks, and the rows a second of the batch."""
-    every = texts(600)
+    inputs = texts(600)
     with tempfile.TemporaryDirectory() as folder, Visitor(url) as visitor:
-        click_ms(visitor, every[:WARM_UP])  # the first are slower
-        alone_ms = click_ms(visitor, every[:clicks])
+        click_ms(visitor, inputs[:WARM_UP])  # the first are slower
+        alone_ms = click_ms(visitor, inputs[:clicks])
         file = Path(folder, "rows.csv")
         with file.open("w", newline="", encoding="utf-8") as opened:
-            numbered = [[number, every[number % len(every)]] for number in range(rows)]
+            numbered = [[number, inputs[number % len(inputs)]] for number in range(rows)]
             csv.writer(opened).writerows([["id", "text"], *numbered])
         with sync_playwright() as playwright:
             browser = chromium(playwright)
@@ -39,7 +39,7 @@ def main(url: str, rows: int, clicks: int) -> dict[str, float]:
             page.set_default_timeout(LONGEST_MS)
             start(page, url, file)
             started_s = time.perf_counter()
-            beside_ms = click_ms(visitor, every[:clicks])
+            beside_ms = click_ms(visitor, inputs[:clicks])
             page.get_by_role("button", name="Stop").wait_for()  # the clicks were beside it
             expect(page.get_by_text("Download results").first).to_be_visible(timeout=LONGEST_MS)
             took_s = time.perf_counter() - started_s
@@ -59,10 +59,10 @@ def start(page: Page, url: str, file: Path) -> None:
     expect(page.get_by_text(" a second")).to_be_visible(timeout=LONGEST_MS)
 
 
-def click_ms(visitor: Visitor, every: list[str]) -> float:
+def click_ms(visitor: Visitor, inputs: list[str]) -> float:
     """The median from a click on Predict to the card."""
     times_ms = []
-    for text in every:
+    for text in inputs:
         time.sleep(THINKS_S)
         times_ms.append(visitor.predict(f"{time.time_ns()} {text}")[0])
     return statistics.median(times_ms)

@@ -33,8 +33,8 @@ CLICK = """
   new MutationObserver((_, observer) => {
     if (there()) { observer.disconnect(); done(); }
   }).observe(document.body, {childList: true, subtree: true, characterData: true});
-  const every = [...document.querySelectorAll(button)];
-  const chosen = every.find(one => ["Predict", "Submit"].includes(one.textContent.trim()));
+  const buttons = [...document.querySelectorAll(button)];
+  const chosen = buttons.find(label => ["Predict", "Submit"].includes(label.textContent.trim()));
   started = performance.now();
   chosen.click();
 })

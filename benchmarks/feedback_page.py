@@ -26,7 +26,7 @@ CLICK = """
 ([selector, question]) => new Promise((resolve, reject) => {
   setTimeout(() => reject(new Error(`no answer to ${question}`)), 30000);
   const app = document.querySelector('[data-testid="stApp"]');
-  const every = [...document.querySelectorAll(selector)];
+  const pills = [...document.querySelectorAll(selector)];
   const started = performance.now();
   let hasRun = false;  // a run can be over before the next frame
   const noted = {attributes: true, attributeFilter: ["data-test-script-state"]};
@@ -41,7 +41,7 @@ CLICK = """
       requestAnimationFrame(look);
     }
   };
-  every.find(one => one.textContent.trim() === question).click();
+  pills.find(pill => pill.textContent.trim() === question).click();
   look();
 })
 """

@@ -18,16 +18,16 @@ def kind() -> str:
 
 def kind_of(cpuinfo: str) -> str | None:
     """The kind that a text like /proc/cpuinfo describes; None for a processor of none of KINDS."""
-    found = re.search(r"^flags\s*:(.*)", cpuinfo, re.MULTILINE)
-    flags = set(found[1].split()) if found else set()
+    match = re.search(r"^flags\s*:(.*)", cpuinfo, re.MULTILINE)
+    flags = set(match[1].split()) if match else set()
     needed = ({"amx_tile", "amx_bf16"}, {"avx512f"}, {"avx2"})
     return next((name for name, of in zip(KINDS, needed, strict=True) if of <= flags), None)
 
 
 def description() -> str:
     """The processor's name, cores and memory, and the version of Python."""
-    found = re.search(r"model name\s*: (.*)", _cpuinfo())
-    name = found[1] if found else platform.processor() or platform.machine()
+    match = re.search(r"model name\s*: (.*)", _cpuinfo())
+    name = match[1] if match else platform.processor() or platform.machine()
     memory_gb = psutil.virtual_memory().total / 2**30
     cores, python = os.cpu_count(), platform.python_version()
     return f"{name}, {cores} cores, {memory_gb:.0f} GB, Python {python}"

@@ -53,8 +53,8 @@ def main(file: Path, rows: int = ROWS) -> None:
     )
     measured: dict[str, float | str] = {}
     for names, measure in steps:
-        found = outcome(measure)
-        measured |= dict.fromkeys(names, found) if isinstance(found, str) else found
+        figures = outcome(measure)
+        measured |= dict.fromkeys(names, figures) if isinstance(figures, str) else figures
         print(json.dumps(measured), flush=True)
     log.close()
 

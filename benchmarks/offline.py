@@ -31,8 +31,8 @@ SLOW_S = 60  # what takes longer once is not measured
 class Offline:
     """Rates by name, in texts a second; printed after each."""
 
-    def __init__(self, every: list[str]) -> None:
-        self._every = every
+    def __init__(self, inputs: list[str]) -> None:
+        self._inputs = inputs
         self._rates: dict[str, float | str] = {}
 
     def measure(self, name: str, run: Callable[[], object]) -> None:
@@ -44,9 +44,9 @@ class Offline:
         print(json.dumps(self._rates), flush=True)
 
     def measure_model(self, name: str, model: Model) -> None:
-        self.measure(f"Model.predict, {name}", partial(model.predict, self._every))
-        self.measure(f"bare loop, {name}", partial(bare, model, self._every))
-        self.note(f"batcher, {name}, ms", outcome(partial(batcher_ms, model, self._every)))
+        self.measure(f"Model.predict, {name}", partial(model.predict, self._inputs))
+        self.measure(f"bare loop, {name}", partial(bare, model, self._inputs))
+        self.note(f"batcher, {name}, ms", outcome(partial(batcher_ms, model, self._inputs)))
 
     def skip_model(self, name: str, why: str) -> None:
         for figure in ("Model.predict", "bare loop"):
@@ -55,17 +55,17 @@ class Offline:
     def _rate(self, run: Callable[[], object]) -> float:
         warm_s = timed(run)
         if warm_s > SLOW_S:
-            raise NotMeasured(f"{TOO_SLOW}: {len(self._every)} texts took {warm_s:.0f} s")
-        return len(self._every) / min(timed(run) for _ in range(ROUNDS))
+            raise NotMeasured(f"{TOO_SLOW}: {len(self._inputs)} texts took {warm_s:.0f} s")
+        return len(self._inputs) / min(timed(run) for _ in range(ROUNDS))
 
 
 def main(count: int, export: str = "") -> None:
-    every = texts(count)
-    measured = Offline(every)
+    inputs = texts(count)
+    measured = Offline(inputs)
     theirs = pipeline("text-classification", model=BUNDLED, dtype=torch.float32, top_k=None)
-    batched = partial(theirs, every, truncation=True, batch_size=32)
+    batched = partial(theirs, inputs, truncation=True, batch_size=32)
     measured.measure(
-        "pipeline, one by one", lambda: [theirs([text], truncation=True) for text in every]
+        "pipeline, one by one", lambda: [theirs([text], truncation=True) for text in inputs]
     )
     measured.measure("pipeline(batch_size=32)", batched)
     full = loaded(BUNDLED)
@@ -101,8 +101,8 @@ def trial(full: Model, half: Model) -> Trial:
     return compare(float32, bfloat16, rows)
 
 
-def batcher_ms(model: Model, every: list[str]) -> float:
-    """What a lone text costs on top of tokenizing it, its forward pass and its output."""
+def batcher_ms(model: Model, inputs: list[str]) -> float:
+    """The cost of a lone text on top of tokenizing it, its forward pass and its output."""
     task, forward = model.loaded.task, model.loaded.runtime.forward
 
     def bare(text: str) -> None:
@@ -113,7 +113,7 @@ def batcher_ms(model: Model, every: list[str]) -> float:
         model.submit(text).result()
 
     times: dict[str, list[float]] = {"bare": [], "batched": []}
-    for text in every:
+    for text in inputs:
         times["bare"].append(timed(partial(bare, text)))
         times["batched"].append(timed(partial(submitted, text)))
     pairs = zip(times["batched"], times["bare"], strict=True)
@@ -126,10 +126,10 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - started_s
 
 
-def bare(model: Model, every: list[str]) -> None:
-    """The fastest loop by hand: sorted by length, batched by tokens, and no outputs made."""
+def bare(model: Model, inputs: list[str]) -> None:
+    """The fastest loop by hand: sorted by length, batched by tokens, without outputs."""
     runtime: Any = model.loaded.runtime
-    rows = [row for rows in model.loaded.task.rows(every, {}) for row in rows]
+    rows = [row for rows in model.loaded.task.rows(inputs, {}) for row in rows]
     for batch in batches([len(row) for row in rows], max_tokens=1024):
         chosen = [rows[i] for i in batch]
         takes, longest = {"input_ids", "attention_mask"}, max(map(len, chosen))

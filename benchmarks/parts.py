@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import connected
-from benchmarks.running import NotMeasured, done, figures, guarded, outcome
+from benchmarks.running import NotMeasured, done, figures, guarded, outcome, within
 from benchmarks.servers import ONNX, TRYOUT, App, Server, apps, tryout
 
 Pairs = Iterator[tuple[str, Any]]
-FIRST_TEXT = "The first prediction waits for the model."
-STARTING_S = 30  # for a measurement's own imports
+FIRST_S = 120
 ROOM_S = 150  # a room that opens and closes as slowly as benchmarks.load allows
 BROWSER_S = 180
 ALONE_S = 180
@@ -56,7 +55,7 @@ QUICK = Sizes(
 
 @dataclass(slots=True)
 class Bench:
-    """What the parts share: their sizes, a folder that is deleted afterwards, and the export."""
+    """The state of a run: sizes, a folder that is deleted afterwards, and the export to ONNX."""
 
     folder: Path
     sizes: Sizes
@@ -90,27 +89,31 @@ def rooms(bench: Bench) -> Pairs:
 def _rooms_of(app: App, sizes: Sizes) -> Pairs:
     with app.start() as server:
         first_prediction(app.kind, server)
-        found: dict[str, Any] | str = {}
+        last: dict[str, Any] | str = {}
         for visitors in sizes.visitors:
-            if isinstance(found, str):
-                found = "skipped: a smaller room had no figures"
+            if isinstance(last, str):
+                last = "skipped: a smaller room had no figures"
             else:
-                found = outcome(partial(room, app.kind, server, visitors, sizes.seconds))
-            yield app.name, {str(visitors): found}
+                last = outcome(partial(room, app.kind, server, visitors, sizes.seconds))
+            yield app.name, {str(visitors): last}
 
 
 def room(kind: str, server: Server, visitors: int, seconds: float) -> dict[str, Any]:
     """Predictions a second, latencies in ms, and the memory in MB that the server then has."""
     limit_s = seconds + ROOM_S
     arguments = (kind, server.url, str(visitors), str(seconds))
-    found = figures("benchmarks.load", *arguments, limit_s=limit_s)
-    return found | {"memory_mb": server.memory_mb}
+    measured = figures("benchmarks.load", *arguments, limit_s=limit_s)
+    return measured | {"memory_mb": server.memory_mb}
 
 
 def first_prediction(kind: str, server: Server) -> None:
     """Returns as soon as the model is loaded and has predicted a text."""
-    with connected(kind, server.url) as click:
-        click(FIRST_TEXT)
+
+    def visit() -> None:
+        with connected(kind, server.url) as click:
+            click("The first prediction waits for the model.")
+
+    within(FIRST_S, visit)
 
 
 def browser(bench: Bench) -> Pairs:

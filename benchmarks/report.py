@@ -54,8 +54,8 @@ def with_section(text: str, kind: str, section: str) -> str:
 
 def sections_of(text: str) -> dict[str, str]:
     """The text below each heading of the second level, by the heading."""
-    _, *found = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
-    return {name.strip(): body.strip() for name, body in zip(found[::2], found[1::2], strict=True)}
+    _, *parts = re.split(r"^## (.+)\n", text, flags=re.MULTILINE)
+    return {name.strip(): body.strip() for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def section(results: Results, kind: str) -> str:
@@ -120,12 +120,14 @@ def _rooms(figures: Figures) -> Iterator[str]:
 
 def _browser(figures: Figures) -> Iterator[str]:
     columns = ("app", "start to first prediction", "click to drawn, in Chromium", "95 of 100")
-    rows = ([name, *cells(found, BROWSER)] for name, found in figures.items())
+    rows = ([name, *cells(drawn, BROWSER)] for name, drawn in figures.items())
     yield from ("", "### One visitor", "", *table(columns, rows))
 
 
 def _alone(figures: Figures) -> Iterator[str]:
-    named = next((list(found) for found in figures.values() if isinstance(found, dict)), [""])
+    named = next(
+        (list(measured) for measured in figures.values() if isinstance(measured, dict)), [""]
+    )
     rows = (
         [what, *(cells(figures.get(app, {}), [(what, "{:.1f} ms")])[0] for app in (TRYOUT, ONNX))]
         for what in named

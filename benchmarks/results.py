@@ -46,20 +46,20 @@ class Results:
         return [part for part in parts if not self.parts.get(part, {}).get("is_done")]
 
     def figures(self, part: str) -> dict[str, Any]:
-        """What was measured of a part; empty if nothing was."""
-        found: dict[str, Any] = self.parts.get(part, {}).get("figures", {})
-        return found
+        """The figures of a part; empty if there are none."""
+        figures: dict[str, Any] = self.parts.get(part, {}).get("figures", {})
+        return figures
 
     def number(self, part: str, *path: str) -> float:
         """A figure by its keys; raises NotMeasured where there is none, or a sentence instead."""
-        found: Any = self.figures(part)
+        figure: Any = self.figures(part)
         for key in path:
-            if not isinstance(found, dict) or key not in found:
+            if not isinstance(figure, dict) or key not in figure:
                 raise NotMeasured("not measured")
-            found = found[key]
-        if not isinstance(found, int | float):
+            figure = figure[key]
+        if not isinstance(figure, int | float):
             raise NotMeasured("not measured")
-        return found
+        return figure
 
     def _save(self) -> None:
         """Replaces the file at once: an interrupted write must not lose the last one."""

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,7 +29,7 @@ class NotMeasured(Exception):
 
 
 def outcome(measure: Callable[[], T]) -> T | str:
-    """What `measure` returns, or why it returned nothing."""
+    """The value that `measure` returns, or the reason why there is none."""
     try:
         return measure()
     except Exception as error:  # noqa: BLE001 - one failure must not cost the other figures
@@ -51,6 +52,25 @@ def why_not(error: Exception) -> str:
     return f"failed: {type(error).__name__}" + (f": {lines[0]}" if lines else "")
 
 
+def within(limit_s: float, run: Callable[[], object]) -> None:
+    """Runs it in a thread, which is left alone after so many seconds; raises NotMeasured then."""
+    failed: list[Exception] = []
+
+    def attempt() -> None:
+        try:
+            run()
+        except Exception as error:  # noqa: BLE001 - raised below
+            failed.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(limit_s)
+    if thread.is_alive():
+        raise NotMeasured(f"{TOO_SLOW}: not done within {limit_s:.0f} s")
+    if failed:
+        raise failed[0]
+
+
 def brief(value: Any) -> str:
     """A figure, or figures by name, on a line of the terminal."""
     if isinstance(value, dict):
@@ -71,13 +91,13 @@ def figures(module: str, *arguments: str, limit_s: float) -> dict[str, Any]:
 
 def parsed(printed: str, why: str) -> dict[str, Any]:
     """The figures that were printed, and with `why`, unless it is empty, that as the REST."""
-    found: dict[str, Any] = {}
+    printed_last: dict[str, Any] = {}
     for line in printed.splitlines():
         if line.startswith("{"):
-            found = json.loads(line)
-    if not found:
+            printed_last = json.loads(line)
+    if not printed_last:
         raise NotMeasured(why or "failed: it printed no figures")
-    return found | ({REST: why} if why else {})
+    return printed_last | ({REST: why} if why else {})
 
 
 def done(
@@ -121,9 +141,9 @@ def process(
                 end(started)
             if started.returncode and not why:
                 stderr.seek(0)
-                said = stderr.read().decode(errors="replace")
-                print(said, file=sys.stderr)
-                why = reason(said)
+                errors = stderr.read().decode(errors="replace")
+                print(errors, file=sys.stderr)
+                why = reason(errors)
             stdout.seek(0)
             return stdout.read().decode(errors="replace"), why
 
@@ -153,5 +173,5 @@ def end(started: "subprocess.Popen[bytes]") -> None:
 def reason(stderr: str) -> str:
     """Why a measurement failed: the last line on stderr that is not indented, as frames are."""
     lines = [line.rstrip() for line in stderr.splitlines() if line.strip() == line.rstrip() != ""]
-    last = lines[-1] if lines else "it said nothing"
+    last = lines[-1] if lines else "it gave no reason"
     return last if last.startswith(TOO_SLOW) else f"failed: {last}"

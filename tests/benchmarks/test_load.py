@@ -23,10 +23,10 @@ def room_of(monkeypatch: pytest.MonkeyPatch, click: Click) -> None:
 
 def test_all_clicks_of_all_visitors_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     room_of(monkeypatch, lambda text: time.sleep(0.01))
-    found = load.main("tryout", "", 4, 0.2)
-    assert found["per_s"] > 50
-    assert found["median_ms"] >= 10
-    assert found["errors"] == 0
+    figures = load.main("tryout", "", 4, 0.2)
+    assert figures["per_s"] > 50
+    assert figures["median_ms"] >= 10
+    assert figures["errors"] == 0
 
 
 def test_a_room_that_does_not_open_in_time_is_too_slow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,5 +65,5 @@ def test_a_visitor_whose_click_fails_leaves_and_is_counted(monkeypatch: pytest.M
             raise RuntimeError("lost")
 
     room_of(monkeypatch, click)
-    found = load.main("tryout", "", 2, 0.3)
-    assert (found["errors"], found["first_error"]) == (1, ["RuntimeError('lost')"])
+    figures = load.main("tryout", "", 2, 0.3)
+    assert (figures["errors"], figures["first_error"]) == (1, ["RuntimeError('lost')"])

@@ -1,4 +1,4 @@
-"""RESULTS.md: a section a kind of processor; holes in the figures are said, not fatal."""
+"""RESULTS.md: a section a kind of processor; a missing figure is a reason in its cell."""
 
 from pathlib import Path
 
@@ -63,7 +63,7 @@ def test_parts_that_were_not_measured_are_left_out(tmp_path: Path) -> None:
     assert "million" not in text
 
 
-def test_a_skipped_dtype_is_said_and_the_aims_take_the_other(tmp_path: Path) -> None:
+def test_a_skipped_dtype_is_shown_and_the_aims_take_the_other(tmp_path: Path) -> None:
     results = Results(tmp_path / "results.json")
     results.begin("offline", **FACTS)
     for name, figure in (

@@ -7,7 +7,17 @@ from typing import Any
 
 import pytest
 
-from benchmarks.running import REST, NotMeasured, done, guarded, outcome, parsed, process, reason
+from benchmarks.running import (
+    REST,
+    NotMeasured,
+    done,
+    guarded,
+    outcome,
+    parsed,
+    process,
+    reason,
+    within,
+)
 
 
 def test_a_failure_is_a_sentence_and_a_figure_is_itself() -> None:
@@ -43,7 +53,7 @@ def test_the_last_line_on_stderr_that_is_no_frame_is_the_reason() -> None:
     assert reason("Traceback\nError: no answer\n    at eval (1:2)\n") == "failed: Error: no answer"
     assert reason("Traceback\n  …\nValueError: bad\n\n") == "failed: ValueError: bad"
     assert reason("too slow: 3 of 8 visitors") == "too slow: 3 of 8 visitors"
-    assert reason("") == "failed: it said nothing"
+    assert reason("") == "failed: it gave no reason"
 
 
 def test_the_last_json_counts_and_a_reason_is_the_rest() -> None:
@@ -92,3 +102,11 @@ def test_settings_of_tryout_stay_outside(tmp_path: Path, monkeypatch: pytest.Mon
     code = "import os; print([k for k in os.environ if 'TRYOUT' in k or 'DATABASE' in k])"
     with process("measured", tree=module(tmp_path, code)) as finish:
         assert finish(20) == ("[]\n", "")
+
+
+def test_what_hangs_is_left_alone() -> None:
+    within(5, lambda: None)
+    with pytest.raises(ValueError, match="bad"):
+        within(5, lambda: int("bad"))
+    with pytest.raises(NotMeasured, match="too slow: not done within 0 s"):
+        within(0.1, lambda: time.sleep(2))
