@@ -34,7 +34,7 @@ CLICK = """
     if (there()) { observer.disconnect(); done(); }
   }).observe(document.body, {childList: true, subtree: true, characterData: true});
   const buttons = [...document.querySelectorAll(button)];
-  const chosen = buttons.find(label => ["Predict", "Submit"].includes(label.textContent.trim()));
+  const chosen = buttons.find(it => ["Predict", "Submit"].includes(it.textContent.trim()));
   started = performance.now();
   chosen.click();
 })

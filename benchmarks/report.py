@@ -125,12 +125,10 @@ def _browser(figures: Figures) -> Iterator[str]:
 
 
 def _alone(figures: Figures) -> Iterator[str]:
-    named = next(
-        (list(measured) for measured in figures.values() if isinstance(measured, dict)), [""]
-    )
+    by_name = [measured for measured in figures.values() if isinstance(measured, dict)]
     rows = (
         [what, *(cells(figures.get(app, {}), [(what, "{:.1f} ms")])[0] for app in (TRYOUT, ONNX))]
-        for what in named
+        for what in (by_name[0] if by_name else [""])
     )
     yield from ("", "### One visitor over the protocol", "")
     yield from table(("medians, nothing drawn", "Tryout", "onnx int8"), rows)

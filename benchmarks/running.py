@@ -91,13 +91,13 @@ def figures(module: str, *arguments: str, limit_s: float) -> dict[str, Any]:
 
 def parsed(printed: str, why: str) -> dict[str, Any]:
     """The figures that were printed, and with `why`, unless it is empty, that as the REST."""
-    printed_last: dict[str, Any] = {}
+    measured: dict[str, Any] = {}
     for line in printed.splitlines():
         if line.startswith("{"):
-            printed_last = json.loads(line)
-    if not printed_last:
+            measured = json.loads(line)
+    if not measured:
         raise NotMeasured(why or "failed: it printed no figures")
-    return printed_last | ({REST: why} if why else {})
+    return measured | ({REST: why} if why else {})
 
 
 def done(

@@ -70,7 +70,7 @@ def apps(folder: Path, export: Callable[[], Path]) -> list[App]:
 def tryout(
     log: Path, *, export: Path | None = None, tree: Path = ROOT, python: str = sys.executable
 ) -> AbstractContextManager[Server]:
-    """Tryout as `make run` starts it in `tree`, over the SQLite file `log`; `export` is int8 ONNX."""
+    """Tryout as `make run` starts it in `tree`, with the SQLite file `log`; an `export` is int8."""
     settings = {"TRYOUT_FEEDBACK__DATABASE": str(log)}
     if export:
         settings |= {"TRYOUT_MODEL__ID": str(export), "TRYOUT_MODEL__RUNTIME": "onnx"}
