@@ -166,6 +166,7 @@ def _migrate(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
     config = Config()
@@ -184,5 +185,10 @@ def _migrate(connection: sa.Connection) -> None:
             "The feedback log was written by a newer version of this app. Update the app, or "
             "name another database."
         ) from error
-    if before not in (None, context.get_current_revision()):
+    if before is None:
+        return  # a new log has nothing to count
+    ran = ScriptDirectory.from_config(config).iterate_revisions(
+        context.get_current_revision(), before
+    )
+    if any(getattr(script.module, "REBUILDS", False) for script in ran):
         rebuild(connection)

@@ -115,12 +115,6 @@ ratings = sa.Table(
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "prediction_id", "reviewer", "id"),
     sa.Index(
-        "ix_ratings_random",
-        "prediction_id",
-        sqlite_where=sa.text("sampling = 'random'"),
-        postgresql_where=sa.text("sampling = 'random'"),
-    ),
-    sa.Index(
         None,
         "verdict",
         "prediction_id",

@@ -12,6 +12,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+REBUILDS = True  # adds totals, which follow from what is in the log
 
 DRAWS = 2**31 - 1
 PARTIAL = {
