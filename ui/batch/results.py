@@ -14,7 +14,7 @@ import streamlit as st
 from feedback import batches
 from feedback.batches import Batch, BatchRow, Order, Progress
 from feedback.records import Entry
-from files.reading import BadRow, bad_rows_csv
+from files.tables import BadRow, bad_rows_csv
 from ui import shared
 from ui.parts import progress, rating_form
 from ui.parts.card import bar_html, percent
