@@ -7,7 +7,7 @@ from math import ceil
 import streamlit as st
 
 from feedback import FeedbackError, export_csv, import_csv, wilson_interval
-from feedback.records import Filter
+from feedback.filters import Filter
 from ui import shared, try_page
 from ui.insights import answers, selection
 from ui.parts.downloads import download

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from feedback import batches
+from feedback import batch_results, batches
 from feedback.batches import Batch, BatchRow, Order, Progress
 from feedback.records import Entry
 from files.tables import BadRow, bad_rows_csv
@@ -102,7 +102,7 @@ def _why_it_ended(batch: Batch) -> str:
 
 
 def _results(batch: Batch) -> bytes:
-    return b"".join(batches.results_csv(shared.log(), batch))
+    return b"".join(batch_results.results_csv(shared.log(), batch))
 
 
 def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from feedback.corrections import labels_from_text, spans_from_text
-from feedback.records import Revision
+from feedback.records import ModelRevision
 from files.names import numbered
 from model.prediction import GeneratedText, Output, Prediction, ScoredLabels, Span, Spans
 from ui.parts.text import printable, shortened
@@ -48,7 +48,7 @@ def distinct(items: Iterable[T], shown: Callable[[T], str]) -> dict[T, str]:
     return dict(zip(every, numbered(map(shown, every)), strict=True))
 
 
-def revision_name(revision: Revision) -> str:
+def revision_name(revision: ModelRevision) -> str:
     """A model in one short line."""
     model_id = shortened(revision.model_id, max_chars=40)
     return printable(f"{model_id} @ {revision.model_revision[:7]}")

@@ -1,4 +1,4 @@
-"""What pages count is kept beside the log; the runtime is a part of a prediction."""
+"""Totals beside the log, so that no page counts all of it; the runtime of a prediction."""
 
 import sqlalchemy as sa
 from alembic import op
