@@ -24,7 +24,8 @@ from benchmarks.running import outcome
 from benchmarks.texts import texts
 from feedback import Entry, FeedbackLog, Rating, export_csv, insights, records
 from feedback.database import Database
-from feedback.records import Filter, entry_values
+from feedback.filters import Filter
+from feedback.records import entry_values
 from feedback.tables import predictions, ratings
 from feedback.totals import rebuild
 from model.prediction import Prediction, ScoredLabel, ScoredLabels, new_id, now

@@ -1,6 +1,6 @@
-"""The feedback log: predictions and ratings, kept, asked and exported.
+"""The feedback log: predictions and ratings are stored, counted, judged and exported.
 
-Knows the values in `model.prediction` and nothing else of the model, no page and no route.
+Knows the values in `model.prediction` and nothing else of the model; no page and no route.
 """
 
 from feedback.csv_file import export_csv, import_csv

@@ -1,13 +1,11 @@
 """Batches in the log: many inputs under one name, row by row as they were uploaded.
 
-A row gets its prediction when that is made, so that a batch that broke off can go on. Knows
-neither the file that the rows came from nor what predicts them.
+Predictions are stored row by row, so that an interrupted batch can go on. Knows neither the file
+of the rows nor the model.
 """
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -16,27 +14,16 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from feedback.log import FeedbackLog, insert_new
-from feedback.records import Entry, entry_from, entry_values
-from feedback.tables import batch_rows, batches, compact_json, predictions
-from feedback.totals import CHUNK, chunks, note_labels
-from files.escape import guarded, storable
-from files.names import numbered
+from feedback.records import Entry, compact_json, entry_from, entry_values
+from feedback.tables import ROWS_AT_ONCE, batch_rows, batches, predictions
+from feedback.totals import chunks, note_labels
 
 Order = Literal["unsure", "sure", "file"]
-MADE = (
-    "row",
-    "predicted_label",
-    "predicted_score",
-    "margin",
-    "output",
-    "truncated",
-    "prediction_id",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """What was asked for: `text_column` is the index of the column that is predicted."""
+    """The request for a batch; `text_column` is the index of the column that is predicted."""
 
     id: UUID
     created_at: datetime
@@ -50,7 +37,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A row by its line in the file; its cells, or the line itself if it could not be read."""
+    """A row with its line in the file; its cells, or the line itself if it could not be read.
+
+    `problem` is the reason for no prediction, "" if there is none.
+    """
 
     number: int
     cells: tuple[str, ...] | str
@@ -59,7 +49,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How many rows there are, have a prediction, and cannot have one."""
+    """The number of rows of a batch, of those with a prediction, and of those with a problem."""
 
     rows: int
     predicted: int
@@ -71,7 +61,7 @@ class Progress:
 
 
 def create(log: FeedbackLog, batch: Batch, rows: Sequence[BatchRow]) -> None:
-    """Stores a batch with its rows, all or nothing, once however often it is called with its id."""
+    """Stores a batch with its rows, all or nothing; a repeated call with its id changes nothing."""
     values = {
         "id": batch.id,
         "created_at": batch.created_at,
@@ -85,23 +75,22 @@ def create(log: FeedbackLog, batch: Batch, rows: Sequence[BatchRow]) -> None:
     with log.database.connect(write=True) as connection:
         if not insert_new(connection, batches, [values])[0]:
             return
-        for start in range(0, len(rows), CHUNK):
-            some = [
+        for chunk in chunks(rows):
+            values_of_rows = [
                 {
                     "batch_id": batch.id,
                     "number": row.number,
                     "cells": compact_json(row.cells),
                     "problem": row.problem,
                 }
-                for row in rows[start : start + CHUNK]
+                for row in chunk
             ]
-            connection.execute(sa.insert(batch_rows), some)
+            connection.execute(sa.insert(batch_rows), values_of_rows)
 
 
 def find(log: FeedbackLog, batch_id: UUID) -> Batch | None:
     """The batch, or None if the log has none."""
-    found = _batches(log, batches.c.id == batch_id, limit=1)
-    return found[0] if found else None
+    return next(iter(_batches(log, batches.c.id == batch_id, limit=1)), None)
 
 
 def of_session(log: FeedbackLog, session_id: str, *, limit: int) -> list[Batch]:
@@ -110,9 +99,9 @@ def of_session(log: FeedbackLog, session_id: str, *, limit: int) -> list[Batch]:
 
 
 def _batches(log: FeedbackLog, where: sa.ColumnElement[bool], *, limit: int) -> list[Batch]:
-    question = sa.select(batches).where(where).order_by(batches.c.id.desc()).limit(limit)
+    query = sa.select(batches).where(where).order_by(batches.c.id.desc()).limit(limit)
     with log.database.connect() as connection:
-        rows = [dict(row) for row in connection.execute(question).mappings()]
+        rows = [dict(row) for row in connection.execute(query).mappings()]
     return [
         Batch(
             **row
@@ -126,34 +115,35 @@ def _batches(log: FeedbackLog, where: sa.ColumnElement[bool], *, limit: int) -> 
 
 
 def progress(log: FeedbackLog, batch: Batch) -> Progress:
-    """How far a batch is."""
-    question = sa.select(
+    """The progress of a batch."""
+    query = sa.select(
         sa.func.count(batch_rows.c.prediction_id),
         sa.func.count(sa.case((_has_problem, 1))),
     ).where(batch_rows.c.batch_id == batch.id)
     with log.database.connect() as connection:
-        predicted, problems = connection.execute(question).one()
+        predicted, problems = connection.execute(query).one()
     return Progress(batch.rows, predicted, problems)
 
 
 def waiting(log: FeedbackLog, batch: Batch, *, after: int) -> list[BatchRow]:
-    """The next rows beyond line `after` that have neither a prediction nor a problem."""
-    question = (
+    """The next rows after line `after` that have neither a prediction nor a problem."""
+    query = (
         _row_columns(batch)
         .where(batch_rows.c.number > after, batch_rows.c.prediction_id.is_(None), ~_has_problem)
         .order_by(batch_rows.c.number)
-        .limit(CHUNK)
+        .limit(ROWS_AT_ONCE)
     )
     with log.database.connect() as connection:
-        return [_batch_row(*row) for row in connection.execute(question)]
+        return [_batch_row(*row) for row in connection.execute(query)]
 
 
 def store(log: FeedbackLog, batch: Batch, done: Sequence[tuple[int, Entry | str]]) -> None:
-    """Stores what became of rows, a prediction or why there is none, unless that is known already.
+    """Stores the outcomes of rows by their lines: a prediction, or the reason for none.
 
-    Two processes may be at one batch, and reviewers may have rated what the first one stored.
+    A row that has an outcome already keeps it: two processes may work on one batch, and reviewers
+    may have rated the prediction that the first of them stored.
     """
-    asked = (
+    without_outcome = (
         sa.select(batch_rows.c.number)
         .where(batch_rows.c.batch_id == batch.id, batch_rows.c.prediction_id.is_(None))
         .where(~_has_problem)
@@ -162,53 +152,55 @@ def store(log: FeedbackLog, batch: Batch, done: Sequence[tuple[int, Entry | str]
     change = (
         sa.update(batch_rows)
         .where(batch_rows.c.batch_id == batch.id, batch_rows.c.number == sa.bindparam("row"))
-        .values(prediction_id=sa.bindparam("made"), problem=sa.bindparam("why"))
+        .values(prediction_id=sa.bindparam("stored"), problem=sa.bindparam("reason"))
     )
     with log.database.connect(write=True) as connection:
-        for some in chunks(done):
-            numbers = [number for number, _ in some]
-            open_ = set(connection.execute(asked.where(batch_rows.c.number.in_(numbers))).scalars())
-            made = {
-                n: entry_values(one) for n, one in some if isinstance(one, Entry) and n in open_
-            }
-            changes = [{"row": n, "made": values["id"], "why": ""} for n, values in made.items()]
-            changes += [
-                {"row": n, "made": None, "why": one}
-                for n, one in some
-                if isinstance(one, str) and n in open_
-            ]
-            insert_new(connection, predictions, list(made.values()))
-            note_labels(connection, {values["label"] for values in made.values()})
+        for chunk in chunks(done):
+            numbers = [number for number, _ in chunk]
+            query = without_outcome.where(batch_rows.c.number.in_(numbers))
+            waiting_numbers = set(connection.execute(query).scalars())
+            entries, changes = [], []
+            for number, outcome in dict(chunk).items():
+                if number not in waiting_numbers:
+                    continue
+                if isinstance(outcome, Entry):
+                    entries.append(entry_values(outcome))
+                    stored = outcome.prediction.id
+                    changes.append({"row": number, "stored": stored, "reason": ""})
+                else:
+                    changes.append({"row": number, "stored": None, "reason": outcome})
+            insert_new(connection, predictions, entries)
+            note_labels(connection, {values["label"] for values in entries})
             if changes:
                 connection.execute(change, changes)
 
 
 def problems(log: FeedbackLog, batch: Batch) -> list[BatchRow]:
-    """The rows that have no prediction, with why."""
-    question = _row_columns(batch).where(_has_problem).order_by(batch_rows.c.number)
+    """The rows that cannot have a prediction, each with the reason."""
+    query = _row_columns(batch).where(_has_problem).order_by(batch_rows.c.number)
     with log.database.connect() as connection:
-        return [_batch_row(*row) for row in connection.execute(question)]
+        return [_batch_row(*row) for row in connection.execute(query)]
 
 
 def labels_of(log: FeedbackLog, batch: Batch) -> list[tuple[str, int]]:
-    """How many predictions of a batch have each label, the most frequent first."""
+    """The labels of a batch with their numbers of predictions, the most frequent first."""
     count = sa.func.count()
-    question = (
+    query = (
         sa.select(predictions.c.label, count)
         .where(predictions.c.batch_id == batch.id)
         .group_by(predictions.c.label)
         .order_by(count.desc(), predictions.c.label)
     )
     with log.database.connect() as connection:
-        return [(label, number) for label, number in connection.execute(question)]
+        return [(label, number) for label, number in connection.execute(query)]
 
 
 def results(
     log: FeedbackLog, batch: Batch, *, order: Order, label: str | None, offset: int, limit: int
 ) -> list[tuple[int, Entry]]:
-    """Predictions with the lines they are for; of one label, or with None of all.
+    """Predictions with their lines in the file; of one label, or with None of all.
 
-    Those without a margin come last in either order.
+    Predictions without a margin come last in both orders by margin.
     """
     margin, line = predictions.c.margin, batch_rows.c.number
     by = {
@@ -216,7 +208,7 @@ def results(
         "sure": (margin.desc().nulls_last(), line),
         "file": (line,),
     }[order]
-    question = (
+    query = (
         sa.select(line.label("line"), predictions)
         .select_from(batch_rows.join(predictions))
         .where(batch_rows.c.batch_id == batch.id)
@@ -225,60 +217,10 @@ def results(
         .limit(limit)
     )
     if label is not None:
-        question = question.where(predictions.c.label == label)
+        query = query.where(predictions.c.label == label)
     with log.database.connect() as connection:
-        rows = connection.execute(question).mappings().all()
+        rows = connection.execute(query).mappings().all()
     return [(row["line"], entry_from(dict(row))) for row in rows]
-
-
-def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
-    """The rows with what was predicted for them, in the order of the file, as a CSV file.
-
-    The columns of the file come first. Cells are made safe for spreadsheets like all that is
-    exported (see files.escape).
-    """
-    buffer = io.StringIO("\ufeff")
-    buffer.seek(0, io.SEEK_END)
-    writer = csv.writer(buffer)
-    writer.writerow([*map(_safe, batch.columns), *made_columns(batch.columns)])
-    question = (
-        sa.select(batch_rows.c.number, batch_rows.c.cells, batch_rows.c.problem, predictions)
-        .select_from(batch_rows.join(predictions, isouter=True))
-        .where(batch_rows.c.batch_id == batch.id)
-        .order_by(batch_rows.c.number)
-    )
-    with log.database.connect() as connection:
-        found = connection.execution_options(yield_per=CHUNK).execute(question)
-        for rows in found.mappings().partitions(CHUNK):
-            writer.writerows(_cells(dict(row)) for row in rows if row["cells"].startswith("["))
-            yield buffer.getvalue().encode()
-            buffer.seek(0)
-            buffer.truncate()
-
-
-def made_columns(columns: Sequence[str]) -> list[str]:
-    """The names of what a batch adds to a file, none of which the file has."""
-    return numbered((*columns, *MADE, "problem"))[len(columns) :]
-
-
-def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
-    made: tuple[Any, ...] = (row["number"], *[""] * (len(MADE) - 1))
-    if row["id"] is not None:
-        prediction = entry_from(row).prediction
-        made = (
-            row["number"],
-            _safe(prediction.label),
-            prediction.score,
-            prediction.margin,
-            compact_json(row["output"]),
-            "true" if prediction.truncated else "false",
-            prediction.id,
-        )
-    return (*map(_safe, json.loads(row["cells"])), *made, _safe(row["problem"]))
-
-
-def _safe(text: str) -> str:
-    return guarded(storable(text))
 
 
 _has_problem = sa.type_coerce(batch_rows.c.problem, sa.Text) != ""

@@ -1,16 +1,19 @@
-"""Corrections as the log stores them, read back with care: a file that was imported can hold any.
+"""Corrections as texts, which the log stores, and back.
 
-Knows no Streamlit.
+Reading checks the form: a file that was imported can hold any text as a correction. Knows no
+database.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+from feedback.records import compact_json
 from model.prediction import Span
 
 
 def labels_to_text(labels: Sequence[str]) -> str:
+    """The correction that names these labels, a JSON list."""
     return json.dumps(list(labels))
 
 
@@ -22,8 +25,8 @@ def labels_from_text(correction: str) -> list[str] | None:
 
 
 def spans_to_text(spans: Sequence[Span]) -> str:
-    items = [{"label": s.label, "start": s.start, "end": s.end} for s in spans]
-    return json.dumps(items, separators=(",", ":"))
+    """The correction that names these spans, a JSON list of objects; scores are left out."""
+    return compact_json([{"label": s.label, "start": s.start, "end": s.end} for s in spans])
 
 
 def spans_from_text(correction: str) -> list[Span] | None:

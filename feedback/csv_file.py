@@ -1,7 +1,11 @@
-"""The log as a CSV file and back: one row a rating, or a prediction without one on request.
+"""The log as a CSV file and back: a row a rating, and on request a row a prediction without one.
 
 UTF-8 with BOM and RFC 4180 quoting, so that spreadsheets read it; text cells are made safe for
 them, reversibly (see files.escape). docs/csv.md describes the columns.
+
+To add a column that the log has (see feedback.records, feedback.tables and the migrations), add it
+to PREDICTION_CELLS or RATING_CELLS, to LATER with its value in files that lack it, and to
+docs/csv.md.
 """
 
 import csv
@@ -16,8 +20,8 @@ from uuid import UUID
 
 from feedback.errors import CsvError
 from feedback.log import FeedbackLog, Row
-from feedback.records import Added, Rating, Sampling, entry_from
-from feedback.tables import compact_json
+from feedback.records import Added, Rating, Sampling, compact_json, entry_from
+from files.csv_writer import csv_pieces
 from files.escape import guarded, unguarded, unstorable
 from model.prediction import attribution_from_json, output_from_json, output_to_json
 
@@ -26,7 +30,7 @@ MAX_CELL_CHARS = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """How many rows an import read, and what of them was added."""
+    """The number of rows that an import read, and the numbers that it added to the log."""
 
     rows: int
     added: Added
@@ -34,7 +38,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """How a kind of value is written to a cell, as the database has it, and read from one."""
+    """A type of cell: `write` takes a value as the database has it, `read` a cell.
+
+    `expects` says in an error what should be in the cell.
+    """
 
     write: Callable[[Any], str]
     read: Callable[[str], Any]
@@ -84,7 +91,7 @@ def _read_params(cell: str) -> dict[str, Any]:
 
 
 def _write_text(stored: str) -> str:
-    # What begins with a letter or a digit is no formula, and that is quicker to see.
+    # A text that begins with a letter or a digit is no formula, and that is quicker to see.
     return stored if stored[:1].isalnum() else guarded(stored)
 
 
@@ -103,7 +110,7 @@ def _write_instant(stored: str) -> str:
 
 
 def _write_json(stored: str) -> str:
-    """JSON without the spaces that older logs have."""
+    """JSON without spaces, which older logs have."""
     return compact_json(json.loads(stored)) if ", " in stored or ": " in stored else stored
 
 
@@ -118,7 +125,7 @@ BOOL = Cell(lambda stored: "true" if stored else "false", _read_bool, "true or f
 PREDICTION_CELLS = {
     "id": ID,
     "created_at": INSTANT,
-    "source": TEXT,
+    "source": TEXT,  # any text and not only a Source, as in files of later versions
     "batch_id": OPTIONAL_ID,
     "session_id": TEXT,
     "task": TEXT,
@@ -154,41 +161,41 @@ COLUMNS = (
     *(f"rating_{n}" if n in ("id", "created_at") else n for n in RATING_CELLS),
 )
 
-# What older versions did not export, and what a file without it means.
+# Columns that older versions did not export, each with the cell that an import takes instead: files
+# of those versions can still be imported. A column that is added belongs in here.
 LATER = {"runtime": "torch", "sampling": "", "attribution": ""}
 
 
 def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:
-    """The log as the bytes of a CSV file, some rows at a time, oldest prediction first.
+    """The log as the bytes of a CSV file, in pieces, oldest prediction first.
 
-    Goes by columns and by what is stored, since a million rows are not to become objects first.
+    With `unrated` also the predictions without a rating. Raises LogUnavailable.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    buffer.write("\ufeff")
-    writer.writerow(COLUMNS)
+    yield from csv_pieces(COLUMNS, _written(log, unrated=unrated), bom=True)
+
+
+def _written(log: FeedbackLog, *, unrated: bool) -> Iterator[Iterable[Iterable[str]]]:
+    """The cells in chunks of rows, made column by column from the values as they are stored.
+
+    That is faster than to make an object of each row first.
+    """
     cells = [*PREDICTION_CELLS.values(), *RATING_CELLS.values()]
     for rows in log.stored(PREDICTION_CELLS, RATING_CELLS, unrated=unrated):
         columns = [
             ["" if value is None else cell.write(value) for value in column]
             for cell, column in zip(cells, zip(*rows, strict=True), strict=True)
         ]
-        writer.writerows(zip(*columns, strict=True))
-        yield buffer.getvalue().encode()  # the header too, which is worth nothing without a log
-        buffer.seek(0)
-        buffer.truncate()
-    if buffer.tell():
-        yield buffer.getvalue().encode()
+        yield zip(*columns, strict=True)
 
 
 def import_csv(log: FeedbackLog, file: BinaryIO) -> Imported:
-    """Adds what an exported file holds and the log does not; all of it or, on an error, nothing.
+    """Adds the predictions and ratings of an exported file that the log lacks, all or nothing.
 
-    Raises CsvError if the file is not such a file, naming the row and the column.
+    Raises CsvError if the file is not an export, naming the row and the column.
     """
     rows = list(_parse(file))
-    entries, revisions = [entry for entry, _ in rows], [rating for _, rating in rows if rating]
-    return Imported(len(rows), log.add(entries, revisions))
+    entries, ratings = [entry for entry, _ in rows], [rating for _, rating in rows if rating]
+    return Imported(len(rows), log.add(entries, ratings))
 
 
 def _parse(file: BinaryIO) -> Iterator[Row]:
@@ -214,16 +221,16 @@ def _wrong_header(header: list[str]) -> str:
     if len(header) == 1 and header[0].count(";") == len(COLUMNS) - 1:
         return "The file is separated by semicolons. Save it as CSV with commas."
     missing = [name for name in COLUMNS if name not in header and name not in LATER]
-    what = f"lacks the columns {', '.join(missing[:5])}" if missing else "has other columns"
-    return f"The file {what}. Import a file that this page exported, with its header as it was."
+    wrong = f"lacks the columns {', '.join(missing[:5])}" if missing else "has other columns"
+    return f"The file {wrong}. Import a file that this page exported, with its header as it was."
 
 
 def _parse_row(number: int, header: list[str], cells: list[str]) -> Row:
     if len(cells) != len(header):
         raise CsvError(f"Row {number} has {len(cells)} cells; it should have {len(header)}.")
     if len(header) < len(COLUMNS):
-        known = LATER | dict(zip(header, cells, strict=True))
-        cells = [known[name] for name in COLUMNS]
+        by_name = LATER | dict(zip(header, cells, strict=True))
+        cells = [by_name[name] for name in COLUMNS]
     split = len(PREDICTION_CELLS)
     read = _read(number, PREDICTION_CELLS, COLUMNS[:split], cells[:split])
     entry = entry_from(read)

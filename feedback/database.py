@@ -1,4 +1,4 @@
-"""Opens the database of the log: engine, pragmas, schema. Records nothing and answers nothing."""
+"""The database of the log: engine, pragmas, transactions and schema. Knows no question to it."""
 
 import logging
 from collections.abc import Iterator
@@ -10,22 +10,22 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DataError, IntegrityError, NoSuchModuleError, SQLAlchemyError
 
 from feedback.errors import FeedbackError, LogUnavailable
-from feedback.tables import compact_json
+from feedback.records import compact_json
 from feedback.totals import rebuild
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
-BUSY_TIMEOUT_S = 2.0  # how long an SQLite writer waits for another
+BUSY_TIMEOUT_S = 2.0  # the wait of an SQLite writer for another
 CONNECT_TIMEOUT_S = 5
 _WRITES = "tryout_writes"
 NEWEST = "head"  # the version of the schema that this code needs
 
 
 class Database:
-    """Connections to a database whose schema is the newest."""
+    """Connections to a database with the newest schema."""
 
     def __init__(self, url: str) -> None:
-        """Opens `url`, makes the folder of an SQLite file, and runs the migrations.
+        """Opens `url`, creates the folder of an SQLite file, and runs the migrations.
 
         Raises LogUnavailable if that fails now, FeedbackError for a URL that can never work.
         """
@@ -38,13 +38,13 @@ class Database:
                 f"DATABASE_URL begins with {parsed.drivername!r}, and there is no driver for that "
                 "here. Install one, or use postgresql:// or sqlite:///."
             ) from error
-        # Kept to notice that the file went away: SQLite would go on writing into a deleted one.
+        # To notice that the file went away: SQLite would go on writing into a deleted file.
         self._file = _file(parsed)
         self._inode: int | None = None
         self._prepare()
 
     def _prepare(self) -> None:
-        """Makes the folder of an SQLite file, and brings the schema up to date."""
+        """Creates the folder of an SQLite file, and brings the schema up to date."""
         try:
             if self._file:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ class Database:
 
     @contextmanager
     def connect(self, *, write: bool = False) -> Iterator[sa.Connection]:
-        """A transaction.
+        """A connection in a transaction; with `write` no other writer comes in between.
 
         Raises LogUnavailable if the database is away or busy, FeedbackError if it refuses a value.
         """
@@ -68,7 +68,7 @@ class Database:
             yield connection
 
     def _moved(self) -> bool:
-        """Whether the SQLite file is no longer the one that was opened."""
+        """True if another SQLite file is in the place of the one that was opened, or none."""
         try:
             return self._file is not None and self._file.stat().st_ino != self._inode
         except OSError:
@@ -154,8 +154,8 @@ def _engine(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        # A transaction that reads and then writes fails at once if another wrote in between;
-        # one that takes the write lock first waits for its turn.
+        # A transaction that reads and then writes fails at once if another wrote in between; a
+        # transaction that takes the write lock first waits for its turn.
         writes = connection.get_execution_options().get(_WRITES)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -163,9 +163,11 @@ def _engine(url: sa.URL) -> sa.Engine:
 
 
 def _migrate(connection: sa.Connection) -> None:
+    """Brings the schema up to date, and the totals if a migration that ran changes them."""
     from alembic import command
     from alembic.config import Config
     from alembic.migration import MigrationContext
+    from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
     config = Config()
@@ -184,5 +186,10 @@ def _migrate(connection: sa.Connection) -> None:
             "The feedback log was written by a newer version of this app. Update the app, or "
             "name another database."
         ) from error
-    if before not in (None, context.get_current_revision()):
+    if before is None:
+        return  # a new log has nothing to count
+    ran = ScriptDirectory.from_config(config).iterate_revisions(
+        context.get_current_revision(), before
+    )
+    if any(getattr(script.module, "REBUILDS", False) for script in ran):
         rebuild(connection)

@@ -1,10 +1,10 @@
-"""The errors of the feedback log; each message is one that a visitor may read."""
+"""The errors of the feedback log; each message is fit to be shown to a visitor."""
 
 from errors import InvalidInput, TryoutError, Unavailable
 
 
 class FeedbackError(TryoutError):
-    """The root of the log's errors, and a value that the log refuses."""
+    """The root of the log's errors; also raised for a value that the log refuses."""
 
 
 class LogUnavailable(FeedbackError, Unavailable):
@@ -12,4 +12,4 @@ class LogUnavailable(FeedbackError, Unavailable):
 
 
 class CsvError(FeedbackError, InvalidInput):
-    """A CSV file is not one that this app exported; the message names the row."""
+    """A CSV file is not an export of this app; the message names the row."""

@@ -1,7 +1,7 @@
-"""What reviewers say a prediction should be, and what becomes of it with another model.
+"""The right answers by the ratings, and the outcome of each with another model's predictions.
 
-Pure: knows neither the log nor a model. The rated prediction is the baseline; another output for
-the same input is compared with it and with what reviewers said.
+Pure: knows neither a database nor a model. The rated prediction is the baseline; another output for
+the same input is compared with it and with the answer that reviewers say is right.
 """
 
 from collections import Counter
@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, assert_never, get_args
 
 from feedback.corrections import labels_from_text, spans_from_text
-from feedback.records import Rating
+from feedback.records import Rating, compact_json
 from feedback.statistics import sign_test
-from feedback.tables import compact_json
 from model.prediction import Answer, AnswerKind, Prediction, places
 
 Outcome = Literal["broken", "fixed", "still wrong", "still right", "unknown"]
@@ -22,9 +21,9 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A rated prediction with what its reviewers say: right or not, and what would be right.
+    """A rated prediction with the judgement of its reviewers: is it right, and which answer is.
 
-    `truth` is the answer that is right, None where nobody said or they do not agree.
+    `truth` is the right answer, None if nobody gave it or reviewers do not agree.
     """
 
     prediction: Prediction
@@ -52,35 +51,36 @@ def answer_to_json(answer: Answer | None, kind: AnswerKind) -> str:
 
 
 def reference(prediction: Prediction, ratings: Iterable[Rating]) -> Reference | None:
-    """What the majority of these ratings says; None if they are divided, or there are none.
+    """The judgement of the majority; None if reviewers are divided, or there are no ratings.
 
-    `ratings` are those that count. Thumbs up says that the output is right; of those who say it is
-    not, the correction that most of them give is. Where no correction leads, none is known.
+    `ratings` are those that count. A thumb up says that the output is right. If most are down, the
+    most frequent correction is right; if no correction is the most frequent, the truth is unknown.
     """
     corrections: list[Answer] = []
     margin = 0
     for rating in ratings:
         margin += 1 if rating.verdict == "up" else -1
-        said = _corrected(prediction, rating.correction) if rating.verdict == "down" else None
-        if said is not None and said != prediction.answer:
-            corrections.append(said)
+        if rating.verdict == "down":
+            answer = _corrected(prediction, rating.correction)
+            if answer is not None and answer != prediction.answer:
+                corrections.append(answer)
     if margin == 0:
         return None
     if margin > 0:
         return Reference(prediction, True, prediction.answer)
-    return Reference(prediction, False, _leading(corrections))
+    return Reference(prediction, False, _most_frequent(corrections))
 
 
 def outcome(reference: Reference, new: Prediction | None) -> Outcome:
-    """What another model's output makes of it; None is one that could not predict the input.
+    """The outcome with another model's prediction; None if it could not predict the input.
 
-    "unknown" is a new answer of which nobody said whether it is right.
+    "unknown" is for a new answer that no reviewer has judged.
     """
     if new is not None:
-        said = new.answer
-        if said == reference.prediction.answer:
+        answer = new.answer
+        if answer == reference.prediction.answer:
             return "still right" if reference.is_right else "still wrong"
-        if said == reference.truth:
+        if answer == reference.truth:
             return "fixed"
         if reference.truth is None or reference.kind == "text":
             return "unknown"
@@ -88,8 +88,8 @@ def outcome(reference: Reference, new: Prediction | None) -> Outcome:
 
 
 @dataclass(slots=True)
-class Score:
-    """How many predictions have which outcome, in all and by the label they had."""
+class OutcomeCounts:
+    """The number of predictions with each outcome, in all and by the label of the rated one."""
 
     counts: Counter[Outcome] = field(default_factory=Counter)
     by_label: dict[str, Counter[Outcome]] = field(default_factory=dict)
@@ -104,17 +104,17 @@ class Score:
 
     @property
     def changed(self) -> int:
-        """How many predictions are fixed or broken: what the test goes by."""
+        """The number of predictions that are fixed or broken, which the test compares."""
         return self.counts["fixed"] + self.counts["broken"]
 
     @property
     def p(self) -> float:
-        """McNemar's exact p: how likely a split this uneven is if neither model is better."""
+        """McNemar's exact p: the probability of so uneven a split if neither model is better."""
         return sign_test(self.counts["fixed"], self.counts["broken"])
 
 
 def _corrected(prediction: Prediction, correction: str) -> Answer | None:
-    """The answer that a correction gives; None if it is none, or not of the form it should be."""
+    """The answer that a correction gives; None if it is empty or not of the right form."""
     if not correction.strip():
         return None
     match prediction.answer_kind:
@@ -132,7 +132,9 @@ def _corrected(prediction: Prediction, correction: str) -> Answer | None:
             assert_never(kind)
 
 
-def _leading(said: Sequence[T]) -> T | None:
-    """What is said most often, if nothing else is as often."""
-    first, second = [*Counter(said).most_common(2), (None, 0), (None, 0)][:2]
-    return first[0] if first[1] > second[1] else None
+def _most_frequent(answers: Sequence[T]) -> T | None:
+    """The most frequent answer; None if there are none, or if another is as frequent."""
+    ranked = Counter(answers).most_common(2)
+    if not ranked or (len(ranked) == 2 and ranked[0][1] == ranked[1][1]):
+        return None
+    return ranked[0][0]

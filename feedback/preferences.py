@@ -1,7 +1,8 @@
-"""Which of two predictions for one input reviewers find better. Append-only, like ratings."""
+"""Choices between two predictions for one input: stored, counted, exported.
 
-import csv
-import io
+Append-only, like ratings.
+"""
+
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,38 +14,38 @@ import sqlalchemy as sa
 
 from feedback.errors import FeedbackError
 from feedback.log import FeedbackLog
+from feedback.records import ModelRevision
 from feedback.statistics import sign_test
-from feedback.tables import predictions, preferences
-from feedback.totals import insert_or
-from files.escape import guarded, storable
+from feedback.tables import ROWS_AT_ONCE, predictions, preferences
+from feedback.totals import upsert
+from files.csv_writer import csv_pieces
+from files.escape import spreadsheet_cell
 
 Better = Literal["first", "second", "neither"]
-Named = tuple[str, str]  # a model's id and revision
-EXPORTED_AT_ONCE = 500
-COLUMNS = [
-    "preference_id",
-    "created_at",
-    "reviewer",
-    "better",
-    *(
-        f"{one}_{what}"
-        for one in ("first", "second")
-        for what in ("model_id", "model_revision", "label")
-    ),
-    "input",
-    "first_prediction_id",
-    "second_prediction_id",
-]
-
 _first, _second = predictions.alias("first"), predictions.alias("second")
 _joined = preferences.join(_first, preferences.c.first_id == _first.c.id).join(
     _second, preferences.c.second_id == _second.c.id
 )
+_EXPORTED: dict[str, sa.ColumnElement[Any]] = {
+    "preference_id": preferences.c.id,
+    "created_at": preferences.c.created_at,
+    "reviewer": preferences.c.reviewer,
+    "better": preferences.c.better,
+    "first_model_id": _first.c.model_id,
+    "first_model_revision": _first.c.model_revision,
+    "first_label": _first.c.label,
+    "second_model_id": _second.c.model_id,
+    "second_model_revision": _second.c.model_revision,
+    "second_label": _second.c.label,
+    "input": _first.c.input,
+    "first_prediction_id": preferences.c.first_id,
+    "second_prediction_id": preferences.c.second_id,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preference:
-    """One choice between two predictions, in the order in which they were shown."""
+    """A choice between two predictions, in the order in which they were shown."""
 
     id: UUID
     created_at: datetime
@@ -56,17 +57,17 @@ class Preference:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How often one model was found better than another, worse, or neither."""
+    """The number of choices for a model (`wins`), for another (`losses`), and for neither."""
 
-    one: Named
-    other: Named
+    model: ModelRevision
+    other: ModelRevision
     wins: int
     losses: int
     ties: int
 
     @property
     def decided(self) -> int:
-        """How many choices were for one of them."""
+        """The number of choices for one of the two."""
         return self.wins + self.losses
 
     @property
@@ -75,12 +76,12 @@ class Standing:
 
     @property
     def p(self) -> float:
-        """The sign test's p: how likely a split this uneven is if neither is better."""
+        """The sign test's p: the probability of so uneven a split if neither is better."""
         return sign_test(self.wins, self.losses)
 
 
 def record_preference(log: FeedbackLog, preference: Preference) -> None:
-    """Stores a choice once, however often it is called with its id: the first counts.
+    """Stores a choice; a repeated call with its id changes nothing.
 
     Raises FeedbackError if one of its predictions is not in the log, and LogUnavailable.
     """
@@ -90,77 +91,62 @@ def record_preference(log: FeedbackLog, preference: Preference) -> None:
         there = sa.select(predictions.c.id).where(predictions.c.id.in_(wanted))
         if missing := set(wanted) - set(connection.execute(there).scalars()):
             raise FeedbackError(f"There is no prediction {missing.pop()} to prefer another to.")
-        insert_or(connection, preferences, values, then={})
+        upsert(connection, preferences, values)
 
 
-def standing(log: FeedbackLog, one: Named, other: Named) -> Standing:
-    """How `one` does against `other`, whichever of them was shown first."""
-    wins, losses, ties = 0, 0, 0
+def standing(log: FeedbackLog, model: ModelRevision, other: ModelRevision) -> Standing:
+    """The choices between `model` and `other`, whichever of them was shown first."""
+    wins = losses = ties = 0
     for (first, second, better), number in _tally(log).items():
-        if better == "neither" and {first, second} == {one, other}:
+        if {first, second} != {model, other}:
+            continue
+        if better == "neither":
             ties += number
-        elif (first, second) in ((one, other), (other, one)):
-            won = first if better == "first" else second
-            wins, losses = wins + number * (won == one), losses + number * (won == other)
-    return Standing(one, other, wins, losses, ties)
+        elif model == (first if better == "first" else second):
+            wins += number
+        else:
+            losses += number
+    return Standing(model, other, wins, losses, ties)
 
 
-def _tally(log: FeedbackLog) -> Counter[tuple[Named, Named, str]]:
-    names = [one.c[name] for one in (_first, _second) for name in ("model_id", "model_revision")]
-    key = [*names, preferences.c.better]
-    question = sa.select(*key, sa.func.count()).select_from(_joined).group_by(*key)
+def _tally(log: FeedbackLog) -> Counter[tuple[ModelRevision, ModelRevision, str]]:
+    """The number of choices by the first model, the second, and the better of them."""
+    columns = [
+        *(_first.c.model_id, _first.c.model_revision),
+        *(_second.c.model_id, _second.c.model_revision),
+        preferences.c.better,
+    ]
+    query = sa.select(*columns, sa.func.count()).select_from(_joined).group_by(*columns)
     with log.database.connect() as connection:
-        rows = connection.execute(question).all()
-    tally: Counter[tuple[Named, Named, str]] = Counter()
+        rows = connection.execute(query).all()
+    tally: Counter[tuple[ModelRevision, ModelRevision, str]] = Counter()
     for row in rows:
-        first, second = (row[0], row[1]), (row[2], row[3])
-        tally[first, second, row[4]] += int(row[5])
+        tally[ModelRevision(*row[0:2]), ModelRevision(*row[2:4]), row[4]] += int(row[5])
     return tally
 
 
 def preferences_csv(log: FeedbackLog) -> Iterator[bytes]:
-    """Every choice as a CSV file for spreadsheets, oldest first; docs/csv.md names the columns."""
-    yield _lines([COLUMNS], bom=True)
+    """All choices as a CSV file for spreadsheets, oldest first; docs/csv.md names the columns."""
+    yield from csv_pieces(list(_EXPORTED), _chunks(log), bom=True)
+
+
+def _chunks(log: FeedbackLog) -> Iterator[list[list[str]]]:
     last = UUID(int=0)
     while True:
+        query = (
+            sa.select(*_EXPORTED.values())
+            .select_from(_joined)
+            .where(preferences.c.id > last)
+            .order_by(preferences.c.id)
+            .limit(ROWS_AT_ONCE)
+        )
         with log.database.connect() as connection:
-            rows = connection.execute(_exported(last)).all()
+            rows = connection.execute(query).all()
         if not rows:
             return
+        yield [[_cell(value) for value in row] for row in rows]
         last = rows[-1][0]
-        yield _lines([[_cell(value) for value in row] for row in rows])
-
-
-def _exported(last: UUID) -> sa.Select[Any]:
-    shown: list[Any] = [
-        preferences.c.id,
-        preferences.c.created_at,
-        preferences.c.reviewer,
-        preferences.c.better,
-        *(
-            one.c[name]
-            for one in (_first, _second)
-            for name in ("model_id", "model_revision", "label")
-        ),
-        _first.c.input,
-        preferences.c.first_id,
-        preferences.c.second_id,
-    ]
-    return (
-        sa.select(*shown)
-        .select_from(_joined)
-        .where(preferences.c.id > last)
-        .order_by(preferences.c.id)
-        .limit(EXPORTED_AT_ONCE)
-    )
 
 
 def _cell(value: Any) -> str:
-    return value.isoformat() if isinstance(value, datetime) else guarded(storable(str(value)))
-
-
-def _lines(rows: list[list[str]], *, bom: bool = False) -> bytes:
-    buffer = io.StringIO("\ufeff" if bom else "")
-    buffer.seek(0, io.SEEK_END)
-    csv.writer(buffer).writerows(rows)
-    return buffer.getvalue().encode()
+    return value.isoformat() if isinstance(value, datetime) else spreadsheet_cell(str(value))

@@ -1,37 +1,34 @@
 """The rated set: predictions with the ratings that count, as values and as files for training.
 
-Read some hundreds at a time, newest first, so that a log of any length fits.
+Read in chunks, newest first, so that a log of any length fits in memory.
 """
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from itertools import islice
+from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from feedback.log import FeedbackLog, current
+from feedback.log import FeedbackLog
 from feedback.outcomes import Reference, answer_to_json, reference
-from feedback.records import Rating, entry_from
-from feedback.tables import compact_json, predictions, ratings
-from feedback.totals import counts
+from feedback.records import Rating, compact_json, entry_from
+from feedback.tables import CURRENT, RATED, ROWS_AT_ONCE, current_ratings, predictions, ratings
+from files.csv_writer import csv_pieces
 from model.prediction import Prediction
 
-AT_ONCE = 500
 Rated = tuple[Prediction, list[Rating]]
 TRAINING_COLUMNS = ("text", "label", "task", "params", "prediction_id")
+T = TypeVar("T")
 
 
 def count_rated(log: FeedbackLog, *, task: str, limit: int | None = None) -> int:
-    """How many rated predictions of a task there are, or `limit` if there are more."""
-    rated = sa.select(sa.literal(1)).where(
-        predictions.c.rated > sa.literal_column("0"), predictions.c.task == task
-    )
-    question = sa.select(sa.func.count()).select_from(rated.limit(limit).subquery())
+    """The number of rated predictions of a task, at most `limit`."""
+    rated = sa.select(sa.literal(1)).where(RATED, predictions.c.task == task)
+    query = sa.select(sa.func.count()).select_from(rated.limit(limit).subquery())
     with log.database.connect() as connection:
-        return int(connection.execute(question).scalar_one())
+        return int(connection.execute(query).scalar_one())
 
 
 def rated(
@@ -39,64 +36,63 @@ def rated(
 ) -> Iterator[Rated]:
     """Rated predictions, of a task or of all, newest first, and at most `limit` of them.
 
-    A connection for each piece, as whoever reads may take hours. Raises LogUnavailable.
+    A connection for each chunk, as a reader may take hours. Raises LogUnavailable.
     """
     left, before = limit, None
     while left is None or left > 0:
-        some, before = _piece(log, task, before)
-        yield from some[:left]
+        chunk, before = _chunk(log, task, before)
+        yield from chunk[:left]
         if before is None:
             return
-        left = None if left is None else left - len(some)
+        left = None if left is None else left - len(chunk)
 
 
-def _piece(
+def _chunk(
     log: FeedbackLog, task: str | None, before: UUID | None
 ) -> tuple[list[Rated], UUID | None]:
-    """Some rated predictions older than `before`, and up to where they go, None at the end."""
+    """The next rated predictions older than `before`, and the id of the last; None at the end."""
     older = sa.true() if before is None else ratings.c.prediction_id < before
     of_task = sa.exists().where(
         predictions.c.id == ratings.c.prediction_id, predictions.c.task == task
     )
-    ids = (
+    newest_ids = (
         sa.select(ratings.c.prediction_id)
-        .where(counts, older, sa.true() if task is None else of_task)
+        .where(CURRENT, older, sa.true() if task is None else of_task)
         .distinct()
         .order_by(ratings.c.prediction_id.desc())
-        .limit(AT_ONCE)
+        .limit(ROWS_AT_ONCE)
     )
     with log.database.connect() as connection:
-        chosen = list(connection.execute(ids).scalars())
-        entries = sa.select(predictions).where(predictions.c.id.in_(chosen))
-        found = connection.execute(entries.order_by(predictions.c.id.desc())).mappings().all()
-        said: dict[UUID, list[Rating]] = {}
-        judged = sa.select(current).where(current.c.prediction_id.in_(chosen))
-        for row in connection.execute(judged.order_by(current.c.id)):
-            said.setdefault(row.prediction_id, []).append(Rating(**row._mapping))
-    pairs = [(entry_from(dict(values)).prediction, said.get(values["id"], [])) for values in found]
-    return pairs, chosen[-1] if len(chosen) == AT_ONCE else None
+        ids = list(connection.execute(newest_ids).scalars())
+        entries = sa.select(predictions).where(predictions.c.id.in_(ids))
+        rows = connection.execute(entries.order_by(predictions.c.id.desc())).mappings().all()
+        judged = sa.select(current_ratings).where(current_ratings.c.prediction_id.in_(ids))
+        by_prediction: dict[UUID, list[Rating]] = {}
+        for row in connection.execute(judged.order_by(current_ratings.c.id)):
+            by_prediction.setdefault(row.prediction_id, []).append(Rating(**row._mapping))
+    chunk = [(entry_from(dict(row)).prediction, by_prediction.get(row["id"], [])) for row in rows]
+    return chunk, ids[-1] if len(ids) == ROWS_AT_ONCE else None
 
 
 # --- as files -------------------------------------------------------------------------------------
 
 
 def training_csv(log: FeedbackLog) -> Iterator[bytes]:
-    """The texts of which one answer is known to be right, as a CSV file without a BOM.
+    """The texts with a known right answer, as a CSV file without a BOM.
 
-    As typed, not guarded against spreadsheets: what is trained on it must be what was typed.
+    Texts are as typed and not guarded against spreadsheets, so that training sees the same text.
     """
-    yield _csv_line(TRAINING_COLUMNS)
-    yield from _gathered(_training_lines(log))
+    yield from csv_pieces(TRAINING_COLUMNS, _chunked(_training_rows(log)), bom=False)
 
 
-def _training_lines(log: FeedbackLog) -> Iterator[bytes]:
+def _training_rows(log: FeedbackLog) -> Iterator[tuple[str, ...]]:
     for prediction, judged in rated(log):
         known = reference(prediction, judged)
         if known and known.truth is not None:
-            yield _csv_line(_training_values(known))
+            yield _training_row(known)
 
 
-def _training_values(known: Reference) -> tuple[str, ...]:
+def _training_row(known: Reference) -> tuple[str, ...]:
     prediction = known.prediction
     return (
         encodable(prediction.input),
@@ -108,12 +104,13 @@ def _training_values(known: Reference) -> tuple[str, ...]:
 
 
 def rated_jsonl(log: FeedbackLog) -> Iterator[bytes]:
-    """Every rated prediction as one line of JSON: what was said, and what would be right.
+    """Each rated prediction as a line of JSON: the answer, the judgement, and the right answer.
 
-    Every value is a text, a number, true, false or null, and always of one kind, so that readers
-    which make columns of it can.
+    Values are texts, numbers, true, false or null, and of one type in each column, so that readers
+    which make columns of them can.
     """
-    yield from _gathered(_rated_lines(log))
+    for lines in _chunked(_rated_lines(log)):
+        yield b"".join(lines)
 
 
 def _rated_lines(log: FeedbackLog) -> Iterator[bytes]:
@@ -138,10 +135,10 @@ def _rated_lines(log: FeedbackLog) -> Iterator[bytes]:
         )
 
 
-def _gathered(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines some hundreds at a time: each piece costs whoever sends it."""
-    while some := b"".join(islice(lines, AT_ONCE)):
-        yield some
+def _chunked(rows: Iterator[T]) -> Iterator[list[T]]:
+    """The rows in chunks: each piece of a file costs its sender."""
+    while chunk := list(islice(rows, ROWS_AT_ONCE)):
+        yield chunk
 
 
 def encodable(text: str) -> str:
@@ -152,9 +149,3 @@ def encodable(text: str) -> str:
 def _json_line(values: dict[str, str | int | bool | None]) -> bytes:
     safe = {k: encodable(v) if isinstance(v, str) else v for k, v in values.items()}
     return (json.dumps(safe, ensure_ascii=False) + "\n").encode()
-
-
-def _csv_line(cells: tuple[str, ...]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow(cells)
-    return buffer.getvalue().encode()

@@ -1,7 +1,11 @@
-"""What the log holds, as values: an entry a prediction, a rating a judgement of one."""
+"""The values that the log holds: entries (predictions and their origin) and ratings of them.
 
+Knows no database.
+"""
+
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -10,30 +14,37 @@ from files.escape import joined
 from model.prediction import Prediction, output_from_json, output_to_json
 
 Verdict = Literal["up", "down"]
-# How a prediction came to its reviewer: their own choice, least margin first, by chance, because
-# others disagree on it, or because somebody else has rated it too.
+# The way in of a prediction: a pasted text, a row of a batch, two models side by side, a request to
+# the service, or a job.
+Source = Literal["page", "batch", "compare", "api", "job"]
+# The way a prediction came to its reviewer: by their own choice, least margin first, by chance,
+# because others disagree on it, or because somebody else has rated it too.
 Sampling = Literal["", "margin", "random", "disagreement", "agreement"]
 
-
-DRAWS = 2**31 - 1  # the share of all of them is still an integer of the database
+# `share * DRAWS` must fit a 32-bit INTEGER, even for a share of 1.
+DRAWS = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A prediction and where it came from: `source` is page, batch, compare, api or job."""
+    """A prediction and its origin.
+
+    `source` is any text in an entry that was imported (see feedback.csv_file).
+    """
 
     prediction: Prediction
-    source: str
+    source: Source
     session_id: str
     batch_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
-    """One revision of one reviewer's judgement; "" where there is no correction or comment.
+    """One revision of one reviewer's judgement; "" for no correction or comment.
 
-    `blind` is said before the output was seen. `sampling` is how a queue chose the prediction, ""
-    if its reviewer did. `attribution` is, as JSON, what the reviewer saw of why the output is so.
+    `blind` ratings were given before the output was seen. `sampling` is the way the prediction was
+    chosen for review, "" if its reviewer chose it. `attribution` is, as JSON, the attribution that
+    the reviewer saw with the output.
     """
 
     id: UUID
@@ -50,13 +61,13 @@ class Rating:
 
     @property
     def content(self) -> tuple[str | bool, ...]:
-        """What the reviewer said, whenever it was said."""
-        said = (self.verdict, self.correction, self.comment, self.blind, self.retracted)
-        return (*said, self.sampling, self.attribution)
+        """The judgement without its ids and its time."""
+        judgement = (self.verdict, self.correction, self.comment, self.blind, self.retracted)
+        return (*judgement, self.sampling, self.attribution)
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
+class ModelRevision:
     """A model as the log names it."""
 
     model_id: str
@@ -64,30 +75,8 @@ class Revision:
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """Which rows of the log; what is "", None or False leaves all.
-
-    `verdict` is up, down or unrated, `text` a substring, `truth` the one label that is right by a
-    rating, `tenth` of the score (0 to 9), `day` that of the rating (UTC), `disputed` where a
-    prediction has ratings up and down, `drawn_to` the last draw (see feedback.insights.Drawn).
-    """
-
-    verdict: str = ""
-    label: str = ""
-    text: str = ""
-    truth: str = ""
-    tenth: int | None = None
-    day: date | None = None
-    blind: bool | None = None
-    drawn_to: int | None = None
-    disputed: bool = False
-    rated: bool = False
-    revision: Revision | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Counts:
-    """How much there is; ratings are those that count, the newest of each reviewer."""
+    """The size of the log; ratings are those that count, the newest of each reviewer."""
 
     predictions: int
     rated: int
@@ -98,7 +87,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """What `FeedbackLog.add` stored; `differing` are ids that it had with other content."""
+    """The numbers that `FeedbackLog.add` stored; `differing` ids are there with other content."""
 
     predictions: int
     ratings: int
@@ -112,6 +101,11 @@ class Tally:
     day: date
     up: int
     down: int
+
+
+def compact_json(value: Any) -> str:
+    """JSON without spaces, as it is stored and exported."""
+    return json.dumps(value, separators=(",", ":"))
 
 
 def entry_values(entry: Entry) -> dict[str, Any]:
@@ -140,26 +134,25 @@ def entry_values(entry: Entry) -> dict[str, Any]:
     }
 
 
-def drawn(prediction_id: UUID) -> int:
-    """A number from 0 to DRAWS - 1 by which predictions are in random order, always the same.
-
-    Most bits of a UUIDv7 are random (RFC 9562), and a prime number of draws uses them all.
-    """
-    return prediction_id.int % DRAWS
+_PLAIN_FIELDS = tuple(field.name for field in fields(Prediction) if field.name != "output")
 
 
 def entry_from(values: Mapping[str, Any]) -> Entry:
-    """What `entry_values` was given."""
-    named = (
-        "id created_at task model_id model_revision runtime params input truncated queue_ms "
-        "inference_ms"
-    )
+    """The entry that has these columns of the table `predictions`; others are ignored."""
     return Entry(
         prediction=Prediction(
             output=output_from_json(values["output"]),
-            **{name: values[name] for name in named.split()},
+            **{name: values[name] for name in _PLAIN_FIELDS},
         ),
         source=values["source"],
         session_id=values["session_id"],
         batch_id=values["batch_id"],
     )
+
+
+def drawn(prediction_id: UUID) -> int:
+    """The place of a prediction in a random order that never changes, 0 to DRAWS - 1.
+
+    Most bits of a UUIDv7 are random (RFC 9562), and a prime number of draws uses them all.
+    """
+    return prediction_id.int % DRAWS

@@ -1,6 +1,6 @@
-"""What ratings say about a model, with how sure that is. Knows no database.
+"""Shares, agreement and calibration of ratings, with their intervals. Knows no database.
 
-Everything is made of counts, which a database has at once, and never of one element a rating.
+All of it is computed from counts, which a database has at once, and never from a list of ratings.
 """
 
 from collections import Counter
@@ -16,10 +16,10 @@ NO_SPREAD = 1e-12  # what rounding leaves of a variance of 0
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far ratings agree beyond chance: 1 always, 0 as by chance; the ends of 95 %.
+    """The agreement of ratings beyond chance: 1 always, 0 as by chance; with the ends of 95 %.
 
-    `value` is None where chance alone would agree always, and then the ends are -1 and 1. `n` is
-    the number of predictions that it is made of.
+    `value` is None if chance alone would agree always, and then the ends are -1 and 1. `n` is the
+    number of predictions.
     """
 
     value: float | None
@@ -30,7 +30,7 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Predictions of like scores: how many, the sum of their scores, how many were correct."""
+    """Predictions of like scores: their number, the sum of their scores, the number correct."""
 
     n: int
     score_sum: float
@@ -38,7 +38,7 @@ class Bin:
 
 
 def too_few(trials: int) -> bool:
-    """Whether a share of so many says too little to be told.
+    """True if a share of so many trials says too little to be shown.
 
     With 20 the 95 % interval of a share of a half is 0.4 wide, and of any other narrower.
     """
@@ -64,29 +64,29 @@ def wilson_interval(
     return max(0.0, min(share, low)), min(1.0, max(share, high))
 
 
-def difference_interval(one: tuple[int, int], other: tuple[int, int]) -> tuple[float, float]:
-    """The 95 % interval of one share less another, each (successes, trials); within -1 to 1.
+def difference_interval(first: tuple[int, int], second: tuple[int, int]) -> tuple[float, float]:
+    """The 95 % interval of the first share less the second, each (successes, trials); -1 to 1.
 
-    Made of both Wilson intervals: R. G. Newcombe 1998, Statistics in Medicine 17, 873-890,
-    method 10. (-1, 1) where one has no trials.
+    From both Wilson intervals: R. G. Newcombe 1998, Statistics in Medicine 17, 873-890, method 10.
+    (-1, 1) if either has no trials.
     """
-    if not (one[1] and other[1]):
+    if not (first[1] and second[1]):
         return -1.0, 1.0
-    (low, high), (other_low, other_high) = wilson_interval(*one), wilson_interval(*other)
-    share, other_share = one[0] / one[1], other[0] / other[1]
+    (low, high), (other_low, other_high) = wilson_interval(*first), wilson_interval(*second)
+    share, other_share = first[0] / first[1], second[0] / second[1]
     difference = share - other_share
     below = sqrt((share - low) ** 2 + (other_high - other_share) ** 2)
     above = sqrt((high - share) ** 2 + (other_share - other_low) ** 2)
     return difference - below, difference + above
 
 
-def sign_test(one: int, other: int) -> float:
-    """How likely a split is at least this uneven if both sides are equally likely, 0 to 1.
+def sign_test(wins: int, losses: int) -> float:
+    """The probability of a split at least this uneven if both sides are equally likely, 0 to 1.
 
     The exact two-sided binomial p value; 1 for no trials. Of predictions fixed and broken it is
     McNemar's exact test: Q. McNemar 1947, Psychometrika 12, 153-157.
     """
-    n, fewer = one + other, min(one, other)
+    n, fewer = wins + losses, min(wins, losses)
     if 2 * fewer == n:
         return 1.0
     # From the likeliest term of the tail outwards, until the rest changes nothing.
@@ -99,46 +99,46 @@ def sign_test(one: int, other: int) -> float:
 
 
 def _half_binomial(n: int, k: int) -> float:
-    """The probability of k heads of n coins; 0 where it is less than a float can be."""
+    """The probability of k heads of n coins; 0 if it is less than a float can hold."""
     if n <= EXACT_TO:
         return comb(n, k) / (1 << n)
     return exp(lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1) - n * log(2))
 
 
 def cohen_kappa(both: Mapping[tuple[str, str], int]) -> Agreement:
-    """How far two reviewers agree, from how often they said what about the same predictions.
+    """The agreement of two reviewers on the predictions that both rated.
 
-    `both` counts by the verdicts of one and of the other. J. Cohen 1960, Educational and
-    Psychological Measurement 20, 37-46; the large-sample error of Fleiss, Cohen & Everitt 1969,
-    Psychological Bulletin 72, 323-327.
+    `both` counts these by the verdict of the first and of the second reviewer. J. Cohen 1960,
+    Educational and Psychological Measurement 20, 37-46; the large-sample error of Fleiss, Cohen &
+    Everitt 1969, Psychological Bulletin 72, 323-327.
     """
     n = sum(both.values())
-    ones, others = Counter[str](), Counter[str]()
-    for (one, other), count in both.items():
-        ones[one] += count
-        others[other] += count
-    by_chance = sum(ones[verdict] * others[verdict] for verdict in ones)
-    if by_chance == n * n:  # as with none
+    firsts, seconds = Counter[str](), Counter[str]()
+    for (first, second), count in both.items():
+        firsts[first] += count
+        seconds[second] += count
+    by_chance = sum(firsts[verdict] * seconds[verdict] for verdict in firsts)
+    if by_chance == n * n:  # also without predictions
         return Agreement(None, -1.0, 1.0, n)
-    seen = sum(count for (one, other), count in both.items() if one == other) / n
+    seen = sum(count for (first, second), count in both.items() if first == second) / n
     expected = by_chance / (n * n)
     kappa = (seen - expected) / (1 - expected)
     squares = sum(
-        count / n * ((one == other) - (1 - kappa) * (others[one] + ones[other]) / n) ** 2
-        for (one, other), count in both.items()
+        count / n * ((first == second) - (1 - kappa) * (seconds[first] + firsts[second]) / n) ** 2
+        for (first, second), count in both.items()
     )
     variance = (squares - (kappa - expected * (1 - kappa)) ** 2) / (1 - expected) ** 2
     return _agreement(kappa, variance, n, seen=seen, expected=expected)
 
 
 def krippendorff_alpha(units: Mapping[tuple[int, ...], int]) -> Agreement:
-    """How far any number of reviewers agree, whichever of them rated which prediction.
+    """The agreement of any number of reviewers, whichever of them rated which prediction.
 
-    `units` counts predictions by how many ratings of each value they have: {(3, 1): 17} is 17
-    predictions with three ratings of the first value and one of the second. One with fewer than
-    two ratings does not count. Nominal alpha: K. Krippendorff 2011, "Computing Krippendorff's
-    Alpha-Reliability". The ends are the delta method's over predictions, which are drawn
-    independently as ratings of one prediction are not (the infinitesimal jackknife: B. Efron
+    `units` counts predictions by their numbers of ratings of each value: {(3, 1): 17} is 17
+    predictions with three ratings of the first value and one of the second. A prediction with
+    fewer than two ratings does not count. Nominal alpha: K. Krippendorff 2011, "Computing
+    Krippendorff's Alpha-Reliability". The ends are the delta method's over predictions, which are
+    drawn independently as ratings of one prediction are not (the infinitesimal jackknife: B. Efron
     1982, "The Jackknife, the Bootstrap and Other Resampling Plans", chapter 6).
     """
     rated = {values: count for values, count in units.items() if sum(values) > 1}
@@ -179,10 +179,10 @@ def _disagreement(values: tuple[int, ...]) -> float:
 
 
 def _agreement(value: float, variance: float, n: int, *, seen: float, expected: float) -> Agreement:
-    """A value with its ends, from the variance that one prediction brings.
+    """A value with its ends, from the variance of a single prediction.
 
-    That is 0 where every prediction is alike, as when all agree, and would make three of them
-    certain. Then the ends are Wilson's of the share that was `seen` to agree.
+    The variance is 0 if all predictions are alike, as when all reviewers agree; three predictions
+    would then be certain. So the ends are Wilson's, of the share that was `seen` to agree.
     """
     if variance > NO_SPREAD:
         spread = _z(0.95) * sqrt(variance / n)
@@ -193,13 +193,13 @@ def _agreement(value: float, variance: float, n: int, *, seen: float, expected: 
 
 
 def calibration(bins: Sequence[Bin]) -> float | None:
-    """The expected calibration error: how far scores are from the share that is correct, 0 to 1.
+    """The expected calibration error: the distance of scores from the share correct, 0 to 1.
 
     The mean over predictions of that distance in their bin; None for no predictions. Guo et al.
     2017, https://arxiv.org/abs/1706.04599, section 2.
     """
-    n = sum(one.n for one in bins)
-    return sum(abs(one.score_sum - one.correct) for one in bins) / n if n else None
+    n = sum(bin.n for bin in bins)
+    return sum(abs(bin.score_sum - bin.correct) for bin in bins) / n if n else None
 
 
 def _z(confidence: float) -> float:

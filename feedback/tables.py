@@ -1,22 +1,20 @@
-"""The tables of the log and the column types that hold any text and any instant.
+"""The tables of the log: column types for any text and any instant, indexes, their conditions.
 
-What is recorded is in predictions and ratings; the rest follows from it (see feedback.totals).
+Predictions, ratings, batches and preferences are recorded; the other tables, and the columns
+`rated`, `down` and `superseded`, follow from predictions and ratings (see feedback.totals).
 
 The migrations in `feedback/migrations` make the same tables; a test compares the two.
 """
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from feedback.records import Source
 from files.escape import storable, unstorable
 
-
-def compact_json(value: Any) -> str:
-    """JSON without spaces: as it is stored, and as it is exported."""
-    return json.dumps(value, separators=(",", ":"))
+ROWS_AT_ONCE = 500  # rows of one statement, and of one piece of a file
 
 
 class AnyText(sa.TypeDecorator[str]):
@@ -69,7 +67,7 @@ predictions = sa.Table(
     sa.Column("input", AnyText, nullable=False),
     sa.Column("output", sa.JSON, nullable=False),
     sa.Column("label", AnyText, nullable=False),
-    # generated text has neither, nor has a text in which nothing was found
+    # null for a generated text, and for a text without spans
     sa.Column("score", sa.Double, nullable=True),
     sa.Column("margin", sa.Double, nullable=True),
     sa.Column("truncated", sa.Boolean, nullable=False),
@@ -79,22 +77,32 @@ predictions = sa.Table(
     sa.Column("rated", sa.Integer, nullable=False, server_default="0"),  # ratings that count
     sa.Column("down", sa.Integer, nullable=False, server_default="0"),  # of those, thumbs down
 )
-_PARTIAL = {  # the queries must spell these conditions as they stand here
-    "unrated": (predictions.c.id, "rated = 0"),
-    "unrated_margin": (predictions.c.margin, "rated = 0"),
-    "unrated_draw": (predictions.c.draw, "rated = 0"),
-    "rated_margin": (predictions.c.margin, "rated > 0"),
-    "disputed": (predictions.c.id, "down > 0 AND down < rated"),
-    "mistaken": (predictions.c.score, "down > 0"),
-    "batch": (predictions.c.batch_id, "batch_id IS NOT NULL"),
-}
-for _name, (_column, _where) in _PARTIAL.items():
-    sa.Index(
-        f"ix_predictions_{_name}",
-        _column,
-        sqlite_where=sa.text(_where),
-        postgresql_where=sa.text(_where),
-    )
+# The conditions of the partial indexes, for queries too: a database uses such an index only for a
+# query that has its condition as it stands here. So 0 is a literal and not a parameter.
+_ZERO: sa.ColumnElement[int] = sa.literal_column("0")
+UNRATED = predictions.c.rated == _ZERO
+RATED = predictions.c.rated > _ZERO
+MISTAKEN = predictions.c.down > _ZERO
+DISPUTED = sa.and_(predictions.c.down > _ZERO, predictions.c.down < predictions.c.rated)
+IN_BATCH = predictions.c.batch_id.is_not(None)
+# Two models side by side are compared with each other, and not reviewed one by one.
+_SIDE_BY_SIDE: Source = "compare"
+REVIEWED_ALONE = predictions.c.source != _SIDE_BY_SIDE
+
+
+def _partial_index(
+    name: str | None, *columns: sa.Column[Any], where: sa.ColumnElement[bool]
+) -> None:
+    sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+_partial_index("ix_predictions_unrated", predictions.c.id, where=UNRATED)
+_partial_index("ix_predictions_unrated_margin", predictions.c.margin, where=UNRATED)
+_partial_index("ix_predictions_unrated_draw", predictions.c.draw, where=UNRATED)
+_partial_index("ix_predictions_rated_margin", predictions.c.margin, where=RATED)
+_partial_index("ix_predictions_disputed", predictions.c.id, where=DISPUTED)
+_partial_index("ix_predictions_mistaken", predictions.c.score, where=MISTAKEN)
+_partial_index("ix_predictions_batch", predictions.c.batch_id, where=IN_BATCH)
 sa.Index(None, predictions.c.draw, predictions.c.rated, predictions.c.down)
 
 ratings = sa.Table(
@@ -111,26 +119,18 @@ ratings = sa.Table(
     sa.Column("retracted", sa.Boolean, nullable=False),
     sa.Column("sampling", AnyText, nullable=False, server_default=""),
     sa.Column("attribution", AnyText, nullable=False, server_default=""),
-    # there is a newer revision by the same reviewer
+    # by a newer revision of the same reviewer
     sa.Column("superseded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index(None, "prediction_id", "reviewer", "id"),
-    sa.Index(
-        "ix_ratings_random",
-        "prediction_id",
-        sqlite_where=sa.text("sampling = 'random'"),
-        postgresql_where=sa.text("sampling = 'random'"),
-    ),
-    sa.Index(
-        None,
-        "verdict",
-        "prediction_id",
-        "id",
-        sqlite_where=sa.text("superseded = 0 AND retracted = 0"),
-        postgresql_where=sa.text("NOT superseded AND NOT retracted"),
-    ),
 )
+# The ratings that count: the newest of each reviewer, unless it is retracted.
+CURRENT = sa.and_(~ratings.c.superseded, ~ratings.c.retracted)
+_partial_index(None, ratings.c.verdict, ratings.c.prediction_id, ratings.c.id, where=CURRENT)
+RATING_COLUMNS = [column for column in ratings.columns if column.name != "superseded"]
+current_ratings = sa.select(*RATING_COLUMNS).where(CURRENT).subquery("current_ratings")
 
-# How many ratings count, by what a page can show them by; `id` is made of the columns between.
+# Ratings that count, by day, model, label and verdict. As in the other tables of totals, `id` is
+# made of the columns that the numbers are counted by.
 tallies = sa.Table(
     "tallies",
     metadata,
@@ -143,7 +143,7 @@ tallies = sa.Table(
     sa.Column("ratings", sa.Integer, nullable=False),
 )
 
-# The same ratings by what they say of the scores and of what would have been right.
+# The same ratings by score and by the label that is right.
 judgements = sa.Table(
     "judgements",
     metadata,
@@ -151,16 +151,16 @@ judgements = sa.Table(
     sa.Column("model_id", AnyText, nullable=False),
     sa.Column("model_revision", AnyText, nullable=False),
     sa.Column("label", AnyText, nullable=False),  # predicted
-    sa.Column("truth", AnyText, nullable=False),  # the one right label, "" if nobody said
+    sa.Column("truth", AnyText, nullable=False),  # the right label, "" if it is unknown
     sa.Column("verdict", sa.String(4), nullable=False),
     sa.Column("blind", sa.Boolean, nullable=False),
     sa.Column("sampling", AnyText, nullable=False),
     sa.Column("score_bin", sa.Integer, nullable=False),  # tenths, -1 without a score
     sa.Column("ratings", sa.Integer, nullable=False),
-    sa.Column("score_millionths", sa.BigInteger, nullable=False),  # their sum: whole, so exact
+    sa.Column("score_millionths", sa.BigInteger, nullable=False),  # the sum: whole, so exact
 )
 
-# How many predictions have so many ratings of each verdict; from two on, they can agree or not.
+# Predictions with two ratings or more, by the number of each verdict.
 splits = sa.Table(
     "splits",
     metadata,
@@ -170,7 +170,7 @@ splits = sa.Table(
     sa.Column("predictions", sa.Integer, nullable=False),
 )
 
-# How many predictions were rated by two reviewers and nobody else, by what each said.
+# Predictions that two reviewers and nobody else rated, by reviewer and verdict.
 pairs = sa.Table(
     "pairs",
     metadata,
@@ -197,8 +197,8 @@ labels = sa.Table(
     sa.Column("label", AnyText, nullable=False),
 )
 
-# Many inputs under one name. What was uploaded is kept row by row, so that the file of results has
-# its columns, and a batch that a restart broke off can go on.
+# Many inputs under one name. The upload is stored row by row, so that the file of results has its
+# columns, and an interrupted batch can go on.
 batches = sa.Table(
     "batches",
     metadata,
@@ -219,10 +219,10 @@ batch_rows = sa.Table(
     sa.Column("number", sa.Integer, primary_key=True),  # the line of the file
     sa.Column("cells", AnyText, nullable=False),  # JSON list
     sa.Column("prediction_id", sa.ForeignKey("predictions.id"), nullable=True, index=True),
-    sa.Column("problem", AnyText, nullable=False),  # why there is no prediction, or ""
+    sa.Column("problem", AnyText, nullable=False),  # the reason for no prediction, or ""
 )
 
-# Which of two predictions for one input a reviewer found better, in the order they were shown.
+# Choices between two predictions for one input, in the order in which they were shown.
 preferences = sa.Table(
     "preferences",
     metadata,

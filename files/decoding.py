@@ -1,4 +1,4 @@
-"""From the bytes of a file to its text; knows nothing of tables.
+"""The text of a file from its bytes; knows nothing of tables.
 
 A file is UTF-8 unless a byte order mark or the bytes themselves say otherwise. A byte that does not
 fit becomes a lone surrogate (https://peps.python.org/pep-0383), so that its row can be named later.
@@ -21,19 +21,6 @@ _MARKS = {  # UTF-32's begins like UTF-16's, so it is looked for first
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
-_BINARY = {
-    b"\xd0\xcf\x11\xe0": "an old Excel file (.xls) or one with a password",
-    b"PK\x03\x04": "a zip archive or a damaged workbook",
-    b"%PDF": "a PDF",
-    b"\x89PNG": "a picture",
-    b"\xff\xd8\xff": "a picture",
-    b"GIF8": "a picture",
-    b"\x1f\x8b": "a gzip archive",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"PAR1": "a Parquet file",
-    b"SQLite format 3\0": "an SQLite database",
-    b"{\\rtf": "an RTF document",
-}
 _WESTERN = "cp1252"
 _LATIN = (_WESTERN, "cp1250", "cp1254")
 # The same letter in all of them, or no letter in Windows-1252.
@@ -48,7 +35,7 @@ _CLEARLY = 0.1
 _UNLIKELY = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_7"]
 _NULS_WITHIN = 8000  # a NUL there makes a file binary, as for git
 _SAMPLE_BYTES, _SAMPLE_RUNS = 64 * 1024, 10_000
-_NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x00-\x7f]{0,200}")  # with some of what comes after
+_NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x00-\x7f]{0,200}")  # with some text after it
 _NO_ENCODING = "The file is neither UTF-8 nor in an encoding that can be guessed. Save it as UTF-8."
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _UNDECODED_RUN = re.compile("[\udc80-\udcff]+")
@@ -64,17 +51,19 @@ class Decoded:
 
 
 def decode(data: bytes) -> Decoded:
-    """The text of `data`, without a byte order mark; raises ReadingError if it is none."""
+    """The text of `data`, without a byte order mark; raises ReadingError if it is binary."""
     mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
     if mark and _MARKS[mark] != "UTF-8":
         return _decode_marked(data, _MARKS[mark])
-    _refuse_binary(data)
+    if b"\0" in data[:_NULS_WITHIN]:
+        raise not_a_table("binary")
     data = data.removeprefix(mark)
     text = data.decode("utf-8", "surrogateescape")
     bad_bytes = 0 if _encodable(text) else len(_UNDECODED.findall(text))
     multibyte = _multibyte(data, text, bad_bytes) if bad_bytes else 0
     latin = _latin_page(data, text) if bad_bytes else ""
-    # In another encoding, what is valid UTF-8 by chance is rarer than what is not.
+    # In a file of another encoding, sequences that happen to be valid UTF-8 are rarer than invalid
+    # ones.
     if not bad_bytes or mark or multibyte > bad_bytes or (latin and multibyte):
         return Decoded(text, "UTF-8", undecoded=bool(bad_bytes))
     encoding = latin or _guess(data)
@@ -87,18 +76,16 @@ def decode(data: bytes) -> Decoded:
 
 def undecoded_byte(text: str) -> str:
     """The first byte of `text` that was not decoded, as 0xE9, or ""."""
-    found = _UNDECODED.search(text)
-    return f"0x{ord(found[0]) - 0xDC00:02X}" if found else ""
+    match = _UNDECODED.search(text)
+    return f"0x{ord(match[0]) - 0xDC00:02X}" if match else ""
 
 
-def _refuse_binary(data: bytes) -> None:
-    """Raises ReadingError if `data` is no text, saying what it seems to be."""
-    what = next((what for magic, what in _BINARY.items() if data.startswith(magic)), "")
-    if what or b"\0" in data[:_NULS_WITHIN]:
-        raise ReadingError(
-            f"The file seems to be {what or 'binary'}, not a table or a text. "
-            "Save it as CSV, or as XLSX without a password, and upload that."
-        )
+def not_a_table(seems: str) -> ReadingError:
+    """The error for a file that `seems` to be something else, such as "a PDF"."""
+    return ReadingError(
+        f"The file seems to be {seems}, not a table or a text. "
+        "Save it as CSV, or as XLSX without a password, and upload that."
+    )
 
 
 def _decode_marked(data: bytes, encoding: str) -> Decoded:
@@ -119,43 +106,44 @@ def _encodable(text: str) -> bool:
 
 
 def _multibyte(data: bytes, text: str, bad_bytes: int) -> int:
-    """How many characters of two bytes and more there are."""
+    """The number of characters that have two bytes or more."""
     ascii_bytes = len(data.translate(None, bytes(range(128, 256))))
     return len(text) - ascii_bytes - bad_bytes
 
 
 def _latin_page(data: bytes, text: str) -> str:
-    """The code page of a Latin script that the bytes which were not decoded are of, or "".
+    """The code page of the bytes that were not decoded if they are of a Latin script, else "".
 
-    There they stand alone or in twos among ASCII letters; those of other scripts in long runs. It
-    is Windows-1252, the one that is met the most, unless that has symbols within words, or another
-    one fits the language clearly better.
+    In a Latin script they stand alone or in twos among ASCII letters, in other scripts in long
+    runs. The page is Windows-1252, the most frequent, unless that has symbols within words, or
+    another page fits the language clearly better.
     """
-    found = islice(_UNDECODED_RUN.finditer(text), _SAMPLE_RUNS)
-    runs = [(text[a - 1 : a], text[a:b], text[b : b + 1]) for a, b in (one.span() for one in found)]
+    matches = islice(_UNDECODED_RUN.finditer(text), _SAMPLE_RUNS)
+    places = (match.span() for match in matches)
+    runs = [(text[a - 1 : a], text[a:b], text[b : b + 1]) for a, b in places]
     alone = sum(len(run) for _, run, _ in runs if len(run) <= 2)
     if alone < 0.6 * sum(len(run) for _, run, _ in runs):
         return ""
     page = next((page for page in _LATIN if _fits(runs, page)), "")
     if page != _WESTERN or all(byte in _ALIKE for _, run, _ in runs for byte in _bytes(run)):
         return page
-    matches = from_bytes(_sample(data), cp_isolation=list(_LATIN))
-    western = [one.coherence for one in matches if _WESTERN in one.could_be_from_charset]
-    others = [one for one in matches if _WESTERN not in one.could_be_from_charset]
-    best = max(others, key=lambda one: one.coherence, default=None)
+    guesses = from_bytes(_sample(data), cp_isolation=list(_LATIN))
+    western = [guess.coherence for guess in guesses if _WESTERN in guess.could_be_from_charset]
+    others = [guess for guess in guesses if _WESTERN not in guess.could_be_from_charset]
+    best = max(others, key=lambda guess: guess.coherence, default=None)
     if best and (not western or best.coherence > max(western) + _CLEARLY):
         return best.encoding
     return _WESTERN
 
 
 def _fits(runs: Sequence[tuple[str, str, str]], page: str) -> bool:
-    """Whether nearly all bytes within words are letters, or what may stand between them."""
+    """True if nearly all bytes within words are letters, or marks that stand between letters."""
     odd = 0
     for before, run, after in runs:
         around = before + _bytes(run).decode(page, "replace") + after
         threes = zip(around, around[1:], around[2:], strict=False)
         within = [middle for a, middle, c in threes if a.isalpha() and c.isalpha()]
-        odd += any(one == "ƒ" or not (one.isalpha() or one in _BETWEEN_LETTERS) for one in within)
+        odd += any(c == "ƒ" or not (c.isalpha() or c in _BETWEEN_LETTERS) for c in within)
     return odd <= 0.1 * len(runs)
 
 
@@ -173,8 +161,8 @@ def _guess(data: bytes) -> str:
 
 def _sample(data: bytes) -> bytes:
     sample = bytearray()
-    for found in _NOT_ASCII.finditer(data):
-        sample += found[0]
+    for match in _NOT_ASCII.finditer(data):
+        sample += match[0]
         if len(sample) > _SAMPLE_BYTES:
             break
     return bytes(sample)

@@ -1,13 +1,15 @@
-"""CSV and its kin: from a text to records of cells, and which delimiter that text has.
+"""Records of cells from a text: CSV and its kin, with their delimiters, and plain lines.
 
-RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180), and what real files do: a quote in the middle of
-a cell is a quote, and one that is never closed costs its own line only.
+By RFC 4180 (https://www.rfc-editor.org/rfc/rfc4180), and as real files are: a quote in the middle
+of a cell is a quote, and a quote that is never closed costs its own line only.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
+
+from files.decoding import Decoded, undecoded_byte
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 100
@@ -16,7 +18,7 @@ MAX_RECORD_LINES = 1000  # a quote that is not closed by then is not meant to be
 
 
 class Record(NamedTuple):
-    """The cells that begin in line `number`, or the `reason` why there are none; `raw` is both."""
+    """The cells that begin in line `number`, or the `reason` for having none; `raw` is the text."""
 
     number: int
     cells: list[str]
@@ -33,13 +35,31 @@ def lines_of(text: str) -> list[str]:
     return list(io.StringIO(text, newline=""))
 
 
+def whole_lines(lines: Iterable[str]) -> Iterator[Record]:
+    """Each line as a record of one cell."""
+    return (Record(n, [line.rstrip("\r\n")], line) for n, line in enumerate(lines, start=1))
+
+
+def checked(records: Iterable[Record], decoded: Decoded) -> Iterator[Record]:
+    """The records of a decoded text; a record with a byte that was not decoded gets a reason."""
+    if not decoded.undecoded:
+        yield from records
+        return
+    for record in records:
+        byte = undecoded_byte(record.raw)
+        if byte:
+            reason = f"the byte {byte} is not {decoded.encoding}, the encoding of the rest"
+            record = record._replace(reason=reason)
+        yield record
+
+
 def records(
     lines: list[str], delimiter: str, *, as_copied: bool = False, first: int = 1
 ) -> Iterator[Record]:
     """The records of a table; with the delimiter "" each has one cell.
 
-    `as_copied` is for what spreadsheets put on the clipboard: they quote a cell only for what is
-    in it, so a quote around an ordinary text, or one that is never closed, is part of the text.
+    `as_copied` is for cells that a spreadsheet put on the clipboard: it quotes only cells that need
+    it, so a quote around an ordinary text, or one that is never closed, is part of the text.
     """
     index = first - 1
     while index < len(lines):
@@ -63,7 +83,7 @@ def records(
 
 
 def find_delimiter(lines: list[str]) -> str:
-    """The delimiter by which most of the first records have as many cells as the very first.
+    """The delimiter that gives most of the first records as many cells as the very first.
 
     "" if there is none: then the table has one column.
     """
@@ -77,10 +97,10 @@ def find_delimiter(lines: list[str]) -> str:
 
 
 def sample_widths(lines: list[str], delimiter: str, *, as_copied: bool = False) -> list[int]:
-    """How many cells each of the first records has, without empty lines."""
+    """The number of cells of each of the first records, without empty lines."""
     filled = islice((line for line in lines if not line.isspace()), SAMPLE_LINES)
-    found = records(list(filled), delimiter, as_copied=as_copied)
-    widths = (len(record.cells) for record in found if not record.reason)
+    sample = records(list(filled), delimiter, as_copied=as_copied)
+    widths = (len(record.cells) for record in sample if not record.reason)
     return list(islice(widths, SAMPLE_RECORDS))
 
 
@@ -114,10 +134,10 @@ def _quoted(lines: list[str], start: int, delimiter: str, as_copied: bool) -> tu
 def _close(
     lines: list[str], index: int, at: int, start: int, delimiter: str
 ) -> tuple[int, int] | None:
-    """Where the quote at `at` is closed, as line and place in it.
+    """The line and the place in it at which the quote at `at` is closed.
 
-    None if more text follows the closing one in the same line: then the cell is not a quoted one.
-    Raises _NotClosed if that is in a later line, or if there is none.
+    None if more text follows the closing quote in the same line: then the cell is not quoted.
+    Raises _NotClosed if that is so in a later line, or if no quote closes it.
     """
     place = at + 1
     for later in range(index, min(len(lines), start + MAX_RECORD_LINES)):

@@ -1,7 +1,7 @@
-"""The error of reading a file; its message is one that a visitor may read."""
+"""The error of reading a file; its message is fit to be shown to a visitor."""
 
 from errors import InvalidInput
 
 
 class ReadingError(InvalidInput):
-    """Nothing can be read from an upload; the message names the remedy."""
+    """An upload cannot be read; the message names the remedy."""

@@ -20,16 +20,16 @@ _FORMULA = re.compile(
 
 def storable(text: str) -> str:
     """`text` with NUL, lone surrogates and the mark itself as the mark and four hex digits."""
-    return _UNSTORABLE.sub(lambda found: f"{MARK}{ord(found[0]):04x}", text)
+    return _UNSTORABLE.sub(lambda match: f"{MARK}{ord(match[0]):04x}", text)
 
 
 def unstorable(text: str) -> str:
-    """What `storable` was given."""
-    return _STORED.sub(lambda found: chr(int(found[1], 16)), text)
+    """The text from which `storable` made `text`."""
+    return _STORED.sub(lambda match: chr(int(match[1], 16)), text)
 
 
 def joined(text: str) -> str:
-    """`text` as it comes back from JSON: two surrogates that are a pair are one character there."""
+    """`text` as JSON gives it back: two surrogates that are a pair become one character."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
 
 
@@ -39,5 +39,10 @@ def guarded(cell: str) -> str:
 
 
 def unguarded(cell: str) -> str:
-    """What `guarded` was given."""
+    """The cell from which `guarded` made `cell`."""
     return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
+
+
+def spreadsheet_cell(text: str) -> str:
+    """Any text as a cell of a CSV file for spreadsheets: storable and guarded."""
+    return guarded(storable(text))

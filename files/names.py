@@ -1,10 +1,10 @@
-"""Names that must not be the same for two things: columns of a file, options of a widget."""
+"""Names that must differ from each other: columns of a file, options of a widget."""
 
 from collections.abc import Iterable
 
 
 def numbered(names: Iterable[str]) -> list[str]:
-    """The names in their order; one that was there before gets the next free number: "a (2)"."""
+    """The names in their order; a repeated name gets the next free number: "a (2)"."""
     taken: dict[str, None] = {}
     for name in names:
         free, number = name, 2

@@ -1,6 +1,6 @@
-"""From an XLSX file to rows of texts, by openpyxl; its parts are measured before it sees them.
+"""Rows of texts from an XLSX file, by openpyxl; the file is measured before openpyxl sees it.
 
-A workbook is a zip of XML, of which a small file can hold a lot, and openpyxl builds trees of it.
+A workbook is a zip of XML. A small file can unpack to a lot of it, of which openpyxl builds trees.
 """
 
 import datetime as dt
@@ -30,7 +30,7 @@ _INSTEAD = "Save the sheet as CSV and upload that."
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The first sheet that is not hidden: its rows that are not empty, and their numbers."""
+    """The first visible sheet: its rows that are not empty, and their numbers."""
 
     name: str
     rows: list[list[str]]
@@ -39,7 +39,9 @@ class Sheet:
 
 
 def is_workbook(data: bytes) -> bool:
-    """Whether `data` is an XLSX file, well or damaged."""
+    """True if `data` is an XLSX file, damaged or not."""
+    if not data.startswith(b"PK"):
+        return False
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return "xl/workbook.xml" in archive.namelist()
@@ -64,9 +66,9 @@ def read_sheet(data: bytes, *, max_rows: int) -> Sheet:
         return _read(visible[0], max_rows)
     except ReadingError:
         raise
-    except Exception as error:  # whatever openpyxl stumbles on
-        what = f"{type(error).__name__}: {str(error)[:100]}"
-        raise ReadingError(f"The workbook is damaged ({what}). {_INSTEAD}") from error
+    except Exception as error:  # openpyxl raises errors of many kinds
+        detail = f"{type(error).__name__}: {str(error)[:100]}"
+        raise ReadingError(f"The workbook is damaged ({detail}). {_INSTEAD}") from error
 
 
 def _read(sheet: Any, max_rows: int) -> Sheet:
@@ -79,7 +81,7 @@ def _read(sheet: Any, max_rows: int) -> Sheet:
         for number, row in islice(filled, max_rows):
             rows.append(row)
             numbers.append(number)
-    except (ValueError, TypeError, OverflowError) as error:  # openpyxl cannot go on behind it
+    except (ValueError, TypeError, OverflowError) as error:  # openpyxl cannot go on after it
         raise ReadingError(
             f"The workbook is damaged: a cell below row {number:,} cannot be read "
             f"({str(error)[:100]}). {_INSTEAD}"
@@ -88,10 +90,11 @@ def _read(sheet: Any, max_rows: int) -> Sheet:
 
 
 def _filled(rows: Iterator[tuple[Any, ...]]) -> Iterator[tuple[int, list[str]]]:
-    made = 0
+    """The rows that are not empty, as texts, with their numbers."""
+    cells_read = 0
     for number, values in enumerate(rows, start=1):
-        made += len(values)
-        if made > MAX_CELLS:
+        cells_read += len(values)
+        if cells_read > MAX_CELLS:
             raise ReadingError(
                 f"The workbook has more than {MAX_CELLS:,} cells with the empty ones. {_INSTEAD}"
             )
@@ -109,7 +112,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value.replace("_x000D_", "\r")  # how Excel writes what XML cannot hold
+        return value.replace("_x000D_", "\r")  # Excel's escape for a character that XML lacks
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float):
@@ -138,12 +141,12 @@ def _measure(data: bytes) -> None:
         for part in parts:
             if part.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise ReadingError(f"The workbook is packed in an unusual way. {_INSTEAD}")
-            with archive.open(part) as file:  # gives no more than the size that was summed up
+            with archive.open(part) as file:  # reads no more than the size that was summed up
                 elements = _measure_part(file, elements)
 
 
 def _measure_part(file: Any, elements: int) -> int:
-    """`elements` and how many this part has; what is no XML has those before the error."""
+    """`elements` plus the number in this part; if it is not XML, the number before the error."""
     parser = expat.ParserCreate()
     counter = _Counter(elements)
     parser.StartElementHandler = counter.start
@@ -167,7 +170,7 @@ def _measure_part(file: Any, elements: int) -> int:
 
 @dataclass(slots=True)
 class _Counter:
-    """Counts the elements of an XML part, altogether and in what openpyxl keeps until it ends."""
+    """Counts the elements of an XML part, in all and in a row, which openpyxl holds in memory."""
 
     elements: int
     rows: int = 0

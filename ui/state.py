@@ -13,9 +13,10 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry
+from feedback.filters import Filter
 from feedback.preferences import Better
-from feedback.records import Filter, Sampling
-from files.reading import Table
+from feedback.records import Sampling
+from files.tables import Table
 from model import Attribution, Generation
 from ui.outbox import Outbox
 

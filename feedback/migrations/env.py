@@ -1,4 +1,4 @@
-"""What Alembic executes: runs the migrations on the connection that FeedbackLog hands over."""
+"""Alembic's entry point: runs the migrations on the connection that feedback.database passes."""
 
 from alembic import context
 

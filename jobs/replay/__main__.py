@@ -9,7 +9,7 @@ from pathlib import Path
 
 from errors import TryoutError
 from feedback import FeedbackLog
-from feedback.outcomes import Outcome, Score
+from feedback.outcomes import Outcome, OutcomeCounts
 from feedback.rated_set import rated
 from jobs.replay.report import are_comparable, printed, report
 from jobs.replay.run import Replayed, line, replay
@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _compare(model: Predictor, log: FeedbackLog, given: argparse.Namespace) -> int:
-    score, listed, left_out = Score(), _empty(), Counter[str]()
+    score, listed, left_out = OutcomeCounts(), _empty(), Counter[str]()
     info = model.info
     every = rated(log, task=info.task, limit=given.newest)
     with ExitStack() as stack:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from feedback.outcomes import Outcome, Score
+from feedback.outcomes import Outcome, OutcomeCounts
 from jobs.replay.run import Replayed
 from model import ModelInfo
 
@@ -12,7 +12,7 @@ SIGNIFICANT = 0.05
 TEXT_CHARS, ANSWER_CHARS = 60, 24
 
 
-def verdict(score: Score) -> str:
+def verdict(score: OutcomeCounts) -> str:
     """What the p value says, in words, for a page and for a terminal."""
     fixed, broken = score.counts["fixed"], score.counts["broken"]
     if not score.changed:
@@ -38,7 +38,7 @@ def by_chance(p: float, split: str, trials: int) -> str:
     )
 
 
-def foreign_labels(score: Score, ours: Sequence[str]) -> str:
+def foreign_labels(score: OutcomeCounts, ours: Sequence[str]) -> str:
     """A sentence if labels that were predicted are none of `ours`, the other model's; else ""."""
     theirs = sorted(set(score.by_label) - {""})
     foreign = [label for label in theirs if ours and label not in ours]
@@ -55,7 +55,7 @@ def foreign_labels(score: Score, ours: Sequence[str]) -> str:
     )
 
 
-def are_comparable(score: Score, ours: Sequence[str]) -> bool:
+def are_comparable(score: OutcomeCounts, ours: Sequence[str]) -> bool:
     """Whether any label that was predicted is one of `ours`, where these are a fixed set."""
     theirs = set(score.by_label) - {""}
     return not ours or not theirs or not theirs.isdisjoint(ours)
@@ -65,7 +65,7 @@ def _some(labels: Sequence[str]) -> str:
     return ", ".join(printed(label, ANSWER_CHARS) for label in labels[:5])
 
 
-def table(score: Score) -> list[tuple[str, list[int]]]:
+def table(score: OutcomeCounts) -> list[tuple[str, list[int]]]:
     """How many predictions have which outcome, in SHOWN: of all, then by the label they had."""
     by_label = sorted(score.by_label.items(), key=lambda item: (-item[1].total(), item[0]))
     every = [("", score.counts), *by_label]
@@ -91,7 +91,10 @@ def _in_columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def report(
-    score: Score, listed: dict[Outcome, list[Replayed]], left_out: Counter[str], info: ModelInfo
+    score: OutcomeCounts,
+    listed: dict[Outcome, list[Replayed]],
+    left_out: Counter[str],
+    info: ModelInfo,
 ) -> str:
     """What the command prints: the counts, the p value, and the texts, broken ones first."""
     rows: list[Sequence[str]] = [("", *SHOWN)]

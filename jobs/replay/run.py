@@ -17,8 +17,8 @@ from errors import TryoutError
 from feedback import FeedbackLog
 from feedback.outcomes import (
     Outcome,
+    OutcomeCounts,
     Reference,
-    Score,
     answer_to_json,
     outcome,
     reference,
@@ -128,7 +128,7 @@ class Replay:
         self.info = model.info
         self.total = self.compared = 0
         self.left_out: Counter[str] = Counter()
-        self.score = Score()
+        self.score = OutcomeCounts()
         self.results: list[Replayed] = []
         self.problem = ""
         self._model, self._log, self._limit = model, log, limit

@@ -1,53 +1,26 @@
 """Batches in the log, on each kind of database."""
 
-import csv
-import io
-import json
 from typing import Any
 
 import pytest
 
 from feedback import Entry, FeedbackLog, batches
 from feedback.batches import Batch, BatchRow, Progress
-from model.prediction import new_id, now
-from tests.helpers.entries import entry, labels
-
-ODD = 'a "quoted", =1+1\n\0\ud800 cell'
-
-
-def make(log: FeedbackLog, rows: list[BatchRow], **changes: Any) -> Batch:
-    values: dict[str, Any] = {
-        "id": new_id(),
-        "created_at": now(),
-        "session_id": "s1",
-        "name": "reviews \ud800.csv",
-        "columns": ("id", "=text"),
-        "text_column": 1,
-        "params": {"top_k": 3},
-        "rows": len(rows),
-    }
-    batch = Batch(**(values | changes))
-    batches.create(log, batch, rows)
-    return batch
-
-
-def made(batch: Batch, text: str, score: float) -> Entry:
-    scores = sorted((("x", score), ("y", 1 - score)), key=lambda pair: -pair[1])
-    of = entry(text, output=labels(*scores))
-    return Entry(prediction=of.prediction, source="batch", session_id="s1", batch_id=batch.id)
+from model.prediction import new_id
+from tests.helpers.batches import batch_of, entry_in
 
 
 @pytest.fixture
 def batch(log: FeedbackLog) -> Batch:
     rows = [BatchRow(n, (str(n), f"text {n}")) for n in range(2, 1300)]
-    return make(log, [*rows, BatchRow(1300, "no,csv", "a quote is opened and never closed")])
+    return batch_of(log, [*rows, BatchRow(1300, "no,csv", "a quote is opened and never closed")])
 
 
 def test_a_batch_is_found_as_it_was_made(log: FeedbackLog, batch: Batch) -> None:
     assert batches.find(log, batch.id) == batch
     assert batches.find(log, new_id()) is None
-    other = make(log, [], session_id="s2")
-    newer = make(log, [])
+    other = batch_of(log, [], session_id="s2")
+    newer = batch_of(log, [])
     assert batches.of_session(log, "s1", limit=9) == [newer, batch]
     assert batches.of_session(log, "s2", limit=9) == [other]
 
@@ -59,7 +32,7 @@ def test_rows_wait_until_something_has_become_of_them(log: FeedbackLog, batch: B
     second = batches.waiting(log, batch, after=first[-1].number)
     assert second[0].number == first[-1].number + 1
 
-    done: list[tuple[int, Entry | str]] = [(2, made(batch, "text 2", 0.9)), (3, "too long")]
+    done: list[tuple[int, Entry | str]] = [(2, entry_in(batch, "text 2", 0.9)), (3, "too long")]
     batches.store(log, batch, done)
     batches.store(log, batch, done)
     assert batches.waiting(log, batch, after=-1)[0].number == 4
@@ -75,9 +48,9 @@ def test_rows_wait_until_something_has_become_of_them(log: FeedbackLog, batch: B
 
 def test_what_is_known_of_a_row_stays(log: FeedbackLog, batch: Batch) -> None:
     """As when two processes, or an old one that is still stopping, are at the same batch."""
-    first, again = made(batch, "text 2", 0.9), made(batch, "text 2", 0.8)
+    first, again = entry_in(batch, "text 2", 0.9), entry_in(batch, "text 2", 0.8)
     batches.store(log, batch, [(2, first), (3, "too long")])
-    batches.store(log, batch, [(2, again), (3, made(batch, "text 3", 0.9)), (4, "too long")])
+    batches.store(log, batch, [(2, again), (3, entry_in(batch, "text 3", 0.9)), (4, "too long")])
     found = batches.results(log, batch, order="file", label=None, offset=0, limit=9)
     assert [(number, of.prediction.id) for number, of in found] == [(2, first.prediction.id)]
     assert batches.labels_of(log, batch) == [("x", 1)]
@@ -91,15 +64,11 @@ def test_a_batch_is_made_once(log: FeedbackLog, batch: Batch) -> None:
     assert 9999 not in [row.number for row in batches.waiting(log, batch, after=1299)]
 
 
-def test_the_columns_of_the_results_have_names_of_their_own() -> None:
-    assert batches.made_columns(("row", "row (2)", "text"))[:2] == ["row (3)", "predicted_label"]
-
-
 def test_results_come_in_the_order_that_is_asked_for(log: FeedbackLog, batch: Batch) -> None:
     scores = {2: 0.9, 3: 0.55, 4: 0.2, 5: 0.7}
-    batches.store(log, batch, [(n, made(batch, f"text {n}", s)) for n, s in scores.items()])
-    other = make(log, [BatchRow(1, ("1", "text"))])
-    batches.store(log, other, [(1, made(other, "text", 0.99))])
+    batches.store(log, batch, [(n, entry_in(batch, f"text {n}", s)) for n, s in scores.items()])
+    other = batch_of(log, [BatchRow(1, ("1", "text"))])
+    batches.store(log, other, [(1, entry_in(other, "text", 0.99))])
 
     def lines(**asked: Any) -> list[int]:
         chosen = {"order": "unsure", "label": None, "offset": 0, "limit": 99} | asked
@@ -115,30 +84,3 @@ def test_results_come_in_the_order_that_is_asked_for(log: FeedbackLog, batch: Ba
     ((_, stored),) = batches.results(log, batch, order="sure", label="y", offset=0, limit=9)
     assert stored.batch_id == batch.id
     assert stored.prediction.score == pytest.approx(0.8)
-
-
-def test_the_file_of_results_has_the_columns_of_the_file_first(log: FeedbackLog) -> None:
-    rows = [
-        BatchRow(2, ("1", ODD)),
-        BatchRow(3, ("2", ""), "There is no text in this row."),
-        BatchRow(4, "half a row", "a quote is opened and never closed"),
-        BatchRow(5, ("4", "not yet")),
-    ]
-    batch = make(log, rows)
-    one = made(batch, ODD, 0.75)
-    batches.store(log, batch, [(2, one)])
-    text = b"".join(batches.results_csv(log, batch)).decode("utf-8-sig")
-    header, *found = csv.reader(io.StringIO(text))
-    assert header == ["id", "'=text", *batches.MADE, "problem"]
-    assert [row[:2] for row in found] == [
-        ["1", 'a "quoted", =1+1\n\x100000\x10d800 cell'],
-        ["2", ""],
-        ["4", "not yet"],
-    ]
-    by_name = [dict(zip(header, row, strict=True)) for row in found]
-    assert by_name[0]["predicted_label"] == "x"
-    assert float(by_name[0]["predicted_score"]) == 0.75
-    assert json.loads(by_name[0]["output"])[0] == {"label": "x", "score": 0.75}
-    assert by_name[0]["prediction_id"] == str(one.prediction.id)
-    assert by_name[1]["problem"] == "There is no text in this row."
-    assert by_name[2]["predicted_label"] == by_name[2]["problem"] == ""

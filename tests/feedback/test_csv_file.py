@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from feedback import CsvError, Entry, FeedbackLog, Rating, export_csv, import_csv
 from feedback.csv_file import COLUMNS, LATER, Imported
-from feedback.records import Added, Sampling
-from feedback.tables import compact_json
+from feedback.records import Added, Sampling, compact_json
 from model.prediction import (
     Attribution,
     GeneratedText,
@@ -31,7 +30,7 @@ from model.prediction import (
     Weight,
     attribution_to_json,
 )
-from tests.helpers.entries import entry, rating
+from tests.helpers.entries import entry, history, rating
 
 # Any code point, and often the ones that matter to CSV, spreadsheets and escapes.
 any_text = st.text(st.characters(), max_size=20) | st.text(
@@ -145,7 +144,7 @@ def test_export_import_export_is_identical(
         file = exported(first, unrated=unrated)
         import_csv(second, io.BytesIO(file))
         assert exported(second, unrated=unrated) == file
-        assert list(second.history(unrated=True)) == list(first.history(unrated=unrated))
+        assert history(second, unrated=True) == history(first, unrated=unrated)
         again = import_csv(second, io.BytesIO(file)).added
         assert again == Added(0, 0, 0), "importing twice adds nothing"
 
@@ -280,7 +279,7 @@ def test_excel_may_write_booleans_in_capitals(sqlite_log: FeedbackLog) -> None:
     sqlite_log.add(stored, [rating(one) for one in stored])
     with empty_log() as log:
         import_csv(log, io.BytesIO(changed(exported(sqlite_log), "truncated", "TRUE")))
-        assert [row.prediction.truncated for row, _ in log.history(unrated=True)] == [False, True]
+        assert [row.prediction.truncated for row, _ in history(log, unrated=True)] == [False, True]
 
 
 def test_a_cell_may_be_longer_than_the_csv_modules_own_limit(sqlite_log: FeedbackLog) -> None:

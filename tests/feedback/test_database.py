@@ -13,9 +13,11 @@ from alembic.migration import MigrationContext
 from feedback import FeedbackError, FeedbackLog, LogUnavailable, Rating
 from feedback.database import Database
 from feedback.records import Counts, drawn, entry_values
-from feedback.tables import metadata, predictions, ratings
+from feedback.tables import metadata, predictions, ratings, tallies
 from model.prediction import GeneratedText
 from tests.helpers.entries import entry, rating
+
+OLDER = {"0002": ("runtime", "rated", "draw", "down"), "0003": ("draw", "down")}  # without columns
 
 
 def test_migrations_make_the_tables_that_the_code_declares(log_url: str) -> None:
@@ -53,6 +55,50 @@ def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
     assert log.find(generated.prediction.id) == generated
     assert log.counts().rated == 3
     log.close()
+
+
+@pytest.mark.parametrize(("version", "lacks"), OLDER.items())
+def test_totals_that_a_migration_adds_are_counted(
+    log_url: str, monkeypatch: pytest.MonkeyPatch, version: str, lacks: tuple[str, ...]
+) -> None:
+    stored = entry()
+    values = {"rated": 0, "down": 0} | entry_values(stored)
+    judged = [rating(stored), rating(stored, "Bob", verdict="down")]
+    with monkeypatch.context() as older:
+        older.setattr("feedback.database.NEWEST", version)
+        database = Database(log_url)
+        with database.connect(write=True) as connection:
+            prediction = {name: value for name, value in values.items() if name not in lacks}
+            connection.execute(sa.insert(predictions).values(prediction))
+            connection.execute(sa.insert(ratings), [_as_first(one) for one in judged])
+        database.close()
+    log = FeedbackLog(log_url)
+    assert log.counts() == Counts(predictions=1, rated=1, up=1, down=1, reviewers=2)
+    log.close()
+
+
+def test_totals_that_no_migration_changes_stay_as_they_are(
+    log_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To count a million ratings takes seconds, which a log that has its totals need not wait."""
+    stored = entry()
+    with monkeypatch.context() as older:
+        older.setattr("feedback.database.NEWEST", "0004")
+        log = FeedbackLog(log_url)
+        log.add([stored], [rating(stored)])
+        with log.database.connect(write=True) as connection:
+            assert "ix_ratings_random" in _indexes(connection)
+            connection.execute(sa.update(tallies).values(ratings=77))
+        log.close()
+    log = FeedbackLog(log_url)
+    assert log.counts().up == 77
+    with log.database.connect() as connection:
+        assert "ix_ratings_random" not in _indexes(connection)
+    log.close()
+
+
+def _indexes(connection: sa.Connection) -> set[str | None]:
+    return {index["name"] for index in sa.inspect(connection).get_indexes("ratings")}
 
 
 def _as_first(said: Rating) -> dict[str, Any]:

@@ -22,14 +22,15 @@ from sklearn.metrics import (
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
 from feedback import Entry, FeedbackLog, Rating, insights
+from feedback.filters import Filter
 from feedback.insights import Drawn, Share
-from feedback.records import DRAWS, Filter, Revision, drawn
+from feedback.records import DRAWS, ModelRevision, Source, drawn
 from model.prediction import ScoredLabels, Span, Spans
 from tests.helpers.entries import entry, entry_drawn, labels, rating
 
 LABELS = ("joy", "rage", "fear", "名 \ud800\0 " + "long " * 300)
 REVIEWERS = ("Ada", "Bob", "名", "Dan")
-REVISIONS = (Revision("model/bundled", "a"), Revision("model/bundled", "b"))
+REVISIONS = (ModelRevision("model/bundled", "a"), ModelRevision("model/bundled", "b"))
 SHARE = 0.6  # of the predictions that are drawn by chance
 START = datetime(2026, 5, 1, 23, 50, tzinfo=UTC)
 Said = list[tuple[Entry, Rating]]
@@ -55,7 +56,7 @@ def _entry(draw: random.Random) -> Entry:
         output = Spans((Span("PER", 0.9, 0, 1),) if draw.random() < 0.5 else ())
     revision = draw.choice(REVISIONS)
     of = {"model_id": revision.model_id, "model_revision": revision.model_revision}
-    source = "compare" if draw.random() < 0.1 else "page"
+    source: Source = "compare" if draw.random() < 0.1 else "page"
     return replace(entry(output=output, **of), source=source)
 
 
@@ -73,7 +74,7 @@ def _rating(of: Entry, who: str, draw: random.Random) -> Rating:
     )
 
 
-def current(said: Said, of: Revision | None) -> Said:
+def current(said: Said, of: ModelRevision | None) -> Said:
     """The ratings that count, found the slow way."""
     newest: dict[Any, tuple[Entry, Rating]] = {}
     for pair in sorted(said, key=lambda pair: pair[1].id):
@@ -82,7 +83,7 @@ def current(said: Said, of: Revision | None) -> Said:
         (on, one)
         for on, one in newest.values()
         if not one.retracted
-        and of in (None, Revision(on.prediction.model_id, on.prediction.model_revision))
+        and of in (None, ModelRevision(on.prediction.model_id, on.prediction.model_revision))
     ]
 
 
@@ -102,7 +103,7 @@ def share(of: Said, holds: Callable[[Rating], bool] = lambda one: one.verdict ==
     return Share(sum(holds(one) for _, one in of), len(of))
 
 
-def by_chance(entries: list[Entry], now: Said, of: Revision | None) -> Drawn:
+def by_chance(entries: list[Entry], now: Said, of: ModelRevision | None) -> Drawn:
     """In the order of the draw, up to the last place where 19 of 20 were rated."""
     verdicts: dict[Any, list[int]] = {}
     for _, one in now:
@@ -121,11 +122,11 @@ def by_chance(entries: list[Entry], now: Said, of: Revision | None) -> Drawn:
     return Drawn(Share(sum(told), len(told)), reach - len(sums), last)
 
 
-def is_of(one: Entry, of: Revision | None) -> bool:
-    return of in (None, Revision(one.prediction.model_id, one.prediction.model_revision))
+def is_of(one: Entry, of: ModelRevision | None) -> bool:
+    return of in (None, ModelRevision(one.prediction.model_id, one.prediction.model_revision))
 
 
-def check(log: FeedbackLog, entries: list[Entry], said: Said, of: Revision | None) -> None:
+def check(log: FeedbackLog, entries: list[Entry], said: Said, of: ModelRevision | None) -> None:
     now = current(said, of)
     check_labels(log, now, of)
     check_scores(log, now, of)
@@ -150,7 +151,7 @@ def check(log: FeedbackLog, entries: list[Entry], said: Said, of: Revision | Non
     assert insights.surest_mistakes(log, of) == share(surest, lambda one: one.verdict == "down")
 
 
-def check_labels(log: FeedbackLog, now: Said, of: Revision | None) -> None:
+def check_labels(log: FeedbackLog, now: Said, of: ModelRevision | None) -> None:
     outputs = insights.by_output(log, of, limit=99)
     for label, found in outputs.shares.items():
         assert found == share([pair for pair in now if pair[0].prediction.label == label])
@@ -179,7 +180,7 @@ def check_labels(log: FeedbackLog, now: Said, of: Revision | None) -> None:
         assert truths.get(name, Share(0, 0)).value == pytest.approx(expected_recall)
 
 
-def check_scores(log: FeedbackLog, now: Said, of: Revision | None) -> None:
+def check_scores(log: FeedbackLog, now: Said, of: ModelRevision | None) -> None:
     found = insights.reliability(log, of)
     scored = [
         (on.prediction.score, one.verdict == "up")
@@ -231,7 +232,7 @@ def check_reviewers(log: FeedbackLog, said: Said) -> None:
         )
 
 
-def check_filters(log: FeedbackLog, said: Said, of: Revision | None) -> None:
+def check_filters(log: FeedbackLog, said: Said, of: ModelRevision | None) -> None:
     """What a mark of a chart says is how many rows are behind it."""
 
     def rows(**chosen: Any) -> int:
@@ -269,7 +270,7 @@ def check_filters(log: FeedbackLog, said: Said, of: Revision | None) -> None:
     assert rows(disputed=True) == sum(by.total() for by in disputed)
 
 
-def check_mistakes(log: FeedbackLog, said: Said, of: Revision | None) -> None:
+def check_mistakes(log: FeedbackLog, said: Said, of: ModelRevision | None) -> None:
     wrong: dict[Any, list[Any]] = {}
     for on, one in current(said, of):
         if one.verdict == "down" and on.prediction.score is not None:

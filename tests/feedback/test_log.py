@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 
 from feedback import FeedbackError, FeedbackLog
-from feedback.records import Counts, Filter
-from tests.helpers.entries import entry, labels, rating
+from feedback.records import Counts
+from tests.helpers.entries import entry, history, labels, rating
 
 UGLY = [
     "plain",
@@ -53,7 +53,7 @@ def test_a_double_click_is_one_rating(log: FeedbackLog) -> None:
     log.record(stored)
     assert log.rate(rating(stored))
     assert not log.rate(rating(stored))
-    assert len(list(log.history(unrated=False))) == 1
+    assert len(history(log, unrated=False)) == 1
 
 
 def test_many_clicks_at_once_are_one_rating(log: FeedbackLog) -> None:
@@ -75,7 +75,7 @@ def test_many_clicks_at_once_are_one_rating(log: FeedbackLog) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
-    assert len(list(log.history(unrated=True))) == 1
+    assert len(history(log, unrated=True)) == 1
 
 
 def test_the_newest_rating_of_each_reviewer_counts(log: FeedbackLog) -> None:
@@ -88,7 +88,7 @@ def test_the_newest_rating_of_each_reviewer_counts(log: FeedbackLog) -> None:
     log.rate(other)
     assert log.ratings_of(stored.prediction.id) == [changed, other]
     assert log.counts() == Counts(predictions=1, rated=1, up=1, down=1, reviewers=2)
-    assert len(list(log.history(unrated=False))) == 3, "history keeps every revision"
+    assert len(history(log, unrated=False)) == 3, "history keeps every revision"
 
 
 def test_a_retracted_rating_does_not_count_and_can_be_given_again(log: FeedbackLog) -> None:
@@ -109,14 +109,14 @@ def test_a_repeated_call_with_the_same_rating_is_stored_once(log: FeedbackLog) -
     log.rate(first)
     log.rate(rating(stored, verdict="down"))
     assert not log.rate(first), "its answer was lost, so the caller sent it again"
-    assert len(list(log.history(unrated=False))) == 2
+    assert len(history(log, unrated=False)) == 2
 
 
 def test_retracting_what_was_never_said_stores_nothing(log: FeedbackLog) -> None:
     stored = entry()
     log.record(stored)
     assert not log.rate(rating(stored, retracted=True))
-    assert list(log.history(unrated=False)) == []
+    assert history(log, unrated=False) == []
 
 
 def test_a_rating_needs_its_prediction(log: FeedbackLog) -> None:
@@ -129,29 +129,3 @@ def test_what_is_not_there_is_none(log: FeedbackLog) -> None:
     assert log.ratings_of(uuid4()) == []
     assert log.counts() == Counts(0, 0, 0, 0, 0)
     assert log.labels() == []
-
-
-def test_filters_and_pages(log: FeedbackLog) -> None:
-    entries = [entry(f"text {n} 100%_sure" if n % 2 else f"Text {n}") for n in range(7)]
-    for stored in entries:
-        log.record(stored)
-    log.rate(rating(entries[0], verdict="up"))
-    log.rate(rating(entries[1], verdict="down"))
-
-    def texts(chosen: Filter, offset: int = 0, limit: int = 100) -> list[str]:
-        rows = log.page(chosen, offset=offset, limit=limit)
-        assert len(rows) <= log.count(chosen, limit=99)
-        return [one.prediction.input for one, _ in rows]
-
-    newest_first = [one.prediction.input for one in reversed(entries)]
-    assert texts(Filter()) == newest_first
-    assert texts(Filter(), offset=2, limit=3) == newest_first[2:5]
-    assert texts(Filter(verdict="up")) == ["Text 0"]
-    assert texts(Filter(verdict="down")) == ["text 1 100%_sure"]
-    assert (
-        len(texts(Filter(verdict="unrated"))) == log.count(Filter(verdict="unrated"), limit=99) == 5
-    )
-    assert len(texts(Filter(text="TEXT"))) == 7, "case does not matter"
-    assert len(texts(Filter(text="%_"))) == 3, "wildcards are text"
-    assert texts(Filter(label="negative")) == []
-    assert len(texts(Filter(label="positive", text="100%", verdict="unrated"))) == 2

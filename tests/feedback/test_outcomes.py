@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feedback import Entry, Rating
-from feedback.outcomes import OUTCOMES, Score, answer_to_json, outcome, reference
+from feedback.outcomes import OUTCOMES, OutcomeCounts, answer_to_json, outcome, reference
 from model.prediction import Answer, GeneratedText, Output, Prediction, Span, Spans
 from tests.helpers.entries import entry, labels, rating
 
@@ -145,7 +145,7 @@ def test_there_and_back(old: str, new: str, words: list[str]) -> None:
 
 @given(st.lists(st.tuples(NAMES, NAMES, WORDS)))
 def test_a_score_counts_each_prediction_once(every: list[tuple[str, str, list[str]]]) -> None:
-    score = Score()
+    score = OutcomeCounts()
     for old, new, words in every:
         of = entry(output=one(old))
         known = reference(of.prediction, said(of, *words))
@@ -158,7 +158,7 @@ def test_a_score_counts_each_prediction_once(every: list[tuple[str, str, list[st
 
 
 def test_the_p_value_is_that_of_fixed_against_broken() -> None:
-    score = Score()
+    score = OutcomeCounts()
     score.counts.update({"fixed": 9, "broken": 1, "still right": 500, "unknown": 70})
     assert score.p == pytest.approx(22 / 1024)
 

@@ -1,6 +1,7 @@
 """Choices between two predictions: stored once, counted whichever was shown first."""
 
 import csv
+import dataclasses
 import io
 
 import pytest
@@ -14,16 +15,17 @@ from feedback.preferences import (
     record_preference,
     standing,
 )
+from feedback.records import ModelRevision
 from model.prediction import new_id, now
 from tests.helpers.entries import entry
 
-LIVE, NEXT = ("model/live", "1"), ("model/next", "2")
+LIVE, NEXT = ModelRevision("model/live", "1"), ModelRevision("model/next", "2")
 
 
-def prefer(log: FeedbackLog, first: tuple[str, str], better: Better, text: str = "x") -> Preference:
+def prefer(log: FeedbackLog, first: ModelRevision, better: Better, text: str = "x") -> Preference:
     """Stores a choice between the two models, of which `first` is shown first."""
     second = NEXT if first == LIVE else LIVE
-    shown = [entry(text, model_id=name, model_revision=rev) for name, rev in (first, second)]
+    shown = [entry(text, **dataclasses.asdict(model)) for model in (first, second)]
     for one in shown:
         log.record(one)
     ids = [one.prediction.id for one in shown]
@@ -50,7 +52,7 @@ def test_wins_count_whichever_is_shown_first(log: FeedbackLog) -> None:
     assert found == Standing(LIVE, NEXT, wins=4, losses=2, ties=2)
     assert standing(log, NEXT, LIVE) == Standing(NEXT, LIVE, wins=2, losses=4, ties=2)
     assert found.p == pytest.approx(44 / 64)
-    assert standing(log, LIVE, ("model/next", "3")).p == 1
+    assert standing(log, LIVE, ModelRevision("model/next", "3")).p == 1
 
 
 def test_a_choice_is_stored_once_and_the_first_counts(log: FeedbackLog) -> None:
@@ -71,7 +73,7 @@ def test_a_choice_between_what_is_not_there_is_refused(log: FeedbackLog) -> None
 def test_the_file_has_every_choice_and_is_safe_in_a_spreadsheet(
     log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedback.preferences.EXPORTED_AT_ONCE", 2)
+    monkeypatch.setattr("feedback.preferences.ROWS_AT_ONCE", 2)
     made = [prefer(log, LIVE, "first", text) for text in ("=cmd", "two\nlines", "a\0\ud800")]
     text = b"".join(preferences_csv(log)).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))

@@ -30,7 +30,7 @@ def rate(log: FeedbackLog, text: str, *verdicts: str, **changes: object) -> str:
 def test_the_newest_first_with_the_ratings_that_count(
     log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("feedback.rated_set.AT_ONCE", 2)
+    monkeypatch.setattr("feedback.rated_set.ROWS_AT_ONCE", 2)
     ids = [rate(log, f"text {n}", *["up"] * (n % 3)) for n in range(9)]
     rate(log, "of another task", "up", task="fill-mask")
     changed = entry("changed mind")

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from feedback import Entry, FeedbackLog, Rating, insights
 from feedback.database import Database
-from feedback.records import Counts, Filter
+from feedback.filters import Filter
+from feedback.records import Counts
 from feedback.tables import labels, pairs, predictions, ratings
-from feedback.totals import KEPT, rebuild
+from feedback.totals import TOTALS, rebuild
 from tests.helpers.entries import entry, rating
 from tests.helpers.entries import labels as scored
 
@@ -111,7 +112,7 @@ def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: in
     with database.connect(write=True) as connection:
 
         def everything() -> list[Any]:
-            totals = [(kept.table, len(kept.measures)) for kept in KEPT]
+            totals = [(total.table, len(total.measures)) for total in TOTALS]
             used = [
                 [row for row in sorted(connection.execute(sa.select(table))) if any(row[-size:])]
                 for table, size in (*totals, (labels, 1))

@@ -17,7 +17,8 @@ from openpyxl import Workbook
 from files import workbook
 from files.errors import ReadingError
 from files.escape import guarded
-from files.reading import BadRow, Limits, Table, bad_rows_csv, read_file, read_pasted
+from files.reading import read_file, read_pasted
+from files.tables import BadRow, Limits, Table, bad_rows_csv
 
 LIMITS = Limits(max_bytes=30_000_000, max_rows=20_000)
 SHEET = "xl/worksheets/sheet1.xml"

@@ -1,9 +1,13 @@
-"""Makes entries and ratings for tests."""
+"""Makes entries and ratings for tests, and reads all of them from a log."""
 
 from typing import Any
 
-from feedback import Entry, Rating
-from feedback.records import DRAWS, drawn
+import sqlalchemy as sa
+
+from feedback import Entry, FeedbackLog, Rating
+from feedback.log import Row
+from feedback.records import DRAWS, drawn, entry_from
+from feedback.tables import RATING_COLUMNS, predictions, ratings
 from model.prediction import Prediction, ScoredLabel, ScoredLabels, new_id, now
 
 
@@ -49,3 +53,17 @@ def rating(of: Entry, reviewer: str = "Ada", verdict: str = "up", **changes: Any
         "verdict": verdict,
     }
     return Rating(**(values | changes))
+
+
+def history(log: FeedbackLog, *, unrated: bool) -> list[Row]:
+    """Each revision of each rating with its entry, and with `unrated` entries without a rating."""
+    rows: list[Row] = []
+    with log.database.connect() as connection:
+        revisions: dict[Any, list[Rating]] = {}
+        for row in connection.execute(sa.select(*RATING_COLUMNS).order_by(ratings.c.id)):
+            revisions.setdefault(row.prediction_id, []).append(Rating(**row._mapping))
+        for values in connection.execute(sa.select(predictions).order_by(predictions.c.id)):
+            stored = entry_from(dict(values._mapping))
+            of_stored = revisions.get(stored.prediction.id, [None] if unrated else [])
+            rows += [(stored, revision) for revision in of_stored]
+    return rows

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from feedback.outcomes import Score
+from feedback.outcomes import OutcomeCounts
 from jobs.replay.report import are_comparable, by_chance, foreign_labels, verdict
 
 
@@ -25,7 +25,7 @@ def test_a_p_value_is_told_as_a_number_of_cases(p: float, share: str) -> None:
 
 
 def test_too_few_are_told() -> None:
-    score = Score()
+    score = OutcomeCounts()
     assert "neither is better" in verdict(score)
     score.counts.update({"fixed": 4, "broken": 1, "still right": 9000})
     assert "4 fixed and 1 broken" in verdict(score)
@@ -40,7 +40,7 @@ def test_too_few_are_told() -> None:
 
 
 def test_labels_that_the_model_does_not_have_are_told() -> None:
-    score = Score(by_label={"joy": Counter(), "rage": Counter(), "": Counter()})
+    score = OutcomeCounts(by_label={"joy": Counter(), "rage": Counter(), "": Counter()})
     assert foreign_labels(score, ("joy", "rage", "fear")) == ""
     assert foreign_labels(score, ()) == ""
     assert "has no label rage" in foreign_labels(score, ("joy", "anger"))

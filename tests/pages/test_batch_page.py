@@ -6,7 +6,7 @@ import io
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from feedback import FeedbackLog, batches
+from feedback import FeedbackLog, batch_results, batches
 from feedback.batches import Batch
 from tests.helpers.app_test import buttons, click, open_page, words
 from tests.helpers.until import until
@@ -58,7 +58,7 @@ def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -
     (said_so,) = log.ratings_of(first.prediction.id)
     assert (said_so.verdict, said_so.correction, said_so.sampling) == ("down", "neutral", "")
 
-    text = b"".join(batches.results_csv(log, batch)).decode("utf-8-sig")
+    text = b"".join(batch_results.results_csv(log, batch)).decode("utf-8-sig")
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [row["id"] for row in rows] == ["1", "2", "3", "3"]
     assert [row["predicted_label"] for row in rows] == ["positive", "", "negative", "negative"]

@@ -12,8 +12,8 @@ from safetensors.numpy import load_file, save_file
 from streamlit.testing.v1 import AppTest
 
 from feedback import Entry, FeedbackLog, LogUnavailable
+from feedback.filters import Filter
 from feedback.preferences import preferences_csv
-from feedback.records import Filter
 from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.app_test import buttons, click, html, open_page, words

@@ -6,7 +6,8 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable, insights
-from feedback.records import Filter, Revision
+from feedback.filters import Filter
+from feedback.records import ModelRevision
 from model.prediction import GeneratedText
 from tests.helpers.app_test import open_page, words
 from tests.helpers.entries import entry, entry_drawn, labels, rating
@@ -139,7 +140,7 @@ def test_what_is_behind_a_chart_narrows_the_table(log: FeedbackLog) -> None:
         (Filter(label="positive", truth="neutral"), 3, "predicted positive, right is neutral"),
         (Filter(tenth=9, verdict="up"), 10, "rated up, score 0.9 to 1.0"),
         (Filter(blind=True), 5, "rated before the output was shown"),
-        (Filter(revision=Revision("model/bundled", "abc")), 17, "model/bundled @ abc"),
+        (Filter(revision=ModelRevision("model/bundled", "abc")), 17, "model/bundled @ abc"),
     ):
         page.session_state["FeedbackState"].selected = chosen
         page.run()

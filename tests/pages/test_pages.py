@@ -8,10 +8,10 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable
-from feedback.records import Filter
+from feedback.filters import Filter
 from settings import SettingsError
 from tests.helpers.app_test import SCRIPT, html, open_page, predict, thumbs
-from tests.helpers.entries import entry, labels, rating
+from tests.helpers.entries import entry, history, labels, rating
 from ui import shared
 from ui.parts.text import as_markdown
 
@@ -43,7 +43,7 @@ def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
     next(b for b in page.button if b.label == "Retract").click().run()
     assert log.ratings_of(stored.prediction.id) == []
     assert page.feedback[0].value is None
-    assert len(list(log.history(unrated=False))) == 5, "each step is in the history"
+    assert len(history(log, unrated=False)) == 5, "each step is in the history"
 
 
 def test_taking_the_thumb_back_retracts(log: FeedbackLog) -> None:
@@ -59,7 +59,7 @@ def test_a_second_click_and_reruns_store_once(log: FeedbackLog) -> None:
     assert log.counts().predictions == 1
     thumbs(page, 1)
     page.run().run()
-    assert len(list(log.history(unrated=False))) == 1
+    assert len(history(log, unrated=False)) == 1
 
 
 def test_a_reload_opens_the_prediction_with_its_ratings(log: FeedbackLog) -> None:

@@ -9,7 +9,7 @@ from streamlit.testing.v1 import AppTest
 from feedback import Entry, FeedbackLog, Rating
 from model.prediction import GeneratedText, attribution_from_json
 from tests.helpers.app_test import buttons, click, open_page, predict
-from tests.helpers.entries import entry, labels, rating
+from tests.helpers.entries import entry, history, labels, rating
 from ui import shared
 
 
@@ -303,7 +303,7 @@ def test_why_is_stored_with_the_rating_that_has_it_in_sight(log: FeedbackLog) ->
     click(page, "Right")
     assert not [one for one in page.get("html") if "card why" in one.proto.body]
     click(page, "Right")
-    rows = [(e.prediction.input, r) for e, r in log.history(unrated=False) if r]
+    rows = [(e.prediction.input, r) for e, r in history(log, unrated=False) if r]
     by_text = {wording: r.attribution for wording, r in rows}
     other = next(wording for wording in by_text if wording != first)
     assert by_text[other] == ""

@@ -11,7 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from feedback import Entry, FeedbackLog, Rating, export_csv
-from feedback.records import Filter
+from feedback.filters import Filter
 from model.prediction import GeneratedText, ScoredLabels, Spans
 from tests.helpers import tiny
 from tests.helpers.app_test import html, open_page, predict, thumbs

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from feedback import Entry, FeedbackLog, LogUnavailable, Rating
-from tests.helpers.entries import entry
+from tests.helpers.entries import entry, history
 from ui.outbox import RETRY_S, Outbox
 
 
@@ -50,7 +50,7 @@ def test_what_cannot_be_stored_is_kept_and_stored_later(sqlite_log: FeedbackLog)
     assert (len(outbox), outbox.error) == (0, "")
     assert not outbox.holds(one.prediction.id)
     assert sqlite_log.ratings_of(one.prediction.id) == [newest]
-    assert len(list(sqlite_log.history(unrated=True))) == 3
+    assert len(history(sqlite_log, unrated=True)) == 3
 
 
 def test_a_rating_brings_its_prediction_along(sqlite_log: FeedbackLog) -> None:
@@ -74,7 +74,7 @@ def test_a_send_that_breaks_off_can_be_repeated(sqlite_log: FeedbackLog) -> None
     with pytest.raises(KeyboardInterrupt):
         outbox.send(breaks_at_second_call)
     outbox.send(lambda: sqlite_log)
-    assert len(list(sqlite_log.history(unrated=True))) == 1
+    assert len(history(sqlite_log, unrated=True)) == 1
 
 
 def test_what_is_refused_for_good_does_not_hold_up_the_rest(sqlite_log: FeedbackLog) -> None:
@@ -111,8 +111,8 @@ def test_two_runs_at_once_store_all_of_it_once(sqlite_log: FeedbackLog) -> None:
         thread.join()
     assert failed == []
     assert len(outbox) == 0
-    history = [rating for _, rating in sqlite_log.history(unrated=True) if rating]
-    assert all(a.verdict != b.verdict for a, b in pairwise(history))
+    ratings = [rating for _, rating in history(sqlite_log, unrated=True) if rating]
+    assert all(a.verdict != b.verdict for a, b in pairwise(ratings))
     assert sqlite_log.counts().rated == 1
 
 

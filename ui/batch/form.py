@@ -9,7 +9,9 @@ import streamlit as st
 from feedback import batches
 from feedback.batches import Batch, BatchRow
 from files.errors import ReadingError
-from files.reading import TEXT_NAMES, Limits, Table, read_file, read_pasted
+from files.formats import SUFFIXES
+from files.reading import read_file, read_pasted
+from files.tables import TEXT_NAMES, Limits, Table
 from model import InputError, Predictor
 from model.prediction import new_id, now
 from model.text import check_text
@@ -19,7 +21,6 @@ from ui.parts import param_form
 from ui.parts.text import as_markdown, counted, printable, shortened
 from ui.state import Upload
 
-TYPES = ["csv", "tsv", "tab", "txt", "jsonl", "ndjson", "json", "xlsx"]
 WAYS = ("Upload a file", "Paste")
 HEADER = "batch-header"
 PREVIEW_ROWS = 5
@@ -56,7 +57,7 @@ def show(model: Predictor) -> Batch | None:
 def _uploaded(max_mb: int) -> Upload | None:
     file = st.file_uploader(
         "File",
-        type=TYPES,
+        type=SUFFIXES,
         max_upload_size=max_mb,
         key=state.batch_page().form_key("file"),
         label_visibility="collapsed",

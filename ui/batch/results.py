@@ -11,10 +11,10 @@ from typing import Any
 
 import streamlit as st
 
-from feedback import batches
+from feedback import batch_results, batches
 from feedback.batches import Batch, BatchRow, Order, Progress
 from feedback.records import Entry
-from files.reading import BadRow, bad_rows_csv
+from files.tables import BadRow, bad_rows_csv
 from ui import shared
 from ui.parts import progress, rating_form
 from ui.parts.bars import bar_html, percent
@@ -103,7 +103,7 @@ def _why_it_ended(batch: Batch) -> str:
 
 
 def _results(batch: Batch) -> bytes:
-    return b"".join(batches.results_csv(shared.log(), batch))
+    return b"".join(batch_results.results_csv(shared.log(), batch))
 
 
 def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:

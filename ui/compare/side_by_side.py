@@ -10,6 +10,7 @@ import streamlit as st
 
 from feedback import Entry
 from feedback.preferences import Better, Preference, preferences_csv, standing
+from feedback.records import ModelRevision
 from jobs.replay.report import by_chance
 from model import ModelError, Prediction, Predictor
 from model.prediction import new_id, now
@@ -67,7 +68,8 @@ def _outputs(pair: Pair) -> None:
 
 def _standing(live: Predictor, other: Predictor) -> None:
     log = shared.log()
-    score = standing(log, (other.info.id, other.info.revision), (live.info.id, live.info.revision))
+    models = (ModelRevision(model.info.id, model.info.revision) for model in (other, live))
+    score = standing(log, *models)
     if not score.total:
         return
     st.subheader("So far")

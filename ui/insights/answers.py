@@ -9,8 +9,9 @@ from dataclasses import replace
 import streamlit as st
 
 from feedback import FeedbackLog, insights
+from feedback.filters import Filter
 from feedback.insights import Ranked, Share
-from feedback.records import Filter, Revision
+from feedback.records import ModelRevision
 from feedback.statistics import TOO_FEW
 from ui import shared, visits
 from ui.insights import charts, selection, wording
@@ -27,8 +28,8 @@ CHOSEN = (
     "Most predictions were chosen by somebody, or because the model was unsure, so they may be "
     "harder or easier than usual."
 )
-ALL = Revision("", "")
-Answer = Callable[[FeedbackLog, Revision | None], None]
+ALL = ModelRevision("", "")
+Answer = Callable[[FeedbackLog, ModelRevision | None], None]
 
 
 def show(log: FeedbackLog) -> None:
@@ -53,10 +54,10 @@ def show(log: FeedbackLog) -> None:
         st.caption(f"The table below has what is behind it: {as_markdown(words)}.")
 
 
-def _revision(revisions: Iterable[Revision]) -> Revision | None:
+def _revision(revisions: Iterable[ModelRevision]) -> ModelRevision | None:
     names = {ALL: "All models"} | distinct(revisions, revision_name)
     live = shared.loaded()
-    live_one = Revision(live.info.id, live.info.revision) if live else ALL
+    live_one = ModelRevision(live.info.id, live.info.revision) if live else ALL
     chosen = st.selectbox(
         "Model",
         list(names),
@@ -73,7 +74,7 @@ def _revision(revisions: Iterable[Revision]) -> Revision | None:
 # --- the answers ----------------------------------------------------------------------------------
 
 
-def _right(log: FeedbackLog, of: Revision | None) -> None:
+def _right(log: FeedbackLog, of: ModelRevision | None) -> None:
     drawn = insights.drawn_by_chance(log, of, share=shared.settings().review.random_share)
     if drawn.right.too_few:
         st.markdown(
@@ -131,7 +132,7 @@ def _shares(
     )
 
 
-def _confusion(log: FeedbackLog, of: Revision | None) -> None:
+def _confusion(log: FeedbackLog, of: ModelRevision | None) -> None:
     found = insights.confusion(log, of, limit=MAX_CELLS)
     if not found.n:
         st.info(
@@ -165,7 +166,7 @@ def _confusion(log: FeedbackLog, of: Revision | None) -> None:
     st.caption(f"{words} The stronger the colour, the larger the share of what it said.")
 
 
-def _scores(log: FeedbackLog, of: Revision | None) -> None:
+def _scores(log: FeedbackLog, of: ModelRevision | None) -> None:
     found = insights.reliability(log, of)
     if found.error is None:
         st.info("No rated output has a score that says how sure the model is of all of it.")
@@ -190,7 +191,7 @@ def _scores(log: FeedbackLog, of: Revision | None) -> None:
     st.caption(CHOSEN)
 
 
-def _over_time(log: FeedbackLog, of: Revision | None) -> None:
+def _over_time(log: FeedbackLog, of: ModelRevision | None) -> None:
     days = insights.by_day(log, of)
     if days:
         selection.chart(
@@ -229,7 +230,7 @@ def _over_time(log: FeedbackLog, of: Revision | None) -> None:
         st.caption(f"The {MAX_BARS} newest models; {left_out:,} are left out.")
 
 
-def _reviewers(log: FeedbackLog, of: Revision | None) -> None:
+def _reviewers(log: FeedbackLog, of: ModelRevision | None) -> None:
     st.markdown("**Do they say the same of the same prediction, of whatever model?**")
     found = insights.reviewing(log)
     if found is None:
@@ -254,7 +255,7 @@ def _reviewers(log: FeedbackLog, of: Revision | None) -> None:
     _how_to_read(shown)
 
 
-def _mistakes(log: FeedbackLog, of: Revision | None) -> None:
+def _mistakes(log: FeedbackLog, of: ModelRevision | None) -> None:
     rows = log.mistakes(of, limit=MAX_MISTAKES)
     if not rows:
         st.info("No output with a score is rated down. When one is, the surest come first here.")
@@ -296,7 +297,7 @@ def _link(label: str, filter_: Filter) -> None:
     )
 
 
-def _how_to_read(*bars: Mapping[str, Share] | Mapping[Revision, Share]) -> None:
+def _how_to_read(*bars: Mapping[str, Share] | Mapping[ModelRevision, Share]) -> None:
     st.caption(
         "Right of a bar is its number of ratings; the line is the 95 % Wilson interval."
         + _pale(share for some in bars for share in some.values())

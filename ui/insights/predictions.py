@@ -6,7 +6,7 @@ from math import ceil
 import streamlit as st
 
 from feedback import FeedbackLog
-from feedback.records import Filter
+from feedback.filters import Filter
 from ui import state, visits
 from ui.insights import selection
 from ui.parts.labels import shown_labels

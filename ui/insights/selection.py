@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from feedback.records import Filter
+from feedback.filters import Filter
 from ui import state
 from ui.insights.charts import PICKED, Spec
 from ui.parts.labels import name_of, revision_name

@@ -10,7 +10,7 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry
-from feedback.tables import compact_json
+from feedback.records import compact_json
 from model import Attribution, ModelError, attribute, can_attribute
 from model.attribution import MAX_VARIANTS
 from model.prediction import attribution_to_json

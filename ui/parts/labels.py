@@ -6,7 +6,7 @@ Stored is always the model's own label.
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from feedback.records import Revision
+from feedback.records import ModelRevision
 from files.names import numbered
 from model import Prediction
 from ui import shared
@@ -46,7 +46,7 @@ def distinct(items: Iterable[T], shown: Callable[[T], str]) -> dict[T, str]:
     return dict(zip(unique, numbered(map(shown, unique)), strict=True))
 
 
-def revision_name(revision: Revision) -> str:
+def revision_name(revision: ModelRevision) -> str:
     """A model in one short line."""
     model_id = shortened(revision.model_id, max_chars=40)
     return printable(f"{model_id} @ {revision.model_revision[:7]}")

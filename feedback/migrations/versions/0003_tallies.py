@@ -1,4 +1,4 @@
-"""What pages count is kept beside the log; the runtime is a part of a prediction."""
+"""Totals beside the log, so that no page counts all of it; the runtime of a prediction."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -7,6 +7,7 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
+REBUILDS = True  # adds totals, which follow from what is in the log
 
 
 def upgrade() -> None:

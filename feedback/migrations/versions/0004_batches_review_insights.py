@@ -1,6 +1,6 @@
-"""Batches, a review queue, preferences, and what insights count.
+"""Batches, a review queue, preferences, and the totals of insights.
 
-Predictions get the order in which a random share of them is reviewed, made of their ids.
+Predictions get a random order, in which a share of them is reviewed; it is made of their ids.
 """
 
 from uuid import UUID
@@ -12,6 +12,7 @@ revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
+REBUILDS = True  # adds totals, which follow from what is in the log
 
 DRAWS = 2**31 - 1
 PARTIAL = {
@@ -66,7 +67,7 @@ def _draw() -> None:
         ids = connection.execute(some.order_by(predictions.c.id).limit(10_000)).scalars().all()
         if not ids:
             return
-        connection.execute(change, [{"which": one, "drawn": one.int % DRAWS} for one in ids])
+        connection.execute(change, [{"which": id, "drawn": id.int % DRAWS} for id in ids])
         last = ids[-1]
 
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from files.reading import Limits, Table, read_file
+from files.reading import read_file
+from files.tables import Limits, Table
 from ui.batch.form import checked, described, left_out_in_words, text_column
 
 LIMITS = Limits(max_bytes=10**6, max_rows=1000)
