@@ -1,12 +1,9 @@
 """What the card says, and that nothing in it becomes markup."""
 
-from pathlib import Path
-
 import pytest
 
 from model.prediction import GeneratedText, Span, Spans
 from tests.helpers.entries import entry, labels
-from ui.about_page import facts_html, supported, without_front_matter
 from ui.parts.card import card_html, growing_html
 
 
@@ -116,17 +113,3 @@ def test_text_labels_and_model_are_escaped() -> None:
     assert "<img" not in made
     assert "<b>" not in made
     assert made.count("&lt;img src=x onerror=alert(1)&gt;") == 5
-
-
-def test_facts_are_escaped() -> None:
-    assert "&lt;b&gt;" in facts_html({"a": "<b>"})
-
-
-def test_front_matter_and_title_of_a_card_are_left_out() -> None:
-    card_text = "---\nlicense: mit\n---\n\n# Name\n\nWhat it is.\n\n## Use\n#tag\n"
-    assert without_front_matter(card_text) == "What it is.\n\n#### Use\n#tag"
-    assert without_front_matter("Just text") == "Just text"
-
-
-def test_the_readme_says_what_the_about_page_says() -> None:
-    assert supported() in Path("README.md").read_text(encoding="utf-8")
