@@ -1,6 +1,6 @@
 """Predicts the rows of batches in the background, a few batches at a time, and stores them.
 
-Knows no page: whoever opens one finds its batch here by id, from any session.
+Knows no page: a page of any session finds the run of a batch here by the batch's id.
 """
 
 import logging
@@ -13,17 +13,17 @@ from uuid import UUID
 
 from errors import TryoutError
 from feedback import Entry, FeedbackLog, LogUnavailable
-from feedback.batches import Batch, store, waiting
+from feedback.batches import Batch, BatchRow, store, waiting
 from model import ModelError, Prediction, Predictor
 from model.bulk import predict_each
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
 AT_ONCE = 4  # others wait: the queue must have room for those who paste one text
-KEPT = 100  # runs that are over, for why they ended
+ENDED_RUNS = 100  # are remembered, with the errors that ended them
 STORED_EVERY_ROWS = 200
 STORED_EVERY_S = 1.0
-RETRY_S = 2.0  # a log that is away is tried again until it is back, or the batch is stopped
+RETRY_S = 2.0  # between attempts to reach the log, until it is back or the batch is stopped
 RATE_OVER_S = 10.0
 
 OpenLog = Callable[[], FeedbackLog]
@@ -31,17 +31,17 @@ T = TypeVar("T")
 
 
 class BatchRun:
-    """One batch on its way: how far it is, how fast, and a way to stop it."""
+    """A batch that is being predicted: its progress, its speed, and a way to stop it."""
 
     def __init__(self, batch: Batch, left: int) -> None:
         self.batch = batch
         self.left = left
         self.error = ""
         self._stop = threading.Event()
-        self._stored: list[tuple[float, int]] = []  # when, and how many were left then
+        self._marks: list[tuple[float, int]] = []  # times in s, with the rows left then
 
     def stop(self) -> None:
-        """Ends it soon; what is predicted by then is stored."""
+        """Ends it soon; the rows predicted by then are stored."""
         self._stop.set()
 
     @property
@@ -50,19 +50,19 @@ class BatchRun:
 
     @property
     def begun(self) -> bool:
-        return bool(self._stored)
+        return bool(self._marks)
 
     @property
     def per_s(self) -> float:
         """Rows a second over the last ten seconds; 0 if that is not known yet."""
-        marks = self._stored
-        if len(marks) < 3:  # the first rows wait for those of others
+        marks = self._marks
+        if len(marks) < 3:  # the first rows also waited for a place in the queue
             return 0.0
         (then_s, then_left), (now_s, now_left) = marks[0], marks[-1]
         return (then_left - now_left) / max(now_s - then_s, 1e-6)
 
     def run(self, model: Predictor, log: OpenLog) -> None:
-        """Predicts and stores what is left; notes in `error` why it had to end early."""
+        """Predicts and stores the rows that are left; notes in `error` why it had to end early."""
         self._mark()
         try:
             self._predict(model, log)
@@ -73,38 +73,44 @@ class BatchRun:
             self.error = "The batch failed; the owner finds the details in the app's log."
 
     def _predict(self, model: Predictor, log: OpenLog) -> None:
-        done: list[tuple[int, Entry | str]] = []
+        done: list[tuple[int, Entry | str]] = []  # row numbers, each with an entry or a problem
         stored_s = time.monotonic()
-        asked = self._asked(log)
-        for number, made in predict_each(model, asked, goes_on=lambda: not self.stopped):
-            done.append((number, self._outcome(made)))
+        inputs = self._inputs(log)
+        for number, result in predict_each(model, inputs, goes_on=lambda: not self.stopped):
+            done.append((number, self._entry_or_problem(result)))
             if len(done) >= STORED_EVERY_ROWS or time.monotonic() - stored_s > STORED_EVERY_S:
                 self._store(log, done)
                 done, stored_s = [], time.monotonic()
         self._store(log, done)
 
-    def _asked(self, log: OpenLog) -> Iterator[tuple[int, str, Any]]:
+    def _inputs(self, log: OpenLog) -> Iterator[tuple[int, str, Any]]:
         batch, last = self.batch, -1
-        while rows := self._patiently(lambda: waiting(log(), batch, after=last)):  # noqa: B023
+        while rows := self._waiting(log, after=last):
             for row in rows:
                 yield row.number, row.cells[batch.text_column], batch.params
             last = rows[-1].number
 
-    def _outcome(self, made: Prediction | ModelError) -> Entry | str:
-        if isinstance(made, ModelError):
-            return str(made)
+    def _waiting(self, log: OpenLog, *, after: int) -> list[BatchRow]:
+        return self._once_available(lambda: waiting(log(), self.batch, after=after))
+
+    def _entry_or_problem(self, result: Prediction | ModelError) -> Entry | str:
+        if isinstance(result, ModelError):
+            return str(result)
         batch = self.batch
         return Entry(
-            prediction=made, source="batch", session_id=batch.session_id, batch_id=batch.id
+            prediction=result, source="batch", session_id=batch.session_id, batch_id=batch.id
         )
 
     def _store(self, log: OpenLog, done: list[tuple[int, Entry | str]]) -> None:
-        self._patiently(lambda: store(log(), self.batch, done))
+        self._once_available(lambda: store(log(), self.batch, done))
         self.left -= len(done)
         self._mark()
 
-    def _patiently(self, ask: Callable[[], T]) -> T:
-        """What the log answers, once it does; raises LogUnavailable if the batch is stopped."""
+    def _once_available(self, ask: Callable[[], T]) -> T:
+        """The answer of the log, once it is available.
+
+        Raises LogUnavailable if the batch is stopped before.
+        """
         while True:
             try:
                 answer = ask()
@@ -118,12 +124,12 @@ class BatchRun:
 
     def _mark(self) -> None:
         now_s = time.monotonic()
-        recent = [mark for mark in self._stored if now_s - mark[0] < RATE_OVER_S]
-        self._stored = [*recent, (now_s, self.left)]
+        recent = [mark for mark in self._marks if now_s - mark[0] < RATE_OVER_S]
+        self._marks = [*recent, (now_s, self.left)]
 
 
 class BatchRuns:
-    """The batches that are under way in this process."""
+    """The runs of batches in this process."""
 
     def __init__(self, log: OpenLog) -> None:
         self._log = log
@@ -132,28 +138,29 @@ class BatchRuns:
         self._runs: dict[UUID, tuple[BatchRun, Future[None]]] = {}
 
     def start(self, batch: Batch, model: Predictor, *, left: int) -> None:
-        """Puts a batch under way unless it is; `left` is how many of its rows wait."""
+        """Starts a run of a batch unless it has one; `left` is the number of its waiting rows."""
         with self._lock:
             if self._current(batch.id):
                 return
-            for old in [k for k, (_, f) in self._runs.items() if f.done()][:-KEPT]:
-                del self._runs[old]
+            ended = [key for key, (_, future) in self._runs.items() if future.done()]
+            for key in ended[:-ENDED_RUNS]:
+                del self._runs[key]
             run = BatchRun(batch, left)
             self._runs[batch.id] = (run, self._pool.submit(run.run, model, self._log))
 
     def current(self, batch_id: UUID) -> BatchRun | None:
-        """The run of a batch that is under way, or waits for others to end."""
+        """The run of a batch that goes on, or waits for others to end; None if there is none."""
         with self._lock:
             return self._current(batch_id)
 
     def last(self, batch_id: UUID) -> BatchRun | None:
-        """The last run of a batch in this process, under way or over."""
+        """The last run of a batch in this process, even if it has ended; None if it had none."""
         with self._lock:
             run, _ = self._runs.get(batch_id, (None, None))
             return run
 
     def close(self) -> None:
-        """Stops all; what is predicted by then is stored."""
+        """Stops all runs; the rows predicted by then are stored."""
         with self._lock:
             for run, future in self._runs.values():
                 run.stop()

@@ -1,6 +1,6 @@
-"""Loads models in threads: the live one once for all who wait, and again after a failure.
+"""Loads models in threads: the live model once for all visitors, and again after a failure.
 
-Knows no page: whoever needs the model asks for its future.
+Knows no page: a page asks for the model's future.
 """
 
 import gc
@@ -16,21 +16,21 @@ from model import ModelError, Predictor
 logger = logging.getLogger(f"tryout.{__name__}")
 
 RETRY_S = 10.0
-Outcome = Predictor | ModelError
+LoadResult = Predictor | ModelError
 
 
 class ModelLoader:
-    """Gives the model as a future; after a failure, a new one from 10 s on or when asked to."""
+    """Gives the model as a future; after a failure, another after 10 s or on `retry`."""
 
     def __init__(self, make: Callable[[], Predictor]) -> None:
-        """`make` returns a model that is not loaded; an exception of it is a failure too."""
+        """`make` returns a model that is not loaded; its exceptions count as failures, too."""
         self._make = make
         self._lock = threading.Lock()
         self._future: Future[Predictor] | None = None
         self._failed_s = 0.0
 
     def current(self) -> Future[Predictor]:
-        """The model that is loaded or being loaded; starts an attempt if there is reason to."""
+        """The model that is loaded or being loaded; starts an attempt if one is due."""
         with self._lock:
             if self._future is None or (
                 self._failed() and time.monotonic() - self._failed_s > RETRY_S
@@ -55,50 +55,50 @@ class ModelLoader:
         return future is not None and future.done() and future.exception() is not None
 
     def _start(self) -> Future[Predictor]:
-        return load_in_thread(self._make, thread_name="load-model", ended=self._ended)
+        return load_in_thread(self._make, thread_name="load-model", on_end=self._note)
 
-    def _ended(self, outcome: Outcome) -> None:
-        if isinstance(outcome, ModelError):
+    def _note(self, result: LoadResult) -> None:
+        if isinstance(result, ModelError):
             self._failed_s = time.monotonic()
             return
-        # torch and transformers leave half a million objects that never die, and are not to be
-        # walked again; Streamlit runs the collector after each script run unless told not to.
+        # torch and transformers leave half a million objects that never die: take them out of the
+        # collector's sight, as Streamlit runs it after each script run by default.
         gc.freeze()
-        logger.info("%s is ready, revision %s", outcome.info.id, outcome.info.revision)
+        logger.info("%s is ready, revision %s", result.info.id, result.info.revision)
 
 
 def load_in_thread(
-    make: Callable[[], Predictor], *, thread_name: str, ended: Callable[[Outcome], None]
+    make: Callable[[], Predictor], *, thread_name: str, on_end: Callable[[LoadResult], None]
 ) -> Future[Predictor]:
     """The model that `make` returns, loaded and warm, as a future; its error is a ModelError.
 
-    `ended` gets the model or the error in the thread, before the future has it.
+    `on_end` is called in the thread with the model or the error, before the future has it.
     """
     future: Future[Predictor] = Future()
     # Mark it running, so that one visitor's cancel() cannot stop the load for all.
     future.set_running_or_notify_cancel()
 
     def load() -> None:
-        outcome = _loaded(make)
+        result = _load(make)
         gc.collect()  # a failed model may be large, and must be gone before the next attempt
-        ended(outcome)
-        if isinstance(outcome, ModelError):
-            future.set_exception(outcome)
+        on_end(result)
+        if isinstance(result, ModelError):
+            future.set_exception(result)
         else:
-            future.set_result(outcome)
+            future.set_result(result)
 
     threading.Thread(target=load, name=thread_name, daemon=True).start()
     return future
 
 
-def _loaded(make: Callable[[], Predictor]) -> Outcome:
-    """The model, or an error that holds nothing of the attempt: the next one needs its memory."""
+def _load(make: Callable[[], Predictor]) -> LoadResult:
+    """The model, or an error that holds no reference to it: the next attempt needs its memory."""
     model = None
     try:
         model = make()
         model.load()
         model.warm_up()
-    except Exception as error:  # all who wait must get an answer, whatever it is
+    except Exception as error:  # whatever it is, the future must not stay open
         is_explained = isinstance(error, TryoutError) and error.__cause__ is None
         logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)
         if model:

@@ -1,4 +1,4 @@
-"""Compare: another model beside the one that is live, by what was rated or text by text."""
+"""Compare: another model beside the live one, on the rated predictions or text by text."""
 
 import streamlit as st
 
@@ -9,8 +9,8 @@ PARTS = {"replay": "Replay", "pair": "Side by side"}
 
 st.title("Compare")
 st.markdown(
-    "Is the next model better? Load it beside the one that is live, and see what it makes of the "
-    "texts that were rated, or of one of yours."
+    "Is the next model better? Load it beside the live model, and compare the two on the rated "
+    "texts, or on a text of yours."
 )
 storing.store()
 live = waiting.wait_for_model()

@@ -12,7 +12,7 @@ from feedback import FeedbackLog
 from feedback.outcomes import Outcome, OutcomeCounts
 from feedback.rated_set import rated
 from jobs.replay.report import are_comparable, printed, report
-from jobs.replay.run import Replayed, line, replay
+from jobs.replay.run import ReplayResult, as_json, replay
 from model import Model, Predictor
 from model.exported import is_export
 from settings import load_settings
@@ -27,36 +27,39 @@ def main() -> int:
 
     Exits with 0 if it breaks no more than allowed, with 1 if it does, with 2 if it cannot be told.
     """
-    given = _parser().parse_args()
+    arguments = _parser().parse_args()
     try:
         settings = load_settings()
-        chosen = settings.model.for_model(given.model, given.revision)
-        exported = is_export(given.model)
-        dtype = None if exported else chosen.dtype
-        model = Model(**chosen.arguments(runtime="onnx" if exported else "torch", dtype=dtype))
+        model_settings = settings.model.for_model(arguments.model, arguments.revision)
+        exported = is_export(arguments.model)
+        dtype = None if exported else model_settings.dtype
+        runtime = "onnx" if exported else "torch"
+        model = Model(**model_settings.arguments(runtime=runtime, dtype=dtype))
         with ExitStack() as stack:
             log = FeedbackLog(settings.log_url)
             stack.callback(log.close)
             model.load()
             stack.callback(model.close)
-            return _compare(model, log, given)
+            return _compare(model, log, arguments)
     except TryoutError as error:
-        return _refused(str(error))
+        return _cannot_tell(str(error))
     except OSError as error:
-        what = given.out or "The result"
-        return _refused(f"{what} cannot be written: {error.strerror}. Name another --out.")
+        file = arguments.out or "The result"
+        return _cannot_tell(f"{file} cannot be written: {error.strerror}. Name another --out.")
     except KeyboardInterrupt:
-        return _refused("Stopped.")
+        return _cannot_tell("Stopped.")
     except Exception as error:
         logger.exception("The replay failed")
-        return _refused(f"The replay failed: {error!r}. That says nothing of the model.")
+        return _cannot_tell(f"The replay failed: {error!r}. That says nothing of the model.")
 
 
-def _refused(why: str) -> int:
-    print(why, file=sys.stderr)
+def _cannot_tell(reason: str) -> int:
+    """Prints the reason for which nothing can be told; returns the exit code."""
+    print(reason, file=sys.stderr)
     return 2
 
 
+# argparse puts the names of these two into its message: "invalid whole_number value: '-1'".
 def whole_number(text: str) -> int:
     number = int(text)
     if number < 0:
@@ -65,9 +68,10 @@ def whole_number(text: str) -> int:
 
 
 def positive_number(text: str) -> int:
-    if not whole_number(text):
+    number = whole_number(text)
+    if number == 0:
         raise ValueError
-    return whole_number(text)
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,20 +88,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _compare(model: Predictor, log: FeedbackLog, given: argparse.Namespace) -> int:
-    score, listed, left_out = OutcomeCounts(), _empty(), Counter[str]()
-    info = model.info
-    every = rated(log, task=info.task, limit=given.newest)
+def _compare(model: Predictor, log: FeedbackLog, arguments: argparse.Namespace) -> int:
+    score, left_out, info = OutcomeCounts(), Counter[str](), model.info
+    listed: dict[Outcome, list[ReplayResult]] = {"broken": [], "fixed": []}
+    predictions = rated(log, task=info.task, limit=arguments.newest)
     with ExitStack() as stack:
-        out = stack.enter_context(given.out.open("w", encoding="utf-8")) if given.out else None
-        for one in replay(model, every, left_out=left_out):
-            score.add(one.reference, one.outcome)
-            if one.outcome in listed and len(listed[one.outcome]) < LISTED:
-                listed[one.outcome].append(one)
+        out = None
+        if arguments.out:
+            out = stack.enter_context(arguments.out.open("w", encoding="utf-8"))
+        for result in replay(model, predictions, left_out=left_out):
+            score.add(result.reference, result.outcome)
+            if result.outcome in listed and len(listed[result.outcome]) < LISTED:
+                listed[result.outcome].append(result)
             if out:
-                out.write(line(one) + "\n")
+                out.write(as_json(result) + "\n")
     if not score.total:
-        return _refused(
+        return _cannot_tell(
             f"The log has no rated predictions of the task {info.task} to compare with"
             + (", only ones on which reviewers are divided." if left_out else ". Rate some first.")
         )
@@ -105,16 +111,12 @@ def _compare(model: Predictor, log: FeedbackLog, given: argparse.Namespace) -> i
     print(f"{name} over {score.total:,} rated predictions:\n")
     print(report(score, listed, left_out, info))
     if not are_comparable(score, info.labels):
-        return _refused("Failed: the labels are not those of the rated predictions.")
+        return _cannot_tell("Failed: the labels are not those of the rated predictions.")
     broken = score.counts["broken"]
-    if broken > given.allow_broken:
-        print(f"\nFailed: {broken:,} broken, and {given.allow_broken:,} may be.")
+    if broken > arguments.allow_broken:
+        print(f"\nFailed: {broken:,} broken, and {arguments.allow_broken:,} may be.")
         return 1
     return 0
-
-
-def _empty() -> dict[Outcome, list[Replayed]]:
-    return {"broken": [], "fixed": []}
 
 
 if __name__ == "__main__":

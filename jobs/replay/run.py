@@ -1,7 +1,7 @@
-"""Another model over the rated predictions: what it fixes and what it breaks.
+"""Another model over the rated predictions: which of them it fixes and which it breaks.
 
-For the Compare page, which runs it in the background, and for the command. Takes the log and the
-model as values; knows neither settings nor pages.
+The Compare page runs it in the background, the command in its process. Takes the log and the model
+as values; knows neither settings nor pages.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from errors import TryoutError
 from feedback import FeedbackLog
@@ -31,9 +31,23 @@ from model.prediction import output_to_json
 logger = logging.getLogger(f"tryout.{__name__}")
 
 
+class AnswerTexts(NamedTuple):
+    """Three answers to one input as text: the rated one, the right one, the new one.
+
+    "" stands for an answer that is not there.
+    """
+
+    old: str
+    truth: str
+    new: str
+
+
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """A rated prediction and what another model makes of it; `problem` is why it made nothing."""
+class ReplayResult:
+    """A rated prediction and another model's prediction of its input.
+
+    `new` is None if that model could not predict it; `problem` is the reason.
+    """
 
     reference: Reference
     new: Prediction | None
@@ -41,22 +55,24 @@ class Replayed:
     problem: str = ""
 
     @property
-    def answers(self) -> tuple[str, str, str]:
-        """What was said, what would be right and what is said now, as text; "" for nothing."""
-        old, new, kind = self.reference.prediction, self.new, self.reference.kind
-        said = (old.answer, self.reference.truth, new.answer if new else None)
-        was, right, now = (answer_to_json(answer, kind) for answer in said)
-        return was, right, now
+    def answers(self) -> AnswerTexts:
+        """The answers that were compared, as text."""
+        old, kind = self.reference.prediction, self.reference.kind
+        return AnswerTexts(
+            old=answer_to_json(old.answer, kind),
+            truth=answer_to_json(self.reference.truth, kind),
+            new=answer_to_json(self.new.answer if self.new else None, kind),
+        )
 
 
 def replay(
     model: Predictor,
-    every: Iterable[Rated],
+    predictions: Iterable[Rated],
     *,
     left_out: Counter[str],
     goes_on: Callable[[], bool] = lambda: True,
-) -> Iterator[Replayed]:
-    """What `model` makes of each rated prediction, behind everybody else's texts.
+) -> Iterator[ReplayResult]:
+    """The results of `model` on rated predictions, predicted as bulk: texts of visitors go first.
 
     Counts in `left_out` the predictions whose reviewers are "divided", and those that are
     "repeated": of one text the newest is compared, as a test over it counts independent ones.
@@ -66,62 +82,61 @@ def replay(
     names = {param.name for param in model.info.params}
     seen: set[int] = set()  # of hashes: texts of a million predictions are too many
 
-    def asked() -> Iterator[tuple[Reference, str, Any]]:
-        for prediction, ratings in every:
+    def inputs() -> Iterator[tuple[Reference, str, Any]]:
+        for prediction, ratings in predictions:
             params = {name: prediction.params[name] for name in prediction.params.keys() & names}
-            same = hash((prediction.input, json.dumps(params, sort_keys=True)))
-            known = reference(prediction, ratings)
-            if known is None:
+            input_hash = hash((prediction.input, json.dumps(params, sort_keys=True)))
+            baseline = reference(prediction, ratings)
+            if baseline is None:
                 left_out["divided"] += 1
-            elif same in seen:
+            elif input_hash in seen:
                 left_out["repeated"] += 1
             else:
-                seen.add(same)
-                yield known, prediction.input, params
+                seen.add(input_hash)
+                yield baseline, prediction.input, params
 
-    for known, said in predict_each(model, asked(), goes_on=goes_on):
-        if isinstance(said, ModelError):
-            yield Replayed(known, None, outcome(known, None), str(said))
+    for baseline, new in predict_each(model, inputs(), goes_on=goes_on):
+        if isinstance(new, ModelError):
+            yield ReplayResult(baseline, None, outcome(baseline, None), str(new))
         else:
-            yield Replayed(known, said, outcome(known, said))
+            yield ReplayResult(baseline, new, outcome(baseline, new))
 
 
-def line(one: Replayed) -> str:
-    """One line of JSON, with all that was compared."""
-    old, new = one.reference.prediction, one.new
-    was, right, now = one.answers
+def as_json(result: ReplayResult) -> str:
+    """A result as JSON in one line, with all that was compared."""
+    old, new, answers = result.reference.prediction, result.new, result.answers
     values = {
-        "outcome": one.outcome,
+        "outcome": result.outcome,
         "prediction_id": str(old.id),
         "input": old.input,
         "params": dict(old.params),
         "task": old.task,
-        "right": one.reference.is_right,
-        "truth": None if one.reference.truth is None else right,
-        "old": _side(old, was),
-        "new": _side(new, now) if new else None,
-        "problem": one.problem,
+        "right": result.reference.is_right,
+        "truth": None if result.reference.truth is None else answers.truth,
+        "old": _side(old, answers.old),
+        "new": _side(new, answers.new) if new else None,
+        "problem": result.problem,
     }
     return json.dumps(values)
 
 
-def lines(every: Iterable[Replayed]) -> Iterator[str]:
-    """A JSONL file of them."""
-    return (line(one) + "\n" for one in every)
+def jsonl(results: Iterable[ReplayResult]) -> str:
+    """The results as a JSON Lines file."""
+    return "".join(as_json(result) + "\n" for result in results)
 
 
-def _side(prediction: Prediction, said: str) -> dict[str, Any]:
+def _side(prediction: Prediction, answer: str) -> dict[str, Any]:
     return {
         "model_id": prediction.model_id,
         "model_revision": prediction.model_revision,
         "label": prediction.label,
-        "says": said,
+        "says": answer,
         "output": output_to_json(prediction.output),
     }
 
 
 class Replay:
-    """A replay in a thread of its own, for a page: how far it is, what it found, a stop."""
+    """A replay in a thread of its own, for a page: its progress, its results, and a stop."""
 
     def __init__(self, model: Predictor, log: FeedbackLog, *, limit: int) -> None:
         """Starts it, over the newest `limit` rated predictions of the model's task."""
@@ -129,7 +144,7 @@ class Replay:
         self.total = self.compared = 0
         self.left_out: Counter[str] = Counter()
         self.score = OutcomeCounts()
-        self.results: list[Replayed] = []
+        self.results: list[ReplayResult] = []
         self.problem = ""
         self._model, self._log, self._limit = model, log, limit
         self._stop = threading.Event()
@@ -138,26 +153,27 @@ class Replay:
         self._thread.start()
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self._thread.is_alive()
 
     @property
     def stopped(self) -> bool:
-        """Whether it was stopped before it was through."""
+        """True once `stop` was called."""
         return self._stop.is_set()
 
     @property
     def done(self) -> int:
+        """The number of predictions that were compared or left out."""
         return self.compared + self.left_out.total()
 
     @property
     def per_s(self) -> float:
-        """Predictions a second so far."""
-        ended_s = time.monotonic() if self.runs else self._ended_s
+        """Predictions a second since the start."""
+        ended_s = time.monotonic() if self.is_running else self._ended_s
         return self.done / max(ended_s - self._started_s, 0.001)
 
     def stop(self) -> None:
-        """Ends it soon; what was compared by then stays."""
+        """Ends it soon; the results up to then stay."""
         self._stop.set()
 
     def join(self) -> None:
@@ -168,7 +184,7 @@ class Replay:
             self._compare()
         except TryoutError as error:
             self.problem = str(error)
-        except Exception as error:  # whatever it is, who waits must be told
+        except Exception as error:  # the page must say why there is no result
             logger.exception("A replay failed")
             self.problem = f"The replay failed: {error!r}."
         finally:
@@ -178,11 +194,11 @@ class Replay:
     def _compare(self) -> None:
         task = self.info.task
         self.total = count_rated(self._log, task=task, limit=self._limit)
-        every = rated(self._log, task=task, limit=self._limit)
-        compared = replay(
-            self._model, every, left_out=self.left_out, goes_on=lambda: not self.stopped
+        predictions = rated(self._log, task=task, limit=self._limit)
+        results = replay(
+            self._model, predictions, left_out=self.left_out, goes_on=lambda: not self.stopped
         )
-        for one in compared:
-            self.results.append(one)
-            self.score.add(one.reference, one.outcome)
+        for result in results:
+            self.results.append(result)
+            self.score.add(result.reference, result.outcome)
             self.compared += 1

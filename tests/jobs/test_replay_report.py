@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from feedback.outcomes import OutcomeCounts
-from jobs.replay.report import are_comparable, by_chance, foreign_labels, verdict
+from jobs.replay.report import are_comparable, by_chance, conclusion, foreign_labels
 
 
 @pytest.mark.parametrize(
@@ -26,17 +26,17 @@ def test_a_p_value_is_told_as_a_number_of_cases(p: float, share: str) -> None:
 
 def test_too_few_are_told() -> None:
     score = OutcomeCounts()
-    assert "neither is better" in verdict(score)
+    assert "neither is better" in conclusion(score)
     score.counts.update({"fixed": 4, "broken": 1, "still right": 9000})
-    assert "4 fixed and 1 broken" in verdict(score)
-    assert "4 fixed and 1 broken is too few to tell" in verdict(score)
+    assert "4 fixed and 1 broken" in conclusion(score)
+    assert "4 fixed and 1 broken is too few to tell" in conclusion(score)
     score.counts.update({"fixed": 40})
-    assert "too few" not in verdict(score)
-    assert verdict(score).startswith("By these ratings the model is better. p = ")
+    assert "too few" not in conclusion(score)
+    assert conclusion(score).startswith("By these ratings the model is better. p = ")
     score.counts.update({"broken": 100})
-    assert verdict(score).startswith("By these ratings the model is worse. p = ")
+    assert conclusion(score).startswith("By these ratings the model is worse. p = ")
     score.counts.update({"fixed": 50})
-    assert verdict(score).startswith("No difference can be told. p = ")
+    assert conclusion(score).startswith("No difference can be told. p = ")
 
 
 def test_labels_that_the_model_does_not_have_are_told() -> None:

@@ -104,7 +104,7 @@ def test_the_live_model_against_itself(log: FeedbackLog) -> None:
     rate_all(log)
     page = load(open_page("compare"), "model/bundled")
     assert "model/bundled" in words(page)
-    assert "it is the one that is live" in words(page)
+    assert "it is the live model" in words(page)
     numbers = replayed(page)
     assert numbers == {"Fixed": "0", "Broken": "0", "Still right": "3", "Still wrong": "0"}
     assert "Nothing was fixed and nothing broken" in words(page)
@@ -243,8 +243,8 @@ def test_two_models_on_one_text(log: FeedbackLog, damaged: Path) -> None:
     numbers = {metric.label: metric.value for metric in page.metric}
     won = first == str(damaged)
     assert numbers == {
-        "The other is better": str(int(won)),
-        "The live one is better": str(int(not won)),
+        "The other model is better": str(int(won)),
+        "The live model is better": str(int(not won)),
         "No difference": "0",
     }
     assert "p = 1" in words(page)

@@ -1,4 +1,4 @@
-"""The other model of the Compare page: named by a visitor, loaded, shown, unloaded."""
+"""The challenger on the Compare page: named by a visitor, loaded, described, unloaded."""
 
 import streamlit as st
 
@@ -10,10 +10,10 @@ from ui.parts.waiting import wait_for
 
 
 def choose(live: Predictor) -> Predictor | None:
-    """Asks for a model to compare `live` with, and shows the one that is loaded."""
+    """Asks for a model to compare `live` with; describes and returns the one that is loaded."""
     challenger = shared.challenger()
     _form(live, challenger)
-    loading = challenger.loading  # once: somebody else may unload it
+    loading = challenger.loading  # read once: another visitor may unload it
     if loading is None:
         return None
     try:
@@ -30,28 +30,28 @@ def _form(live: Predictor, challenger: Challenger) -> None:
         st.form("challenger", border=False),
         st.container(horizontal=True, vertical_alignment="bottom"),
     ):
-        wanted = st.text_input(
+        model_id = st.text_input(
             "Model", key="challenger-id", max_chars=200, placeholder="owner/name, or a folder"
         )
         revision = st.text_input(
             "Revision (optional)", key="challenger-revision", max_chars=200, width=170
         )
         load = st.form_submit_button("Load")
-    if load and not wanted.strip():
+    if load and not model_id.strip():
         st.info(
             "Name a model: the id of one on the Hugging Face Hub, or a folder where this app runs."
         )
-    elif load and challenger.replays:
+    elif load and challenger.is_replaying:
         st.info("A replay runs. Stop it, or wait for it.")
     elif load and not challenger.load(
-        live, wanted.strip(), revision.strip(), by=visits.current().reviewer
+        live, model_id.strip(), revision.strip(), by=visits.current().reviewer
     ):
-        st.info("Another model is being loaded, by somebody else or by you. Load yours after it.")
+        st.info("Another model is being loaded, by another visitor or by you. Load yours after it.")
 
 
 def _facts(live: Predictor, other: Predictor, challenger: Challenger) -> None:
     info = other.info
-    same = "; it is the one that is live" if info.revision == live.info.revision else ""
+    same = "; it is the live model" if info.revision == live.info.revision else ""
     st.markdown(
         f"**{as_markdown(info.id)}**, revision {as_markdown(info.revision)}, "
         f"{info.memory_bytes / 1e6:,.0f} MB as {info.dtype}{same}."
@@ -62,5 +62,5 @@ def _facts(live: Predictor, other: Predictor, challenger: Challenger) -> None:
             width="content",
         )
         st.button(
-            "Unload", type="tertiary", on_click=challenger.unload, disabled=challenger.replays
+            "Unload", type="tertiary", on_click=challenger.unload, disabled=challenger.is_replaying
         )

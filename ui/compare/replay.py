@@ -1,4 +1,4 @@
-"""A replay as the Compare page shows it: progress, numbers, tables."""
+"""A replay on the Compare page: its start, its progress, its result as numbers and tables."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,8 +8,8 @@ import streamlit as st
 
 from feedback.outcomes import OUTCOMES
 from feedback.rated_set import count_rated, rated_jsonl, training_csv
-from jobs.replay.report import SHOWN, foreign_labels, table, verdict
-from jobs.replay.run import Replay, Replayed, lines
+from jobs.replay.report import SHOWN, conclusion, counts_by_label, foreign_labels
+from jobs.replay.run import Replay, ReplayResult, jsonl
 from model import Predictor
 from ui import shared, visits
 from ui.parts import corrections, progress
@@ -25,7 +25,7 @@ FEW_ROWS, HEIGHT_PX = 12, 460
 
 
 def show(live: Predictor, other: Predictor | None) -> None:
-    """The replay of `other` over what was rated: a start, its progress, its result."""
+    """Starts a replay of `other` over the rated predictions, shows its progress or its result."""
     log, challenger = shared.log(), shared.challenger()
     rated = count_rated(log, task=live.info.task, limit=MAX_ROWS + 1)
     replay = challenger.replay
@@ -33,20 +33,20 @@ def show(live: Predictor, other: Predictor | None) -> None:
         st.info("Nothing is rated yet. Rate some predictions: another model is tried on them here.")
         page_link("try", "Try the model")
         return
-    if replay and replay.runs:
+    if replay and replay.is_running:
         _progress(replay)
     elif other:
         newest = f"the newest {MAX_REPLAYED:,}" if rated > MAX_REPLAYED else f"{rated:,} so far"
         st.markdown(
-            f"The model predicts the rated texts anew ({newest}), behind those of visitors. "
-            "**Fixed** is what was wrong and is right now, **broken** what was right and is wrong."
+            f"The model predicts the rated texts anew ({newest}); texts of visitors go first. "
+            "**Fixed**: wrong before, right now. **Broken**: right before, wrong now."
         )
         if st.button("Start the replay", type="primary"):
             challenger.start_replay(log, limit=MAX_REPLAYED)
             st.rerun()
     else:
-        st.info("Load another model above: it predicts anew what was rated.")
-    if replay and not replay.runs:
+        st.info("Load another model above: it predicts the rated texts anew.")
+    if replay and not replay.is_running:
         _result(replay)
     _rated_set(rated)
 
@@ -64,8 +64,8 @@ def _rated_set(rated: int) -> None:
 
 @st.fragment(run_every=progress.EVERY_S)
 def _progress(replay: Replay) -> None:
-    """How far it is, with a stop; runs the page again once it is over."""
-    if not replay.runs:
+    """The progress and a stop; runs the page again once the replay has ended."""
+    if not replay.is_running:
         st.rerun()
     done, total = replay.done, replay.total
     progress.show(replay, done, total, progress.in_words(done, total, replay.per_s))
@@ -88,14 +88,14 @@ def _result(replay: Replay) -> None:
     with st.container(horizontal=True, key="outcomes"):
         for name in SHOWN[:4]:
             st.metric(name.capitalize(), f"{score.counts[name]:,}")
-    st.markdown(as_markdown(verdict(score)))
-    if left_out := _left_out(replay):
-        st.caption(" ".join(left_out))
+    st.markdown(as_markdown(conclusion(score)))
+    if notes := _notes(replay):
+        st.caption(" ".join(notes))
     st.subheader("By predicted label")
     st.dataframe(_by_label(replay), hide_index=True, height="content")
     st.subheader("Texts")
-    listed = sorted(replay.results, key=lambda one: OUTCOMES.index(one.outcome))
-    visits.saw(*(one.reference.prediction for one in listed[:MAX_LISTED]))
+    listed = sorted(replay.results, key=lambda result: OUTCOMES.index(result.outcome))
+    visits.saw(*(result.reference.prediction for result in listed[:MAX_LISTED]))
     st.dataframe(
         _frame(listed[:MAX_LISTED]),
         column_config=COLUMNS,
@@ -108,7 +108,7 @@ def _result(replay: Replay) -> None:
         )
     st.download_button(
         "Download all",
-        data=lambda: "".join(lines(listed)),
+        data=lambda: jsonl(listed),
         file_name="replay.jsonl",
         mime="application/jsonl",
         icon=":material/download:",
@@ -116,20 +116,19 @@ def _result(replay: Replay) -> None:
     )
 
 
-def _left_out(replay: Replay) -> list[str]:
-    unknown = replay.score.counts["unknown"]
-    said = []
-    if unknown:
-        said.append(f"Whether {unknown:,} new answers are right, nobody has said.")
+def _notes(replay: Replay) -> list[str]:
+    notes = []
+    if unknown := replay.score.counts["unknown"]:
+        notes.append(f"No reviewer has said whether {unknown:,} new answers are right.")
     if divided := replay.left_out["divided"]:
-        said.append(f"Left out, as reviewers are divided: {divided:,}.")
+        notes.append(f"Left out, as reviewers are divided: {divided:,}.")
     if repeated := replay.left_out["repeated"]:
-        said.append(f"Left out, as a newer one is of the same text: {repeated:,}.")
-    return said
+        notes.append(f"Left out, as a newer prediction is of the same text: {repeated:,}.")
+    return notes
 
 
 def _by_label(replay: Replay) -> pd.DataFrame:
-    _, *rows = table(replay.score)
+    _, *rows = counts_by_label(replay.score)
     names = ["Label", *(name.capitalize() for name in SHOWN)]
     return pd.DataFrame(
         [(printable(name_of(label)) or "none", *counts) for label, counts in rows],
@@ -147,20 +146,19 @@ COLUMNS: dict[str, Any] = {
 }
 
 
-def _frame(listed: Sequence[Replayed]) -> pd.DataFrame:
-    return pd.DataFrame([_row(one) for one in listed], columns=list(COLUMNS))
+def _frame(results: Sequence[ReplayResult]) -> pd.DataFrame:
+    return pd.DataFrame([_row(result) for result in results], columns=list(COLUMNS))
 
 
-def _row(one: Replayed) -> dict[str, str]:
-    old = one.reference.prediction
-    _, right, _ = one.answers
-    known = corrections.in_words(old, right, name_of) if one.reference.truth else ""
+def _row(result: ReplayResult) -> dict[str, str]:
+    old, truth = result.reference.prediction, result.reference.truth
+    right = corrections.in_words(old, result.answers.truth, name_of) if truth else ""
     row = {
         "open": f"/?p={old.id}",
-        "outcome": one.outcome,
+        "outcome": result.outcome,
         "input": shortened(old.input, max_chars=300),
         "old": summary(old, name_of),
-        "truth": known or ("" if one.reference.truth is None else "nothing"),
-        "new": summary(one.new, name_of) if one.new else one.problem,
+        "truth": right or ("" if truth is None else "nothing"),
+        "new": summary(result.new, name_of) if result.new else result.problem,
     }
     return {name: printable(value) for name, value in row.items()}

@@ -33,9 +33,9 @@ PICKS: dict[Better, str] = {
 
 
 def show(live: Predictor, other: Predictor | None) -> None:
-    """A text for both models, their outputs, and how often which was found better."""
+    """A text for both models, their outputs, and the counts of which was better."""
     if other is None:
-        st.info("Load another model above: it answers beside the one that is live.")
+        st.info("Load another model above: it answers beside the live model.")
         return
     if other.info.revision == live.info.revision:
         st.info("Both are the same revision and say the same. Load another one.")
@@ -74,8 +74,8 @@ def _standing(live: Predictor, other: Predictor) -> None:
         return
     st.subheader("So far")
     with st.container(horizontal=True, key="standing"):
-        st.metric("The other is better", f"{score.wins:,}")
-        st.metric("The live one is better", f"{score.losses:,}")
+        st.metric("The other model is better", f"{score.wins:,}")
+        st.metric("The live model is better", f"{score.losses:,}")
         st.metric("No difference", f"{score.ties:,}")
     if score.decided:
         split = f"{score.wins:,} to {score.losses:,}"
@@ -84,25 +84,25 @@ def _standing(live: Predictor, other: Predictor) -> None:
 
 
 def _opened(*models: Predictor) -> Pair | None:
-    """The pair that this session has open, if it is one of these models."""
+    """The pair that this session has open, if it is of these models."""
     pair = state.compare_page().pair
     if pair is None:
         return None
-    shown = {_named(entry.prediction) for entry in (pair.first, pair.second)}
+    shown = {_model_of(entry.prediction) for entry in (pair.first, pair.second)}
     return pair if shown == {(m.info.id, m.info.revision) for m in models} else None
 
 
 def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, Any]) -> None:
-    """Opens what two models say of a text; says on the page why not."""
+    """Opens the predictions of both models for a text; says on the page why it cannot."""
     state.compare_page().pair = None
     futures = []
     try:
         check_text(text, max_chars=shared.settings().limits.max_chars)
         for model in (live, other):
-            taken = {param.name for param in model.info.params}
-            asked = {name: value for name, value in params.items() if name in taken}
-            futures.append(model.submit(text, asked, timeout_s=QUEUE_TIMEOUT_S))
-        made = [wait_for(future, "Predicting…") for future in futures]
+            names = {param.name for param in model.info.params}
+            own_params = {name: value for name, value in params.items() if name in names}
+            futures.append(model.submit(text, own_params, timeout_s=QUEUE_TIMEOUT_S))
+        predictions = [wait_for(future, "Predicting…") for future in futures]
     except ModelError as error:
         st.error(as_markdown(str(error)))
         return
@@ -112,12 +112,15 @@ def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, 
     finally:
         for future in futures:
             future.cancel()
-    visit = visits.current().id
-    first, second = (Entry(prediction=p, source="compare", session_id=visit) for p in made)
+    visit_id = visits.current().id
+    first, second = (
+        Entry(prediction=prediction, source="compare", session_id=visit_id)
+        for prediction in predictions
+    )
     for entry in (first, second):
         state.outbox().put(entry)
     state.outbox().send(shared.log)  # if that fails, the page says so at the next click
-    if random.random() < 0.5:  # noqa: S311 - no secret hangs on it
+    if random.random() < 0.5:  # noqa: S311 - not used as a secret
         first, second = second, first
     state.compare_page().pair = Pair(new_id(), first, second)
 
@@ -127,8 +130,8 @@ def _pick(pair: Pair, better: Better) -> None:
     page = state.compare_page()
     shown = page.pair
     if shown is None or shown.id != pair.id or shown.better is not None:
-        return  # picked before, or another text was asked for meanwhile
-    chosen = Preference(
+        return  # picked before, or another text was predicted meanwhile
+    preference = Preference(
         id=pair.id,
         created_at=now(),
         reviewer=visits.current().reviewer,
@@ -137,20 +140,20 @@ def _pick(pair: Pair, better: Better) -> None:
         better=better,
     )
     page.pair = replace(pair, better=better)
-    state.outbox().prefer(pair.second, chosen, shared.log)
+    state.outbox().prefer(pair.second, preference, shared.log)
 
 
-def _named(prediction: Prediction) -> tuple[str, str]:
+def _model_of(prediction: Prediction) -> tuple[str, str]:
     return prediction.model_id, prediction.model_revision
 
 
 def _revealed(pair: Pair) -> str:
-    """Which models they were, once one was picked, as markdown."""
+    """The names of the models, for after a pick, as markdown."""
     first, second = (
         f"{as_markdown(entry.prediction.model_id)}, revision "
         f"{as_markdown(entry.prediction.model_revision)}"
         for entry in (pair.first, pair.second)
     )
-    chosen = {"first": "the first", "second": "the second", "neither": "neither"}
-    better = chosen[pair.better or "neither"]
+    picked = {"first": "the first", "second": "the second", "neither": "neither"}
+    better = picked[pair.better or "neither"]
     return f"You found {better} better. The first was **{first}**, the second **{second}**."
