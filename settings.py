@@ -30,7 +30,7 @@ class Section(BaseModel):
 
 
 class ModelSettings(Section):
-    """Which model, and how it runs; the arguments of `model.Model`."""
+    """The section [model]: an id, and the other arguments of `model.Model`."""
 
     id: Annotated[str, Field(min_length=1)] = "model/bundled"
     revision: str | None = None
@@ -101,12 +101,12 @@ class Settings(BaseSettings):
 
     @property
     def log_url(self) -> str:
-        """Where the feedback log is: DATABASE_URL, else the SQLite file."""
+        """The URL of the feedback log: DATABASE_URL, else the SQLite file."""
         return self.database_url or f"sqlite:///{ROOT / self.feedback.database}"
 
     @property
     def log_lasts(self) -> bool:
-        """Whether the feedback survives a restart of this host."""
+        """True if the feedback survives a restart of this host."""
         return self.feedback.disk_lasts or not self.log_url.startswith("sqlite")
 
     @classmethod

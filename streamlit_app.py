@@ -1,4 +1,4 @@
-"""What `streamlit run` starts: the server. Lifespan, routes and middleware beside the pages.
+"""The server that `streamlit run` starts: lifespan, routes and middleware beside the pages.
 
 Sessions run ui/router.py.
 """

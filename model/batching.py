@@ -276,6 +276,8 @@ class MicroBatcher(Generic[Payload, Value, Result]):
 
         They are of the first item's group, and the batch has at most `max_tokens` padded tokens.
         """
+        if not line:
+            return
         first = batch[0]
         rows = sum(item.size.rows for item in batch)
         longest = max(item.size.longest for item in batch)

@@ -1,4 +1,4 @@
-"""About: which model this is, on what it runs, and what is stored about a visitor."""
+"""About: the model, its runtime, the limits, and the data stored about a visitor."""
 
 import streamlit as st
 
@@ -9,7 +9,7 @@ from ui.parts import storing, waiting
 from ui.parts.text import as_markdown
 
 
-def in_words(param: Param) -> str:
+def default_in_words(param: Param) -> str:
     value = param.default
     return f"{param.name}: {', '.join(value) if isinstance(value, tuple | list) else value}"
 
@@ -35,7 +35,7 @@ if info:
                     for label in info.labels
                 )
                 or "those that a prediction names",
-                "Defaults": "; ".join(in_words(param) for param in info.params) or "none",
+                "Defaults": "; ".join(default_in_words(param) for param in info.params) or "none",
                 "Parameters": f"{info.parameters / 1e6:,.1f} million",
                 "Memory": f"{info.memory_bytes / 1e6:,.0f} MB of weights",
                 "Numbers": info.dtype + (f": {info.dtype_reason}" if info.dtype_reason else ""),

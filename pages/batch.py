@@ -1,4 +1,4 @@
-"""Batch: predict many texts at once, look at the least sure ones, take the results away."""
+"""Batch: predict many texts at once, look at the least sure ones, download the results."""
 
 import streamlit as st
 
@@ -11,36 +11,36 @@ from ui.parts.text import as_markdown
 st.title("Batch")
 storing.store()
 
-batch = opened.opened()
+batch = opened.current()
 if batch is None:
     model = waiting.wait_for_model()
     if model and form.show(model):
         st.rerun()
-    opened.recent()
+    opened.show_recent()
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.markdown(f"**{as_markdown(batch.name)}**", width="stretch")
-    st.button("New batch", icon=":material/add:", on_click=opened.leave)
+    st.button("New batch", icon=":material/add:", on_click=opened.close)
 
 if shared.batches().current(batch.id):
-    results.under_way(batch)
+    results.show_progress(batch)
     st.caption("You can leave this page; the batch goes on, and its address finds it again.")
     st.stop()
 
 progress = batches.progress(shared.log(), batch)
-results.outcome(batch, progress)
+results.show_ending(batch, progress)
 if progress.left and st.button("Go on", icon=":material/play_arrow:"):
     model = waiting.wait_for_model()
     if model:
-        opened.begin(batch, model)
+        opened.start(batch, model)
         st.rerun()
 
 if progress.predicted:
-    counted = batches.labels_of(shared.log(), batch)
-    if any(label for label, _ in counted):
+    label_counts = batches.labels_of(shared.log(), batch)
+    if any(label for label, _ in label_counts):
         st.subheader("Labels")
-        st.html(results.labels_html(counted))
+        st.html(results.labels_html(label_counts))
     st.subheader("Predictions")
     reviewer_name.take_and_ask()
-    results.table(batch, counted)
+    results.show_table(batch, label_counts)

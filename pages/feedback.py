@@ -1,4 +1,4 @@
-"""Feedback: how the model does, every prediction with its rating, export and import."""
+"""Feedback: figures and insights, the predictions with their ratings, export and import."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""Review: one prediction after the other, the least sure ones first, rated by a key or a click."""
+"""Review: one prediction after another, the least sure first, rated by a key or a click."""
 
 import streamlit as st
 
@@ -9,9 +9,7 @@ from ui.review import form, session
 from ui.review.session import QUEUES
 
 st.title("Review")
-st.markdown(
-    "Say of one prediction after the other whether it is right. The unsure ones come first."
-)
+st.markdown("Say of one prediction after another whether it is right. The least sure come first.")
 storing.store()
 
 session.restore_mode()
@@ -29,13 +27,12 @@ with st.container(horizontal=True):
         ["Shown", "Blind"],
         key=state.ReviewState.OUTPUT,
         required=True,
-        help="Blind: you say what is right before you see what the model said, which cannot sway "
-        "you.",
+        help="Blind: you say what is right before you see the output, so that it cannot sway you.",
     )
 queue, blind = chosen or "new", output == "Blind"
 session.keep_mode(queue, blind=blind)
 review = state.review_page()
-item = session.item(queue, blind=blind)
+item = session.current_item(queue, blind=blind)
 if review.message:
     st.caption(as_markdown(review.message))
 if item:
@@ -44,6 +41,6 @@ else:
     st.info(session.nothing_left(queue))
     if review.skipped:
         st.button(f"Show the {len(review.skipped):,} skipped", on_click=session.show_skipped)
-    form.undo()
+    form.show_undo()
 if review.rated:
     st.caption(f"{len(review.rated):,} rated in this visit.")

@@ -1,4 +1,4 @@
-"""Try: paste a text, see what the model says, rate it."""
+"""Try: paste a text, see the prediction, rate it."""
 
 import streamlit as st
 
@@ -10,28 +10,29 @@ from ui.parts.labels import names_for
 from ui.parts.text import as_markdown
 from ui.state import TryState
 
-THEN = "Then say whether it is right: that is how the next model gets better."
+RATE_IT = "Then say whether it is right: that is how the next model gets better."
 
 settings = shared.settings()
 head = st.container()
-opened = entry = try_page.opened()
+entry = try_page.current_entry()
 model = waiting.wait_for_model()
 
 with head:
     title = settings.title or (model.info.title if model else "Tryout")
     st.title(as_markdown(title))
-    st.markdown(settings.intro or as_markdown(f"{model.info.intro} {THEN}" if model else ""))
+    st.markdown(settings.intro or as_markdown(f"{model.info.intro} {RATE_IT}" if model else ""))
 
 if model:
-    info, own = model.info, settings.examples
-    clicked = try_page.examples(info.examples if own is None else [Example(text) for text in own])
+    info, texts = model.info, settings.examples
+    examples = info.examples if texts is None else [Example(text) for text in texts]
+    clicked = try_page.show_examples(examples)
     with st.form("input", border=False):
         text = st.text_area("Text", key=TryState.TEXT, height=140, placeholder=info.placeholder)
         param_form.show(info.params)
         clicked |= st.form_submit_button("Predict", type="primary")
     if clicked:
         try_page.ask(text, param_form.values(info.params))
-    entry = try_page.answer(model) or opened
+    entry = try_page.answer(model) or entry
 
 if entry:
     visits.saw(entry.prediction)

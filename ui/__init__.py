@@ -1,1 +1,1 @@
-"""What two pages share: cached singletons, the prediction card, the rating form, charts."""
+"""The user interface: all of Streamlit but the scripts in pages/."""

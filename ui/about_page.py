@@ -1,4 +1,4 @@
-"""What the About page tells: names and values as HTML, the model card, which models work."""
+"""The parts of the About page: facts as HTML, the models that work here, the model card."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from ui.parts.text import as_html
 
 
 def facts_html(facts: Mapping[str, str]) -> str:
-    """The list; its class is in ui/style.css."""
+    """Names and their values as a list; its class is in ui/style.css."""
     items = "".join(
         f'<dt class="name">{as_html(name)}</dt><dd class="value" dir="auto">{as_html(value)}</dd>'
         for name, value in facts.items()
@@ -19,7 +19,7 @@ def facts_html(facts: Mapping[str, str]) -> str:
 
 
 def supported() -> str:
-    """The models that work here, as markdown."""
+    """The kinds of models that work here, as markdown."""
     return (Path(model.__file__).parent / "supported.md").read_text(encoding="utf-8")
 
 

@@ -1,10 +1,10 @@
-"""What a session has to store and has not stored yet. Knows no Streamlit.
+"""The predictions, ratings and preferences that a session has not stored yet. Knows no Streamlit.
 
-Every prediction, rating and preference goes through an outbox, so that a database that is away
-for a moment loses nothing: it stays here, for as long as the tab is open, until it is stored.
+Each of them goes through an outbox, so that nothing is lost if the database is away for a moment:
+it stays here until it is stored, as long as the tab is open.
 
-Streamlit starts a session's next run before the last one has stopped, so two runs can be in here
-at once: whatever reads and then stores does both under one lock.
+Streamlit starts a session's next run before the last run has stopped, so two can be in here at
+once: a method that reads and then stores does both under one lock.
 """
 
 import threading
@@ -19,7 +19,7 @@ from feedback.preferences import Preference, record_preference
 from feedback.records import Sampling
 from model.prediction import new_id, now
 
-RETRY_S = 5.0  # a database that is locked costs a visitor seconds for each attempt
+RETRY_S = 5.0  # an attempt on a locked database costs the visitor seconds
 OpenLog = Callable[[], FeedbackLog]
 
 
@@ -38,31 +38,31 @@ class Outbox:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._waiting: list[tuple[Entry, Rating | Preference | None]] = []
-        # The session's own newest ratings by prediction and reviewer, for when the log is away.
+        # The session's own newest ratings by prediction and reviewer, for while the log is away.
         self._own: dict[tuple[UUID, str], tuple[Entry, Rating]] = {}
         self._new: UUID | None = None
         self._tried_s = 0.0
-        self._samplings: dict[UUID, Sampling] = {}  # how a queue chose what is rated first
+        self._samplings: dict[UUID, Sampling] = {}  # of predictions that a queue chose
         self.error = ""
 
     def put(self, entry: Entry) -> None:
-        """Queues a new prediction, which nobody can have rated."""
+        """Queues a new prediction, which nobody can have rated yet."""
         with self._lock:
             self._waiting.append((entry, None))
             self._new = entry.prediction.id
 
     def note_sampling(self, prediction_id: UUID, sampling: Sampling) -> None:
-        """Notes how a queue chose a prediction, for its first rating; "" forgets it."""
+        """Notes the sampling of a prediction for its first rating; "" forgets it."""
         with self._lock:
             self._samplings[prediction_id] = sampling
 
     def revise(self, entry: Entry, reviewer: str, log: OpenLog, **changes: Any) -> None:
-        """Stores `changes` to what `reviewer` said last of `entry`, or a first rating."""
+        """Stores the newest rating of `entry` by `reviewer` with `changes`, or a first rating."""
         with self._lock:
             newest = self.newest(entry, reviewer, log)
             if newest is None and changes.get("retracted"):
                 return
-            said = newest or Rating(
+            rating = newest or Rating(
                 id=new_id(),
                 prediction_id=entry.prediction.id,
                 created_at=now(),
@@ -70,31 +70,31 @@ class Outbox:
                 verdict="down",  # corrections and comments are asked for on thumbs down only
                 sampling=self._samplings.get(entry.prediction.id, ""),
             )
-            self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
+            self._add(entry, replace(rating, id=new_id(), created_at=now(), **changes))
             self.send(log)
 
     def prefer(self, entry: Entry, preference: Preference, log: OpenLog) -> None:
-        """Stores which of two predictions is better; `entry` is one, and both were put here."""
+        """Stores which of two predictions is better; both were put here, the second in `entry`."""
         with self._lock:
             self._waiting.append((entry, preference))
             self.send(log)
 
     def rename(self, old: str, new: str, log: OpenLog) -> None:
-        """Moves what this session rated as `old` to `new`: they are one reviewer, not two."""
+        """Moves this session's ratings by `old` to `new`: they are one reviewer, not two."""
         with self._lock:
             for (_, reviewer), (entry, _) in list(self._own.items()):
-                # Asked for, as another tab of the same visit may have said more since.
-                if reviewer == old != new and (said := self.newest(entry, old, log)):
+                # Read again, as another tab of the same visit may have stored a newer rating.
+                if reviewer == old != new and (rating := self.newest(entry, old, log)):
                     for changes in ({"retracted": True}, {"reviewer": new}):
-                        self._add(entry, replace(said, id=new_id(), created_at=now(), **changes))
+                        self._add(entry, replace(rating, id=new_id(), created_at=now(), **changes))
             self.send(log)
 
     def newest(self, entry: Entry, reviewer: str, log: OpenLog) -> Rating | None:
-        """What `reviewer` said last of `entry` and did not retract, waiting ratings included."""
+        """The newest rating of `entry` by `reviewer`, stored or waiting; None if retracted."""
         return self.ratings_of(entry, reviewer, log).mine
 
     def ratings_of(self, entry: Entry, reviewer: str, log: OpenLog) -> Ratings:
-        """What was said of `entry`, in one question to the log, or none if it is new."""
+        """The ratings of `entry`, by one query of the log; by none if the entry is new."""
         with self._lock:
             if entry.prediction.id == self._new:
                 self._new = None
@@ -103,13 +103,14 @@ class Outbox:
             stored: dict[str, Rating] = {}
             error = ""
             try:
-                stored = {r.reviewer: r for r in log().ratings_of(entry.prediction.id)}
+                ratings = log().ratings_of(entry.prediction.id)
+                stored = {rating.reviewer: rating for rating in ratings}
             except FeedbackError as failed:
-                error = str(failed)  # then what this session knows has to do
+                error = str(failed)  # the session's own rating can still be shown
             else:
                 if not any(
-                    isinstance(r, Rating) and (r.prediction_id, r.reviewer) == key
-                    for _, r in self._waiting
+                    isinstance(item, Rating) and (item.prediction_id, item.reviewer) == key
+                    for _, item in self._waiting
                 ):
                     self._own.pop(key, None)
                     if reviewer in stored:
@@ -120,20 +121,20 @@ class Outbox:
             return Ratings(mine, others, error)
 
     def send(self, log: OpenLog) -> None:
-        """Stores what waits, in order; notes in `error` why something had to stay.
+        """Stores all that waits, in order; notes in `error` why something had to stay.
 
         Storing is idempotent, so it does no harm if this breaks off and is repeated.
         """
         with self._lock:
             self.error, self._tried_s = "", time.monotonic()
             for item in list(self._waiting):
-                entry, said = item
+                entry, judgement = item
                 try:
                     log().record(entry)
-                    if isinstance(said, Rating):
-                        log().rate(said)
-                    elif said:
-                        record_preference(log(), said)
+                    if isinstance(judgement, Rating):
+                        log().rate(judgement)
+                    elif judgement:
+                        record_preference(log(), judgement)
                     self._waiting.remove(item)
                 except FeedbackError as error:
                     self.error = str(error)
@@ -142,12 +143,12 @@ class Outbox:
 
     @property
     def is_due(self) -> bool:
-        """Whether something waits and it is time to send it; after a failure that takes a while."""
-        again = not self.error or time.monotonic() - self._tried_s > RETRY_S
-        return bool(self._waiting) and again
+        """True if something waits to be stored and the last attempt, if it failed, is 5 s ago."""
+        may_try = not self.error or time.monotonic() - self._tried_s > RETRY_S
+        return bool(self._waiting) and may_try
 
     def holds(self, prediction_id: UUID) -> bool:
-        """Whether the prediction itself, or a rating of it, waits."""
+        """True if the prediction itself, or a rating of it, is not stored yet."""
         with self._lock:
             return any(entry.prediction.id == prediction_id for entry, _ in self._waiting)
 

@@ -1,7 +1,7 @@
-"""What a session runs: page config, style sheet, navigation, and errors as sentences.
+"""The script that sessions run: page config, style sheet, navigation, and errors as sentences.
 
-Streamlit looks for an old-style folder `pages/` beside the script that sessions run. That is this
-file and not streamlit_app.py, so it finds none.
+Streamlit takes a folder `pages/` beside this script for its old kind of pages. There is none, as
+this script is here and not in the root.
 """
 
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""What the whole process shares: settings, the one model, the feedback log.
+"""The singletons of the process: settings, the model, the feedback log, batches, the challenger.
 
 Cached in an imported module, so that pages, routes and the server's lifespan get the same
-objects. Each is called without arguments everywhere: Streamlit makes arguments part of the key.
+objects. Call each without arguments: Streamlit makes arguments part of the key.
 """
 
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,19 +33,19 @@ def log() -> FeedbackLog:
 
 @st.cache_resource(show_spinner=False)
 def batches() -> BatchRuns:
-    """The batches that are under way."""
+    """The runs of batches."""
     return BatchRuns(log)
 
 
 @st.cache_resource(show_spinner=False)
 def assignments() -> Assignments:
-    """The predictions that reviewers have before them."""
+    """The predictions that reviewers hold."""
     return Assignments()
 
 
 @st.cache_resource(show_spinner=False)
 def loader() -> ModelLoader:
-    """What loads the model."""
+    """The loader of the live model."""
     return ModelLoader(_model)
 
 
@@ -68,17 +68,17 @@ def is_live(prediction: Prediction) -> bool:
 
 @st.cache_resource(show_spinner=False)
 def explaining() -> ThreadPoolExecutor:
-    """The threads that compute explanations: each takes as long as many predictions."""
+    """The threads that compute explanations; an explanation takes as long as many predictions."""
     return ThreadPoolExecutor(EXPLAINED_AT_ONCE, thread_name_prefix="explain")
 
 
 @st.cache_resource(show_spinner=False)
 def challenger() -> Challenger:
-    """The model that the Compare page sets beside the one that is live."""
+    """The second model, beside the live one."""
     return Challenger()
 
 
 def _model() -> Predictor:
-    """The model that app.toml names now: an owner who mends it there need not restart."""
+    """The model that app.toml names now: an owner who corrects it there need not restart."""
     settings.clear()
     return Model(**settings().model.arguments(params=settings().parameters))

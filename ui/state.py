@@ -1,7 +1,7 @@
-"""All that a session remembers: one typed object a page, and the widget keys that modules share.
+"""The state of a session: one typed object a page, and the widget keys that modules share.
 
-A widget's key is here if another module than its own reads or sets it; the style sheet names those
-of `Styled`. Any other widget key is private to the module of its widget.
+A widget's key is here if a module other than the widget's own reads or sets it; the style sheet
+names those of `Styled`. All other widget keys are private to the module of their widget.
 """
 
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Styled:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """An explanation that was asked for; `in_sight` is its JSON once it was shown."""
+    """An explanation that the visitor asked for; `in_sight` is its JSON once it is shown."""
 
     prediction_id: UUID
     future: Future[Attribution]
@@ -43,10 +43,10 @@ class Explanation:
 
 @dataclass(slots=True)
 class SessionState:
-    """What all pages share: the visit, what waits to be stored, and texts that are being typed.
+    """The state that all pages share: the visit, the outbox, parameters, texts being typed.
 
-    `taken` has, by widget key, the text of a field that was last stored. `span_rows` are the rows
-    that a correction of spans began with, by prediction.
+    `taken` has, by widget key, the text of a field that was stored last. `span_rows` are, by
+    prediction, the rows that a correction of its spans began with.
     """
 
     NAME: ClassVar = "name"
@@ -61,7 +61,7 @@ class SessionState:
 
 @dataclass(slots=True)
 class TryState:
-    """The Try page: the open prediction, the one that is asked for, the text that grows.
+    """The Try page: the open prediction, the input asked for, the text being generated.
 
     `linked` is the `p` of the URL that was opened or written last.
     """
@@ -93,8 +93,8 @@ class Upload:
 class BatchState:
     """The Batch page: the id of the open batch, and the upload of the form.
 
-    The number of the `form` is in the keys of its widgets: a widget that a run did not draw is
-    empty in the browser and still filled here, so an empty form needs new ones.
+    The number of the `form` is in the keys of its widgets. An empty form uses new widget keys: a
+    widget that one run did not draw is empty in the browser and still filled in session_state.
     """
 
     opened: str | None = None
@@ -113,7 +113,7 @@ class BatchState:
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """A prediction to review, and how it was chosen."""
+    """A prediction to review, and the sampling that chose it."""
 
     entry: Entry
     sampling: Sampling
@@ -125,11 +125,11 @@ class ReviewItem:
 
 @dataclass(slots=True)
 class ReviewState:
-    """The Review page: the item before the reviewer, and those before it.
+    """The Review page: the item that is shown, and the items rated or skipped before it.
 
-    `empty_s` is when the queue had nothing: finding that out may read all of it. `message` is
-    about the item before, `texts` are those of the items shown, `pressed` is the last action and
-    when it was taken, in seconds.
+    `empty_s` is the time at which the queue was last empty: it is not asked again at once, as that
+    may read all of it. `message` is about the item before, `texts` are the inputs of the items
+    before, `pressed` is the last action and its time in seconds.
     """
 
     QUEUE: ClassVar = "review-queue"
@@ -150,7 +150,8 @@ class ReviewState:
 class FeedbackState:
     """The Feedback page: the predictions that a click on a chart selected.
 
-    `cleared` counts how often a selection was dropped: a chart forgets its own with its key only.
+    `cleared` counts the selections that were dropped. It is in the keys of charts, as a chart
+    drops its selection only with its key. `imported` is the message of the last import.
     """
 
     PAGE: ClassVar = "page"
@@ -174,7 +175,7 @@ class FeedbackState:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two predictions in the order in which they are shown; `id` is that of the choice to come."""
+    """Two predictions in the order shown; `id` is that of the preference to come."""
 
     id: UUID
     first: Entry

@@ -1,7 +1,7 @@
 """ASGI middleware that gives each browser a random id for the time it stays open.
 
-It tells anonymous reviewers apart and lets a reload find one's own ratings. It holds no other
-meaning: it is not a login.
+It tells anonymous reviewers apart and lets a reload find the visitor's own ratings. It is not a
+login.
 """
 
 import re
@@ -17,7 +17,7 @@ _VISIT_ID = re.compile(r"[0-9a-f]{16}")
 
 
 def is_visit_id(value: str) -> bool:
-    """Whether `value` is one that this module made; a browser can send anything."""
+    """True if `value` has the form of an id made here; a browser can send anything."""
     return _VISIT_ID.fullmatch(value) is not None
 
 

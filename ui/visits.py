@@ -1,4 +1,4 @@
-"""Who is visiting: an id made from a random cookie, and what the process remembers of the visit.
+"""The current visit: an id made from a random cookie, and a memory of the visit in the process.
 
 The cookie (set by ui.visit_cookie) lasts as long as the browser is open, so that a reload is
 still the same visit. Without it, a visit is a Streamlit session.
@@ -18,7 +18,7 @@ from ui.visit_cookie import COOKIE, is_visit_id
 
 ANONYMOUS = "anonymous-"  # no name may begin like this
 MAX_VISITS = 10_000
-MAX_SEEN = 5_000  # outputs that a visit is known to have seen
+MAX_SEEN = 5_000  # outputs that a visit has seen; older ones are forgotten
 MAX_NAME_CHARS = 80
 
 
@@ -31,7 +31,7 @@ class Visit:
 
     @property
     def reviewer(self) -> str:
-        """What ratings are stored under; anonymous visitors are told apart by their visit."""
+        """The name in ratings; those of anonymous visitors differ by visit."""
         return self.name or f"{ANONYMOUS}{self.id[:6]}"
 
 
@@ -41,15 +41,15 @@ def current() -> Visit:
     if not session.visit_id:
         cookie = _cookie()
         secret = cookie if is_visit_id(cookie) else secrets.token_hex(8)
-        # Visit ids are public (the log exports them), so a hash: the cookie must not be
+        # Visit ids are public (the log exports them), so store a hash: the cookie must not be
         # recoverable.
         session.visit_id = hashlib.sha256(secret.encode()).hexdigest()[:16]
-    return Visit(session.visit_id, remembered(session.visit_id).name)
+    return Visit(session.visit_id, memory_of(session.visit_id).name)
 
 
 @dataclass(slots=True)
 class Memory:
-    """A visit's name, how it reviews, and the predictions whose output it has seen, newest last."""
+    """A visit's name, its choices on the Review page, and the predictions whose output it saw."""
 
     name: str = ""
     queue: str = "new"
@@ -62,8 +62,8 @@ class Memory:
             self.seen.pop(next(iter(self.seen)), None)
 
 
-def remembered(visit_id: str) -> Memory:
-    """What is kept of a visit until the process ends, or 10,000 newer ones have come."""
+def memory_of(visit_id: str) -> Memory:
+    """The memory of a visit; it lasts until the process ends, or 10,000 newer visits have come."""
     memories = _memories()
     memory = memories.setdefault(visit_id, Memory())
     while len(memories) > MAX_VISITS:
@@ -72,16 +72,16 @@ def remembered(visit_id: str) -> Memory:
 
 
 def rename(visit: Visit, name: str) -> Visit:
-    """Keeps the name, which may be ""; none may begin like those of anonymous visitors."""
+    """Stores the name, which may be ""; one that begins like an anonymous visitor's becomes ""."""
     name = " ".join(name.split())[:MAX_NAME_CHARS]
-    memory = remembered(visit.id)
+    memory = memory_of(visit.id)
     memory.name = "" if name.startswith(ANONYMOUS) else name
     return Visit(visit.id, memory.name)
 
 
 def saw(*predictions: Prediction) -> None:
-    """Notes that this visit has these outputs in sight."""
-    memory = remembered(current().id)
+    """Notes that this visit has had these outputs in sight."""
+    memory = memory_of(current().id)
     for prediction in predictions:
         memory.saw(prediction.id)
 
@@ -90,7 +90,7 @@ def has_seen(entry: Entry) -> bool:
     """True if this visit has had the output of `entry` in sight."""
     visit_id = current().id
     asked_for_it = entry.source != "batch" and entry.session_id == visit_id
-    return asked_for_it or entry.prediction.id in remembered(visit_id).seen
+    return asked_for_it or entry.prediction.id in memory_of(visit_id).seen
 
 
 def _cookie() -> str:

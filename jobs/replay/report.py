@@ -95,7 +95,10 @@ def _in_columns(rows: Sequence[Sequence[str]]) -> str:
 
 
 def report(
-    score: OutcomeCounts, listed: dict[Outcome, list[ReplayResult]], left_out: Counter[str], info: ModelInfo
+    score: OutcomeCounts,
+    listed: dict[Outcome, list[ReplayResult]],
+    left_out: Counter[str],
+    info: ModelInfo,
 ) -> str:
     """The output of the command: the counts, the p value, and the texts, broken ones first."""
     rows: list[Sequence[str]] = [("", *SHOWN)]

@@ -101,7 +101,7 @@ def test_only_randomly_drawn_predictions_say_how_often_it_is_right(log: Feedback
     page = ask()
     assert "from 40 predictions that chance chose" in words(page)
     assert "1 of those that it chose has no rating yet" in words(page)
-    page.button(key="Show what chance chose").click().run()
+    page.button(key="Show those that chance chose").click().run()
     assert page.button(key="clear-selection").label == "chosen by chance"
     assert "40 rows" in words(page)
     page.button(key="clear-selection").click().run()

@@ -1,7 +1,7 @@
-"""What a new batch is made of: a file or pasted texts, read, shown, and one column chosen.
+"""The form of a new batch: a file or pasted texts, read and shown, and the choice of a column.
 
-Nothing is stored until the visitor says so. A batch has its id from when its table was read, so
-that a double click makes one.
+Nothing is stored before the visitor clicks on Predict. A batch gets its id when its table is read,
+so that a double click stores one batch.
 """
 
 import streamlit as st
@@ -29,7 +29,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 def show(model: Predictor) -> Batch | None:
-    """Asks for inputs and shows how they are read; the batch, once it is wanted and under way."""
+    """Asks for inputs and shows how they are read; returns the batch once it has started."""
     limits = shared.settings().limits
     st.markdown("Predict many texts at once, then look at the least sure ones first.")
     st.caption(
@@ -73,23 +73,23 @@ def _pasted() -> Upload | None:
         placeholder="One text a line, or cells copied from a spreadsheet",
         label_visibility="collapsed",
     )
-    st.button("Read")  # leaving the field reads it; the button is a place to go to
+    st.button("Read")  # does nothing itself: the click leaves the field, which reads it
     return _read(text, "Pasted texts", None) if text.strip() else None
 
 
 def _read(source: str, name: str, data: bytes | None) -> Upload:
     """The upload that this session has read, or reads it now; pasted texts are their own source."""
     page = state.batch_page()
-    known = page.upload
-    if known is None or known.source != source:
-        known = None
+    former = page.upload
+    if former is None or former.source != source:
+        former = None
         st.session_state.pop(HEADER, None)
     header: bool | None = st.session_state.get(HEADER)
-    if known and header in (None, known.header):
-        return known
+    if former and header in (None, former.header):
+        return former
     limits = shared.settings().limits
     bounds = Limits(max_bytes=limits.max_upload_mb * 1_000_000, max_rows=limits.max_batch_rows)
-    table, error = known.table if known else None, ""
+    table, error = former.table if former else None, ""
     with st.spinner("Reading…"):
         try:
             if data is None:
@@ -137,11 +137,11 @@ def _choose(upload: Upload, table: Table, model: Predictor) -> Batch | None:
     param_form.show(model.info.params)
     if not st.button(f"Predict {counted(texts, 'text')}", type="primary"):
         return None
-    return _begun(upload, table, column, rows, model)
+    return _start(upload, table, column, rows, model)
 
 
 def described(table: Table) -> str:
-    """How a table was read, in a sentence."""
+    """A sentence about a table: its kind, encoding, delimiter and number of rows."""
     parts = [table.kind]
     if table.sheet:
         parts.append(f"sheet {table.sheet}")
@@ -153,21 +153,21 @@ def described(table: Table) -> str:
 
 
 def text_column(table: Table) -> int:
-    """Which column is likely the text: by its name, else the one with the longest cells."""
+    """The index of the likely text column: by its name, else the one with the longest cells."""
     names = [name.strip().lower() for name in table.columns]
     for name in TEXT_NAMES:
         if name in names:
             return names.index(name)
-    some = table.rows[:100]
-    return max(range(len(names)), key=lambda at: sum(len(row[at]) for row in some))
+    first_rows = table.rows[:100]
+    return max(range(len(names)), key=lambda at: sum(len(row[at]) for row in first_rows))
 
 
 def _preview(table: Table) -> None:
-    some = table.rows[:PREVIEW_ROWS]
+    first_rows = table.rows[:PREVIEW_ROWS]
     st.dataframe(
         {
             printable(name): [
-                shortened(printable(row[at]), max_chars=PREVIEW_CHARS) for row in some
+                shortened(printable(row[at]), max_chars=PREVIEW_CHARS) for row in first_rows
             ]
             for at, name in enumerate(table.columns)
         },
@@ -181,7 +181,7 @@ def _preview(table: Table) -> None:
 
 
 def checked(table: Table, column: int, *, max_chars: int) -> list[BatchRow]:
-    """The rows of a batch, in the order of the file; those that cannot be predicted say why."""
+    """The rows of a batch in the order of the file; those that cannot be predicted say why."""
     rows = [BatchRow(bad.number, bad.content, bad.reason) for bad in table.bad]
     for number, cells in zip(table.numbers, table.rows, strict=True):
         rows.append(BatchRow(number, cells, _problem(cells[column], max_chars)))
@@ -199,7 +199,7 @@ def _problem(text: str, max_chars: int) -> str:
 
 
 def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
-    """What is not predicted, with the first row that has a problem; "" if nothing is left out."""
+    """The numbers of rows that are left out, and the first problem; "" if there are none."""
     parts = []
     if empty_rows:
         verb = "is" if empty_rows == 1 else "are"
@@ -213,10 +213,10 @@ def left_out_in_words(problems: list[BatchRow], empty_rows: int) -> str:
     return " ".join(parts)
 
 
-def _begun(
+def _start(
     upload: Upload, table: Table, column: int, rows: list[BatchRow], model: Predictor
 ) -> Batch:
-    """Stores the batch and puts it under way; the second of two clicks finds that done."""
+    """Stores the batch and starts it; the second of two clicks finds it started."""
     log = shared.log()
     batch = Batch(
         id=upload.id,
@@ -229,7 +229,7 @@ def _begun(
         rows=len(rows),
     )
     with st.spinner("Storing the rows…"):
-        # Nothing of Streamlit's in between, where another click would end this half way.
+        # No call of Streamlit's in between: there another click would end the run half way.
         batches.create(log, batch, rows)
-        opened.begin(batch, model)
+        opened.start(batch, model)
     return batch

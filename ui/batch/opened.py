@@ -1,4 +1,4 @@
-"""Which batch a visitor has open: the one in the URL, else the one this session opened last."""
+"""The batch that a visitor has open: the one in the URL, else the one this session opened last."""
 
 from uuid import UUID
 
@@ -13,44 +13,44 @@ from ui.parts.text import as_markdown, counted, shortened
 RECENT = 5
 
 
-def opened() -> Batch | None:
+def current() -> Batch | None:
     """The batch that is open; says on the page if there is no such batch."""
-    wanted = st.query_params.get("b") or state.batch_page().opened
-    if wanted is None:
+    batch_id = st.query_params.get("b") or state.batch_page().opened
+    if batch_id is None:
         return None
     try:
-        batch = batches.find(shared.log(), UUID(wanted))
+        batch = batches.find(shared.log(), UUID(batch_id))
     except ValueError:
         batch = None
     if batch is None:
-        st.warning(f"There is no batch {as_markdown(wanted[:40])} in the log.")
-        leave()
+        st.warning(f"There is no batch {as_markdown(batch_id[:40])} in the log.")
+        close()
         return None
     _open(batch)
     return batch
 
 
-def begin(batch: Batch, model: Predictor) -> None:
-    """Puts what is left of a batch under way, and opens it."""
+def start(batch: Batch, model: Predictor) -> None:
+    """Starts the prediction of the rows that are left of a batch, and opens it."""
     left = batches.progress(shared.log(), batch).left
     shared.batches().start(batch, model, left=left)
     _open(batch)
     state.batch_page().clear_form()
 
 
-def leave() -> None:
-    """Closes the batch, which goes on; the next run asks for another."""
+def close() -> None:
+    """Closes the batch, whose prediction goes on; the page asks for a new one."""
     state.batch_page().opened = None
     st.query_params.pop("b", None)
 
 
-def recent() -> None:
-    """The batches of this visit, to be opened again."""
-    found = batches.of_session(shared.log(), visits.current().id, limit=RECENT)
-    if not found:
+def show_recent() -> None:
+    """A button for each of the newest batches of this visit, which opens it again."""
+    recent = batches.of_session(shared.log(), visits.current().id, limit=RECENT)
+    if not recent:
         return
     st.subheader("Your batches")
-    for batch in found:
+    for batch in recent:
         name = as_markdown(shortened(batch.name, max_chars=60))
         st.button(
             f"{name} · {counted(batch.rows, 'row')} · {batch.created_at:%Y-%m-%d %H:%M} UTC",

@@ -1,6 +1,6 @@
-"""What became of a batch: how far it is, its labels, its predictions row by row.
+"""The results of a batch: its progress, its labels, its predictions row by row.
 
-A row is rated where it stands; the least sure ones come first, since there a look is worth most.
+A row is rated where it stands. The least sure rows come first: there a rating teaches most.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,8 +32,8 @@ ORDERS: dict[Order, str] = {
 
 
 @st.fragment(run_every=progress.EVERY_S)
-def under_way(batch: Batch) -> None:
-    """Progress, rate and time left of a batch, and a button that stops it."""
+def show_progress(batch: Batch) -> None:
+    """The progress, speed and time left of a batch, and a button that stops it."""
     run = shared.batches().current(batch.id)
     if run is None:
         st.rerun()
@@ -45,8 +45,8 @@ def under_way(batch: Batch) -> None:
         st.warning(f"Waiting, nothing is lost: {as_markdown(run.error)}")
 
 
-def outcome(batch: Batch, progress: Progress) -> None:
-    """How a batch ended, and the files to take away."""
+def show_ending(batch: Batch, progress: Progress) -> None:
+    """The numbers of rows predicted and not predicted, and the files to download."""
     if progress.left:
         st.warning(
             f"{_why_it_ended(batch)}: {progress.predicted:,} of {progress.rows:,} rows are "
@@ -84,7 +84,7 @@ def outcome(batch: Batch, progress: Progress) -> None:
 def download_problems(
     rows: Callable[[], Iterable[BatchRow]], name: str, text_column: int, *, label: str
 ) -> None:
-    """A button that gives the rows that have no prediction as a file, each with why."""
+    """A button that downloads the rows without a prediction, each with the reason."""
     st.download_button(
         label,
         data=lambda: problems_csv(rows(), text_column),
@@ -107,7 +107,7 @@ def _results(batch: Batch) -> bytes:
 
 
 def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:
-    """The rows with why each has no prediction, and its text or line as far as it fits a cell."""
+    """The rows without a prediction as CSV: number, reason, and text, cut to fit a cell."""
     return bad_rows_csv(
         BadRow(
             row.number,
@@ -118,52 +118,55 @@ def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:
     )
 
 
-def _file_name(name: str, what: str) -> str:
-    stem = "".join(c if c.isalnum() else "-" for c in name.rsplit(".", 1)[0])[:60]
-    return f"{stem.strip('-') or 'batch'}-{what}-{date.today()}.csv"
+def _file_name(batch_name: str, content: str) -> str:
+    stem = "".join(c if c.isalnum() else "-" for c in batch_name.rsplit(".", 1)[0])[:60]
+    return f"{stem.strip('-') or 'batch'}-{content}-{date.today()}.csv"
 
 
-def labels_html(counted: list[tuple[str, int]]) -> str:
-    """The labels of a batch with a bar each, the most frequent first; "" if there are none."""
-    every = sum(count for _, count in counted)
+def labels_html(label_counts: list[tuple[str, int]]) -> str:
+    """A bar for each label of a batch; `label_counts` has the most frequent labels first."""
+    total = sum(count for _, count in label_counts)
     bars = "".join(
         bar_html(
             name_of(label) or "none",
-            count / every,
-            f"{count:,} · {percent(count / every)}",
+            count / total,
+            f"{count:,} · {percent(count / total)}",
             is_chosen=True,
         )
-        for label, count in counted[:LABELS]
+        for label, count in label_counts[:LABELS]
     )
-    more = len(counted) - LABELS
+    more = len(label_counts) - LABELS
     note = f'<p class="card-note">and {more:,} more labels</p>' if more > 0 else ""
     return f'<section class="card"><div class="bars">{bars}</div>{note}</section>'
 
 
-def table(batch: Batch, counted: list[tuple[str, int]]) -> None:
-    """The predictions, some at a time, each with its thumbs."""
+def show_table(batch: Batch, label_counts: list[tuple[str, int]]) -> None:
+    """The predictions, a page of rows at a time, each with its thumbs."""
     page_key = f"batch-page-{batch.id}"
-    again: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 165}
+    common: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 165}
     with st.container(horizontal=True):
-        how = "By margin: how far ahead the label is of the next one."
         order = st.selectbox(
-            "Order", list(ORDERS), format_func=ORDERS.__getitem__, help=how, **again
+            "Order",
+            list(ORDERS),
+            format_func=ORDERS.__getitem__,
+            help="By margin: how far ahead the label is of the next one.",
+            **common,
         )
-        names = shown_labels(["", *(label for label, _ in counted if label)], empty="All")
-        label = st.selectbox("Label", list(names), format_func=names.__getitem__, **again)
-    found = sum(count for name, count in counted if label in ("", name))
-    pages = ceil(found / PAGE_ROWS)
-    number = min(st.session_state.get(page_key, 1), pages) if pages > 1 else 1
+        names = shown_labels(["", *(label for label, _ in label_counts if label)], empty="All")
+        label = st.selectbox("Label", list(names), format_func=names.__getitem__, **common)
+    row_count = sum(count for name, count in label_counts if label in ("", name))
+    pages = ceil(row_count / PAGE_ROWS)
+    page = min(st.session_state.get(page_key, 1), pages) if pages > 1 else 1
     rows = batches.results(
         shared.log(),
         batch,
         order=order,
         label=label or None,
-        offset=(number - 1) * PAGE_ROWS,
+        offset=(page - 1) * PAGE_ROWS,
         limit=PAGE_ROWS,
     )
-    for line, entry in rows:
-        rating_form.show_row(entry, row_html(line, entry))
+    for number, entry in rows:
+        rating_form.show_row(entry, row_html(number, entry))
     if pages > 1:
         st.pagination(pages, key=page_key)
 
@@ -172,15 +175,15 @@ def _first_page(page_key: str) -> None:
     st.session_state[page_key] = 1
 
 
-def row_html(line: int, entry: Entry) -> str:
-    """A prediction in a row: its line, text and output, with a bar for the score."""
+def row_html(number: int, entry: Entry) -> str:
+    """A prediction in a row: its number, text and output, with a bar for the score."""
     prediction = entry.prediction
-    said, score = summary(prediction, names_for(prediction)), prediction.score
-    output = f'<p class="row-output" dir="auto">{as_html(said)}</p>'
+    words, score = summary(prediction, names_for(prediction)), prediction.score
+    output = f'<p class="row-output" dir="auto">{as_html(words)}</p>'
     if score is not None:
-        output = f'<div class="bars">{bar_html(said, score, percent(score), is_chosen=True)}</div>'
+        output = f'<div class="bars">{bar_html(words, score, percent(score), is_chosen=True)}</div>'
     text = as_html(shortened(prediction.input, max_chars=400))
     return f"""<section class="card row">
   <p class="row-text" dir="auto">
-    <a href="/?p={prediction.id}" target="_self">{line:,}</a><bdi>{text}</bdi></p>
+    <a href="/?p={prediction.id}" target="_self">{number:,}</a><bdi>{text}</bdi></p>
   {output}</section>"""

@@ -1,1 +1,1 @@
-"""The parts of the Feedback page that say what ratings add up to."""
+"""The parts of the Feedback page: figures, answers with charts, predictions, CSV files."""

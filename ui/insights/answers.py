@@ -1,6 +1,6 @@
-"""What the Feedback page tells of the ratings: one question at a time, with how sure the answer is.
+"""The answers of the Feedback page: one question at a time, with a chart, n and an interval.
 
-Computes nothing itself: see feedback.insights.
+The statistics are those of feedback.insights.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,7 +23,7 @@ from ui.parts.text import as_markdown, counted
 MAX_BARS = 20
 MAX_CELLS = 12  # a side
 MAX_MISTAKES = 20
-TOO_HIGH = "Thumbs down without a correction do not say, so this looks better than it is."
+TOO_HIGH = "Thumbs down without a correction are left out, so this looks better than it is."
 CHOSEN = (
     "Most predictions were chosen by somebody, or because the model was unsure, so they may be "
     "harder or easier than usual."
@@ -51,17 +51,17 @@ def show(log: FeedbackLog) -> None:
     of = _revision(revisions) if len(revisions) > 1 else None
     QUESTIONS[question](log, of)
     if words := selection.in_words(selection.chosen()):
-        st.caption(f"The table below has what is behind it: {as_markdown(words)}.")
+        st.caption(f"The table below shows the selection: {as_markdown(words)}.")
 
 
 def _revision(revisions: Iterable[ModelRevision]) -> ModelRevision | None:
     names = {ALL: "All models"} | distinct(revisions, revision_name)
     live = shared.loaded()
-    live_one = ModelRevision(live.info.id, live.info.revision) if live else ALL
+    live_revision = ModelRevision(live.info.id, live.info.revision) if live else ALL
     chosen = st.selectbox(
         "Model",
         list(names),
-        index=list(names).index(live_one) if live_one in names else 0,
+        index=list(names).index(live_revision) if live_revision in names else 0,
         format_func=names.__getitem__,
         key="revision",
         label_visibility="collapsed",
@@ -80,7 +80,7 @@ def _right(log: FeedbackLog, of: ModelRevision | None) -> None:
         st.markdown(
             f"**Accuracy in general.** {wording.too_few(drawn.right.n, 'prediction')} It takes "
             "predictions that chance chose and not a person, and ratings of nearly all of them; "
-            "the Review page hands them out."
+            "the Review page asks for those."
         )
     else:
         has = "has" if drawn.unrated == 1 else "have"
@@ -93,10 +93,10 @@ def _right(log: FeedbackLog, of: ModelRevision | None) -> None:
     with st.container(horizontal=True):
         page_link("review", "Review some")
         if drawn.right.n:
-            _link("Show what chance chose", Filter(drawn_to=drawn.last, revision=of))
+            _link("Show those that chance chose", Filter(drawn_to=drawn.last, revision=of))
     outputs = insights.by_output(log, of, limit=MAX_BARS)
     if not outputs.shares:
-        st.caption("By label: its outputs have none.")
+        st.caption("There are no shares by label: the outputs have no labels.")
         return
     st.caption(f"Below are all ratings. {CHOSEN}")
     st.markdown("**When it says a label, how often is it right?**")
@@ -128,65 +128,66 @@ def _shares(
         charts.shares(shares, title=title),
         key=key,
         fields=charts.NAME,
-        filters={(name,): one for name, one in filters.items()},
+        filters={(name,): filter_ for name, filter_ in filters.items()},
     )
 
 
 def _confusion(log: FeedbackLog, of: ModelRevision | None) -> None:
-    found = insights.confusion(log, of, limit=MAX_CELLS)
-    if not found.n:
+    confusion = insights.confusion(log, of, limit=MAX_CELLS)
+    if not confusion.n:
         st.info(
             "Nothing to compare yet. Thumbs up, and corrections after thumbs down, say which label "
             "is right, for models that choose one of several."
         )
         return
-    names = _names(found.labels)
-    cells = {(names[output], names[truth]): n for (output, truth), n in found.cells.items()}
+    names = _names(confusion.labels)
+    cells = {(names[output], names[truth]): n for (output, truth), n in confusion.cells.items()}
     selection.chart(
-        charts.confusion(replace(found, labels=tuple(names.values()), cells=cells)),
+        charts.confusion(replace(confusion, labels=tuple(names.values()), cells=cells)),
         key="confusion",
         fields=charts.CELL,
         filters={
             (names[output], names[truth]): Filter(label=output, truth=truth, revision=of)
-            for output, truth in found.cells
+            for output, truth in confusion.cells
         },
     )
-    right = sum(n for (output, truth), n in found.cells.items() if output == truth)
-    shown = Share(right, sum(found.cells.values()))
+    right = sum(n for (output, truth), n in confusion.cells.items() if output == truth)
+    shown = Share(right, sum(confusion.cells.values()))
     words = f"{counted(shown.n, 'rating')} say which label is right. " + (
         f"Too few to tell: {TOO_FEW} or more are needed."
         if shown.too_few
-        else f"Among the labels shown it is the predicted one in {wording.share(shown)}. {TOO_HIGH}"
+        else "Among the labels shown it is the predicted label in "
+        f"{wording.share(shown)}. {TOO_HIGH}"
     )
-    if found.left_out:
+    if confusion.left_out:
         words += (
-            f" The {len(found.labels)} most frequent labels; {found.left_out:,} more and "
-            f"{counted(found.n - shown.n, 'rating')} are left out."
+            f" The {len(confusion.labels)} most frequent labels; {confusion.left_out:,} more and "
+            f"{counted(confusion.n - shown.n, 'rating')} are left out."
         )
-    st.caption(f"{words} The stronger the colour, the larger the share of what it said.")
+    st.caption(f"{words} The stronger the colour, the larger the share of that output.")
 
 
 def _scores(log: FeedbackLog, of: ModelRevision | None) -> None:
-    found = insights.reliability(log, of)
-    if found.error is None:
+    reliability = insights.reliability(log, of)
+    if reliability.error is None:
         st.info("No rated output has a score that says how sure the model is of all of it.")
         return
     selection.chart(
-        charts.reliability(found),
+        charts.reliability(reliability),
         key="reliability",
         fields=charts.TENTH,
-        filters={(one.tenth,): Filter(tenth=one.tenth, revision=of) for one in found.bins},
+        filters={(bin_.tenth,): Filter(tenth=bin_.tenth, revision=of) for bin_ in reliability.bins},
     )
-    if found.n < TOO_FEW:
-        st.caption(wording.too_few(found.n))
+    if reliability.n < TOO_FEW:
+        st.caption(wording.too_few(reliability.n))
         return
-    low, high = found.error_ends
+    low, high = reliability.error_ends
     st.caption(
-        f"{counted(found.n, 'rating')}, by tenths of the score. On the dashed line a score of 0.9 "
-        "is right in 9 of 10; above it the model is too modest, below too sure. "
-        f"**Expected calibration error {100 * found.error:.1f} points**: so far are score "
-        f"and share apart on average. Within their 95 % intervals it may be {100 * low:.1f} to "
-        f"{100 * high:.1f}." + _pale(one.right for one in found.bins)
+        f"{counted(reliability.n, 'rating')}, by tenths of the score. On the dashed line a score "
+        "of 0.9 is right in 9 of 10; above it the model is too modest, below too sure. "
+        f"**Expected calibration error {100 * reliability.error:.1f} points**: the distance of "
+        "score and share on average. Within their 95 % intervals it may be "
+        f"{100 * low:.1f} to {100 * high:.1f}." + _pale(bin_.right for bin_ in reliability.bins)
     )
     st.caption(CHOSEN)
 
@@ -218,10 +219,10 @@ def _over_time(log: FeedbackLog, of: ModelRevision | None) -> None:
     names = distinct(revisions, revision_name)
     newest = dict(list(revisions.items())[:MAX_BARS])
     _shares(
-        {names[one]: share for one, share in newest.items()},
+        {names[revision]: share for revision, share in newest.items()},
         "revisions",
         "thumbs up",
-        {names[one]: Filter(revision=one) for one in newest},
+        {names[revision]: Filter(revision=revision) for revision in newest},
     )
     _how_to_read(newest)
     st.caption(CHOSEN)
@@ -232,18 +233,18 @@ def _over_time(log: FeedbackLog, of: ModelRevision | None) -> None:
 
 def _reviewers(log: FeedbackLog, of: ModelRevision | None) -> None:
     st.markdown("**Do they say the same of the same prediction, of whatever model?**")
-    found = insights.reviewing(log)
-    if found is None:
+    reviewing = insights.reviewing(log)
+    if reviewing is None:
         st.info(
             "No prediction has ratings by two people yet. Ask a colleague to rate some of yours."
         )
     else:
-        st.markdown(as_markdown(wording.agreement(found)))
-        if found.same.some < found.same.n:
+        st.markdown(as_markdown(wording.agreement(reviewing)))
+        if reviewing.same.some < reviewing.same.n:
             _link("Show where they disagree", Filter(disputed=True))
     st.markdown("**Do they judge otherwise before they see the output?**")
-    judged = insights.blind(log, of)
-    both = {"before it": (judged.blind, True), "after it": (judged.seen, False)}
+    comparison = insights.blind(log, of)
+    both = {"before it": (comparison.blind, True), "after it": (comparison.seen, False)}
     shown = {name: share for name, (share, _) in both.items() if share.n}
     _shares(
         shown,
@@ -251,7 +252,7 @@ def _reviewers(log: FeedbackLog, of: ModelRevision | None) -> None:
         "thumbs up",
         {name: Filter(blind=both[name][1], revision=of) for name in shown},
     )
-    st.caption(wording.blind(judged))
+    st.caption(wording.blind(comparison))
     _how_to_read(shown)
 
 
@@ -283,7 +284,7 @@ QUESTIONS: dict[str, Answer] = {
 }
 
 
-# --- what they share ------------------------------------------------------------------------------
+# --- shared by the answers ------------------------------------------------------------------------
 
 
 def _link(label: str, filter_: Filter) -> None:
@@ -300,7 +301,7 @@ def _link(label: str, filter_: Filter) -> None:
 def _how_to_read(*bars: Mapping[str, Share] | Mapping[ModelRevision, Share]) -> None:
     st.caption(
         "Right of a bar is its number of ratings; the line is the 95 % Wilson interval."
-        + _pale(share for some in bars for share in some.values())
+        + _pale(share for shares in bars for share in shares.values())
     )
 
 

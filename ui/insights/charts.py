@@ -1,7 +1,7 @@
 """Charts of ratings as Vega-Lite, with colours that read on a light and on a dark page.
 
-A click on a mark selects what it stands for. Each chart is made once for
-the same values: Altair takes tens of milliseconds, and a page is run for every click.
+A click on a mark selects its values. A chart is made once for the same values: Altair takes tens of
+milliseconds, and a page is run for each click.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,13 @@ Spec = dict[str, Any]
 UP, DOWN, QUIET = "#2f9187", "#d0703a", "#8a8f94"
 INK = "currentColor"  # the page's own
 MIN_DAYS = 14
-PICKED = "picked"  # the selection's name; what it holds is one of these, in this order
+PICKED = "picked"  # the selection's name
+# The fields that a mark selects, in the order of the keys of ui.insights.selection.Filters.
 DAY, NAME, CELL, TENTH = ("date", "verdict"), ("name",), ("output", "truth"), ("tenth",)
 ROW_PX = 30
 GAP = 0.004  # between the columns of two tenths
-FEW_LABELS, SHORT_CHARS = 4, 10  # fit below their columns on a phone; others are turned
-FAINT = 0.35  # the opacity of what is too few to tell
+FEW_LABELS, SHORT_CHARS = 4, 10  # fit below their columns on a phone; more or longer are turned
+FAINT = 0.35  # the opacity of shares of too few ratings, and of marks beside the selected one
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
@@ -116,11 +117,11 @@ def shares(of: Mapping[str, Share], *, title: str) -> Spec:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def confusion(found: Confusion) -> Spec:
+def confusion(matrix: Confusion) -> Spec:
     """A cell an output and a truth, as dark as its share of the output; selects both."""
     of_output = {
-        output: sum(found.cells.get((output, truth), 0) for truth in found.labels)
-        for output in found.labels
+        output: sum(matrix.cells.get((output, truth), 0) for truth in matrix.labels)
+        for output in matrix.labels
     }
     rows = [
         {
@@ -131,11 +132,11 @@ def confusion(found: Confusion) -> Spec:
             "share": n / of_output[output],
             "kind": "right" if output == truth else "wrong",
         }
-        for output in found.labels
-        for truth in found.labels
-        if (n := found.cells.get((output, truth), 0))
+        for output in matrix.labels
+        for truth in matrix.labels
+        if (n := matrix.cells.get((output, truth), 0))
     ]
-    order = list(found.labels)
+    order = list(matrix.labels)
     quiet: Any = {
         "labelLimit": 110,
         "labelFlush": False,  # else the first and the last are off the middle of their cells
@@ -154,7 +155,7 @@ def confusion(found: Confusion) -> Spec:
             alt.Tooltip("output:N", title="it said"),
             alt.Tooltip("truth:N", title="right is"),
             alt.Tooltip("ratings:Q", format=","),
-            alt.Tooltip("share:Q", title="of what it said", format=".1%"),
+            alt.Tooltip("share:Q", title="of this output", format=".1%"),
         ],
     )
     cells = base.mark_rect(cursor="pointer", cornerRadius=2).encode(
@@ -169,23 +170,25 @@ def confusion(found: Confusion) -> Spec:
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def reliability(found: Reliability) -> Spec:
-    """The share that is right over the mean score of each tenth, beside the line where both are
-    equal; selects the tenth."""
+def reliability(of: Reliability) -> Spec:
+    """The share that is right over the mean score of each tenth; selects the tenth.
+
+    A dashed line shows where both are equal.
+    """
     rows = [
         {
-            "tenth": one.tenth,
-            "from": one.tenth / 10,
-            "left": one.tenth / 10 + GAP,
-            "right": (one.tenth + 1) / 10 - GAP,
-            "score": one.mean_score,
-            "share": one.right.value,
-            "low": one.right.interval[0],
-            "high": one.right.interval[1],
-            "n": one.right.n,
-            "opacity": FAINT if one.right.too_few else 1.0,
+            "tenth": bin_.tenth,
+            "from": bin_.tenth / 10,
+            "left": bin_.tenth / 10 + GAP,
+            "right": (bin_.tenth + 1) / 10 - GAP,
+            "score": bin_.mean_score,
+            "share": bin_.right.value,
+            "low": bin_.right.interval[0],
+            "high": bin_.right.interval[1],
+            "n": bin_.right.n,
+            "opacity": FAINT if bin_.right.too_few else 1.0,
         }
-        for one in found.bins
+        for bin_ in of.bins
     ]
     score = alt.X("score:Q").scale(domain=[0, 1]).axis(format=".1f", tickCount=5).title("score")
     right = alt.Y("share:Q").scale(domain=[0, 1]).axis(format="%", tickCount=5).title("is right")
@@ -223,7 +226,7 @@ def reliability(found: Reliability) -> Spec:
 
 
 def _short(count: int) -> str:
-    """In four characters or less, which a cell on a phone has room for."""
+    """A count in four characters or less, the room of a cell on a phone."""
     if count < 1000:
         return str(count)
     thousands = count / 1000
@@ -239,7 +242,7 @@ def _selecting(*fields: str) -> alt.Parameter:
 
 
 def _unless_picked(opacity: float) -> dict[str, Any]:
-    """Of marks, and fainter while another one is selected."""
+    """The opacity of marks, fainter while another mark is selected."""
     return {
         "condition": {"param": PICKED, "empty": True, "value": opacity},
         "value": opacity * FAINT,

@@ -1,4 +1,4 @@
-"""The log as a CSV file, out and in."""
+"""Export of the log as CSV files, and import of an exported file."""
 
 from functools import partial
 
@@ -12,8 +12,11 @@ from ui.parts.text import as_markdown
 
 
 def show_export(predictions: int) -> None:
-    """The two files. Two buttons and no checkbox: a rerun gives a download a new address, and a
-    click that comes in between finds the old one gone."""
+    """The downloads of ratings and of all predictions.
+
+    Two buttons and no checkbox: a rerun gives a download a new address, and a click that comes in
+    between finds the old address gone.
+    """
     st.subheader("Export")
     with st.container(horizontal=True):
         download(
@@ -55,10 +58,10 @@ def show_import(log: FeedbackLog) -> None:
         page.imported = ""
 
 
-def _in_words(done: Imported) -> str:
-    added = done.added
+def _in_words(imported: Imported) -> str:
+    added = imported.added
     words = (
-        f"{done.rows:,} rows read: {added.predictions:,} predictions and {added.ratings:,} "
+        f"{imported.rows:,} rows read: {added.predictions:,} predictions and {added.ratings:,} "
         "ratings are new, the rest were already in the log."
     )
     if added.differing:

@@ -1,11 +1,11 @@
-"""The figures on top of the Feedback page: predictions, rated, reviewers, thumbs up."""
+"""The figures at the top of the Feedback page: predictions, rated, reviewers, thumbs up."""
 
 import streamlit as st
 
 from feedback import wilson_interval
 from feedback.records import Counts
 
-NARROW = 0.02  # an interval that needs a decimal
+NARROW = 0.02  # an interval up to this width gets a decimal
 
 
 def show(counts: Counts) -> None:

@@ -1,4 +1,4 @@
-"""The predictions of the log as a table: filtered, by pages, or those of a selection in a chart."""
+"""The predictions of the log as a table by pages, filtered and narrowed to a chart's selection."""
 
 from dataclasses import replace
 from math import ceil
@@ -15,7 +15,7 @@ from ui.parts.text import as_markdown, counted
 from ui.state import FeedbackState
 
 PAGE_ROWS = 20
-MAX_ROWS = 10_000  # that can be paged through; filters find the others
+MAX_ROWS = 10_000  # on all pages; filters find the others
 VERDICTS = {"": "All", "up": "Up", "down": "Down", "unrated": "Not rated"}
 
 
@@ -41,7 +41,7 @@ def show(log: FeedbackLog) -> None:
 
 
 def _filters(log: FeedbackLog) -> Filter:
-    """The selection, narrowed by the widgets that it leaves open."""
+    """The selection, narrowed by widgets for the fields that it does not fix."""
     page = state.feedback_page()
     chosen = page.selected
     if chosen != Filter():

@@ -16,16 +16,16 @@ from ui.parts.labels import name_of, revision_name
 from ui.parts.text import printable, shortened
 
 CLEAR = "clear-selection"  # the key of the button that drops it
-Filters = Mapping[tuple[Any, ...], Filter]
+Filters = Mapping[tuple[Any, ...], Filter]  # by the values of a mark's fields
 
 
 def chosen() -> Filter:
-    """What is behind the mark that was clicked; everything if none is."""
+    """The filter that is selected; that of all predictions if none is."""
     return state.feedback_page().selected
 
 
 def choose(selected: Filter) -> None:
-    """Shows the predictions behind something that is on the page, all of them."""
+    """Selects the rated predictions of a filter, without the filters above the table."""
     page = state.feedback_page()
     page.selected = replace(selected, rated=True)
     page.first_page()
@@ -41,24 +41,25 @@ def clear() -> None:
 
 
 def chart(spec: Spec, *, key: str, fields: tuple[str, ...], filters: Filters) -> None:
-    """Draws a chart whose marks select `fields`; `filters` says what is behind which values."""
+    """Draws a chart whose marks select `fields`; `filters` has the filter for their values."""
     key = f"{key}-{state.feedback_page().cleared}"
 
     def picked() -> None:
-        found = filter_of(st.session_state[key].selection.get(PICKED, ()), fields, filters)
-        choose(found) if found else clear()
+        marks = st.session_state[key].selection.get(PICKED, ())
+        selected = filter_of(marks, fields, filters)
+        choose(selected) if selected else clear()
 
     st.vega_lite_chart(spec, width="stretch", key=key, on_select=picked)
 
 
-def filter_of(picked: Any, fields: tuple[str, ...], filters: Filters) -> Filter | None:
-    """The filter of the selected mark; None if none is, or it is not in the chart any more."""
-    marks = [tuple(mark.get(field) for field in fields) for mark in picked]
-    return filters.get(marks[-1]) if marks else None
+def filter_of(marks: Any, fields: tuple[str, ...], filters: Filters) -> Filter | None:
+    """The filter of the last mark; None if there is no mark, or it is not in the chart any more."""
+    values = [tuple(mark.get(field) for field in fields) for mark in marks]
+    return filters.get(values[-1]) if values else None
 
 
 def in_words(selected: Filter) -> str:
-    """What the filter leaves, for people; "" if it leaves everything."""
+    """A filter in words; "" if it selects all predictions."""
     return ", ".join(_parts(selected))
 
 

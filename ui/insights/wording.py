@@ -1,13 +1,13 @@
 """Shares and agreement in words, each with its n, its interval, or that it is too few to tell.
 
-Knows no Streamlit; what it makes of names is text, not markdown.
+Knows no Streamlit; the sentences are text, not markdown.
 """
 
 from feedback.insights import Blind, Reviewing, Share
 from feedback.statistics import TOO_FEW
 from ui.parts.text import counted
 
-NARROW = 0.02  # from here on a decimal is needed
+NARROW = 0.02  # an interval up to this width gets a decimal
 KAPPA = (  # J. R. Landis and G. G. Koch 1977, Biometrics 33, 159-174
     (0.8, "almost perfect agreement"),
     (0.6, "substantial agreement"),
@@ -23,8 +23,8 @@ ALPHA = (  # K. Krippendorff 2004, Human Communication Research 30, 411-433
 )
 
 
-def too_few(count: int, what: str = "rating") -> str:
-    return f"Too few to tell: {counted(count, what)}, and {TOO_FEW} or more are needed."
+def too_few(count: int, noun: str = "rating") -> str:
+    return f"Too few to tell: {counted(count, noun)}, and {TOO_FEW} or more are needed."
 
 
 def share(of: Share) -> str:
@@ -37,44 +37,43 @@ def share(of: Share) -> str:
     )
 
 
-def agreement(found: Reviewing) -> str:
-    """How far reviewers agree, and what is called so much."""
-    value, n = found.agreement.value, found.agreement.n
-    if found.reviewers:
-        who = "predictions that both {} and {} rated".format(*found.reviewers)
+def agreement(reviewing: Reviewing) -> str:
+    """The agreement of reviewers, with the usual name for a value of that size."""
+    value, n = reviewing.agreement.value, reviewing.agreement.n
+    if reviewing.reviewers:
+        rated = "predictions that both {} and {} rated".format(*reviewing.reviewers)
     else:
-        who = "predictions with ratings by several people"
-    if found.same.too_few:
-        return f"Too few to tell: {n:,} {who}, and {TOO_FEW} or more are needed."
-    same = f"From {n:,} {who}: they said the same of {share(found.same)}."
+        rated = "predictions with ratings by several people"
+    if reviewing.same.too_few:
+        return f"Too few to tell: {n:,} {rated}, and {TOO_FEW} or more are needed."
+    same = f"From {n:,} {rated}: they said the same of {share(reviewing.same)}."
     if value is None:
         return f"{same} All say the same of everything, so chance alone would agree as often."
-    name, called, by = (
+    measure, scale, source = (
         ("Cohen's kappa", KAPPA, "Landis and Koch 1977")
-        if found.measure == "kappa"
+        if reviewing.measure == "kappa"
         else ("Krippendorff's alpha", ALPHA, "Krippendorff 2004")
     )
-    words = next(words for least, words in called if value >= least)
-    low, high = found.agreement.low, found.agreement.high
+    words = next(words for least, words in scale if value >= least)
+    low, high = reviewing.agreement.low, reviewing.agreement.high
     return (
-        f"{same} Beyond chance that is {name} {value:.2f} (95 % interval {low:.2f} to {high:.2f}): "
-        f"{words} ({by}). 1 is always, 0 as by chance."
+        f"{same} Beyond chance that is {measure} {value:.2f} (95 % interval {low:.2f} to "
+        f"{high:.2f}): {words} ({source}). 1 is full agreement, 0 is chance."
     )
 
 
-def blind(found: Blind) -> str:
-    """Whether ratings given before the output was shown differ from the others."""
-    fewest = min(found.blind.n, found.seen.n)
-    if found.blind.too_few or found.seen.too_few:
-        return too_few(fewest)
-    low, high = (100 * end for end in found.difference)
+def blind(comparison: Blind) -> str:
+    """The difference of ratings given before the output was shown from those given after."""
+    if comparison.blind.too_few or comparison.seen.too_few:
+        return too_few(min(comparison.blind.n, comparison.seen.n))
+    low, high = (100 * end for end in comparison.difference)
     if low <= 0 <= high:
         return (
             f"No difference can be told: the share is between {-low:.1f} points lower and "
             f"{high:.1f} higher before (95 % Newcombe interval)."
         )
-    ends = sorted((abs(low), abs(high)))
+    nearer, farther = sorted((abs(low), abs(high)))
     return (
-        f"{ends[0]:.1f} to {ends[1]:.1f} points {'higher' if low > 0 else 'lower'} before the "
+        f"{nearer:.1f} to {farther:.1f} points {'higher' if low > 0 else 'lower'} before the "
         "output was shown (95 % Newcombe interval of the difference)."
     )

@@ -1,1 +1,1 @@
-"""What two pages or more use."""
+"""The parts that two pages or more use."""

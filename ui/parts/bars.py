@@ -1,4 +1,4 @@
-"""Labelled bars on an axis from 0 to 1, as HTML: Streamlit has no widget for them."""
+"""Labelled bars on an axis from 0 to 1, as HTML, for which Streamlit has no widget."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ MAX_BARS = 12
 
 
 def bars_html(items: Sequence[ScoredLabel], *, chosen: int) -> str:
-    """A bar for each score, the first `chosen` of them marked; those beyond a dozen are folded."""
+    """A bar for each score, the first `chosen` of them marked; bars beyond a dozen are folded."""
     if len(items) <= MAX_BARS:
         return _axis(items, first=0, chosen=chosen)
     more = f"{len(items) - MAX_BARS:,} more labels"
@@ -42,7 +42,7 @@ def bar_html(name: str, share: float, shown: str, *, is_chosen: bool) -> str:
 
 
 def percent(score: float) -> str:
-    """A share in percent; never 0 % or 100 % for what is not quite."""
+    """A share in percent as HTML; never 0 % or 100 % for a share that is not quite."""
     if 0 < score < 0.01:
         return "&lt; 1 %"
     if 0.99 < score < 1:

@@ -1,4 +1,4 @@
-"""The prediction card: input, output, and the model that it is of.
+"""The prediction card: input, output, and the model that made it.
 
 Built as HTML from escaped text: no widget of Streamlit's draws labelled bars on a fixed axis, or
 marks in a text.
@@ -17,7 +17,7 @@ def card_html(prediction: Prediction, name_of: NameOf, *, foot: bool = True) -> 
 
 
 def input_html(prediction: Prediction) -> str:
-    """The card of a prediction whose output is not to be seen yet."""
+    """The card of a prediction without its output, which must not be seen yet."""
     return _card(output.input_html(prediction.input))
 
 

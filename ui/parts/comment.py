@@ -8,7 +8,7 @@ from ui.parts.text import printable
 
 
 def show(entry: Entry, mine: Rating) -> None:
-    """A field for the comment; leaving it stores it, and the button is a place to go to."""
+    """A field for the comment; leaving it stores the comment, so the button does nothing itself."""
     key = rating.comment_key(entry)
     typed.fill(key, printable(mine.comment))
     st.text_area("Comment (optional)", key=key, height=80, on_change=rating.save, args=(entry,))

@@ -1,7 +1,6 @@
-"""The correction of an output: what a reviewer is asked who rates it down, and its words.
+"""The correction of an output: the widgets for it after thumbs down, and a correction in words.
 
-The one part of the UI that knows the kinds of answers. A kind that is forgotten here is a type
-error.
+All kinds of answers are told apart here; a kind that is forgotten is a type error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ TITLE = "What should it have been?"
 
 
 def show(entry: Entry, mine: Rating) -> None:
-    """Asks for the right answer, in the form that an answer to such an input has."""
+    """Asks for the right answer, by a widget for the kind of answer of the prediction."""
     prediction = entry.prediction
     match prediction.answer_kind:
         case "label":
@@ -41,7 +40,7 @@ def show(entry: Entry, mine: Rating) -> None:
 
 
 def in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
-    """A correction in one line; as it is stored if it is not of the form that is asked for."""
+    """A correction in one line; as it is stored if it is not of the prediction's kind of answer."""
     match prediction.answer_kind:
         case "label":
             return name_of(correction) if correction else ""
@@ -62,14 +61,14 @@ def in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
 
 
 def closed_labels(prediction: Prediction) -> list[str]:
-    """The labels of which one, or several, can be right, in alphabetical order; else none."""
+    """The labels to choose an answer from, in alphabetical order; [] if there is no fixed set."""
     if prediction.answer_kind not in ("label", "labels"):
         return []
     return sorted(item.label for item in cast(ScoredLabels, prediction.output).items)
 
 
 def _label(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
-    """One label other than the predicted."""
+    """A choice among the labels that were not predicted."""
     key = _key(entry)
     options = [label for label in closed_labels(entry.prediction) if label != output.label]
     if not options:
@@ -83,7 +82,7 @@ def _label(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
 
 
 def _labels(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
-    """All labels that apply; those that are predicted to begin with."""
+    """A choice of all labels that apply, which begins with the predicted labels."""
     key, options = _key(entry), closed_labels(entry.prediction)
     corrected_to = labels_from_text(mine.correction)
     chosen = output.chosen if corrected_to is None else corrected_to
@@ -97,7 +96,7 @@ def _labels(entry: Entry, output: ScoredLabels, mine: Rating) -> None:
 
 
 def _choices(entry: Entry, options: Sequence[str]) -> dict[str, Any]:
-    """The options of a widget with their names: pills read those as markdown."""
+    """The options of a widget with their names, as markdown if the widget is pills."""
     name_of = names_for(entry.prediction)
     safe = as_markdown if len(options) <= MAX_PILLS else printable
     names = distinct(options, lambda label: safe(name_of(label)))
@@ -105,7 +104,7 @@ def _choices(entry: Entry, options: Sequence[str]) -> dict[str, Any]:
 
 
 def _text(entry: Entry, mine: Rating) -> None:
-    """Words for a gap, or the generated text as it should have been."""
+    """A field for the word in a gap, or for the generated text as it should have been."""
     key, output = rating.correction_key(entry), entry.prediction.output
     common: dict[str, Any] = {"key": key, "on_change": rating.save, "args": (entry,)}
     if isinstance(output, GeneratedText):
@@ -120,7 +119,7 @@ def _text(entry: Entry, mine: Rating) -> None:
 
 
 def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
-    """The spans as rows of words and labels; a row added or deleted is stored at once."""
+    """The spans as rows of words and labels; a change of the rows is stored at once."""
     prediction = entry.prediction
     key, memory = f"spans-{prediction.id}", state.session().span_rows
     if key not in st.session_state or prediction.id not in memory:
@@ -129,7 +128,7 @@ def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
     changes = st.session_state.get(key)
     answer = corrected(prediction.input, edited(rows, changes) if changes else rows)
     if changes and any(changes.values()) and spans_to_text(answer.spans) != mine.correction:
-        # Not in a callback: a callback that is overtaken by another click never comes back.
+        # Not in a callback: one that another click overtakes is lost.
         rating.save(entry, correction=spans_to_text(answer.spans))
     st.caption(f"{TITLE} Change, delete or add rows: words of the text, a label.")
     _span_editor(prediction, rows, key)
@@ -158,7 +157,7 @@ def _span_editor(prediction: Prediction, rows: Sequence[Mapping[str, Any]], key:
 
 
 def _model_labels(prediction: Prediction) -> Sequence[str]:
-    """The labels that the model has, if it is the one that is loaded."""
+    """The labels of the live model if it made the prediction, else none."""
     model = shared.loaded()
     return model.info.labels if model and shared.is_live(prediction) else ()
 

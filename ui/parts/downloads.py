@@ -1,6 +1,6 @@
-"""Files made of the log: by a button that makes them when it is clicked, or by a link to a route.
+"""Downloads of the log: by a button, which makes the file on a click, or by a link to a route.
 
-A button holds its file in memory, so a long one is streamed.
+A button holds its file in memory, so a file of many rows is streamed by the route.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ def download(
     rows: int,
     type: Literal["primary", "secondary"] = "secondary",
 ) -> None:
-    """A download of what `make` gives, which a route below api/export has by the same name."""
+    """A download of the file that `make` gives; the route api/export/`file_name` has the same."""
     icon = ":material/download:"
     if rows > MAX_ROWS:
         st.link_button(label, f"api/export/{file_name}", icon=icon)

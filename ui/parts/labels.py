@@ -1,4 +1,4 @@
-"""Labels and models as they are shown: by the owner's names, in one short line, never two alike.
+"""The names of labels and models on pages: short, the owner's if there are any, never two alike.
 
 Stored is always the model's own label.
 """
@@ -23,7 +23,7 @@ def name_of(label: str) -> str:
 
 
 def names_for(prediction: Prediction) -> NameOf:
-    """The names of a prediction's labels: the owner's, if the prediction is of the model here."""
+    """The names of a prediction's labels: the owner's, if it is a prediction of the live model."""
     return name_of if prediction.model_id == shared.settings().model.id else str
 
 

@@ -20,5 +20,5 @@ ICONS = {
 
 
 def page_link(name: str, label: str) -> None:
-    """A link to the page that pages/`name`.py is."""
+    """A link to the page of the script pages/`name`.py."""
     st.page_link(PAGES / f"{name}.py", label=label, icon=ICONS[name])

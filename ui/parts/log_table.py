@@ -1,4 +1,4 @@
-"""The log as a table of the Feedback page: which columns, and how they are shown."""
+"""The log as a table on the Feedback page: its columns, and a row for each rating."""
 
 from collections.abc import Iterable
 from typing import Any

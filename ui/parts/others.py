@@ -11,7 +11,7 @@ from ui.parts.text import as_markdown, printable
 
 
 def show(entry: Entry, ratings: Iterable[Rating], error: str) -> None:
-    """The ratings, and in `error` why they cannot be shown."""
+    """The ratings; `error` is the reason if they cannot be shown."""
     for rating in ratings:
         st.text(sentence(entry, rating))
     if error:

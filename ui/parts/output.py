@@ -1,7 +1,6 @@
-"""An output as a visitor sees it: the body of its card, and one line of words.
+"""An output as a visitor sees it: the body of its card as HTML, and one line of words.
 
-The one part of the UI that knows the kinds of output. A kind that is forgotten here is a type
-error. Knows no Streamlit.
+All kinds of output are told apart here; a kind that is forgotten is a type error.
 """
 
 from collections.abc import Sequence
@@ -18,7 +17,7 @@ MAX_SUMMARY_CHARS = 200
 
 
 def body_html(prediction: Prediction, name_of: NameOf) -> str:
-    """The input with the output, and notes on them; classes are those of ui/style.css."""
+    """The input, the output, and notes on them as HTML; classes are those of ui/style.css."""
     output, text = prediction.output, prediction.input
     match output:
         case ScoredLabels():
@@ -87,8 +86,8 @@ def _close_call(output: ScoredLabels, name_of: NameOf) -> str:
     if len(output.items) < 2:
         return f"<b>Not sure</b>: only {percent(output.score)}."
     second, points = as_html(_shown(output.items[1].label, name_of)), round(100 * output.margin)
-    behind = f"is only {counted(points, 'point')} behind" if points else "is as likely"
-    return f"<b>Close call</b>: {second} {behind}."
+    distance = f"is only {counted(points, 'point')} behind" if points else "is as likely"
+    return f"<b>Close call</b>: {second} {distance}."
 
 
 def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> str:

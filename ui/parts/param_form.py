@@ -1,4 +1,4 @@
-"""The widgets for a prediction's parameters, made from what the task says of them."""
+"""The widgets for a prediction's parameters, made from the task's descriptions of them."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,36 +16,36 @@ MAX_LIST_CHARS = 5000
 
 
 def show(params: Sequence[Param]) -> None:
-    """A widget for each; those that are not essential are folded away."""
+    """A widget for each parameter; those that are not essential are folded away."""
     for param in params:
         _fill(param)
     for param in params:
         if param.essential:
             _widget(param)
-    others = [param for param in params if not param.essential]
-    if others:
+    optional = [param for param in params if not param.essential]
+    if optional:
         with st.expander("Options"):
-            for param in others:
+            for param in optional:
                 _widget(param)
 
 
 def values(params: Sequence[Param]) -> dict[str, Any]:
-    """What the widgets hold now."""
+    """The values of the widgets, by the names of parameters."""
     return {param.name: _value(param) for param in params}
 
 
-def fill(given: Mapping[str, Any]) -> None:
-    """Has the next run show these values, and defaults where there are none."""
-    state.session().params = dict(given)
+def fill(params: Mapping[str, Any]) -> None:
+    """Has the next run show these values, and defaults for the other parameters."""
+    state.session().params = dict(params)
     for key in [key for key in st.session_state if str(key).startswith(KEY)]:
         del st.session_state[key]
 
 
 def _fill(param: Param) -> None:
-    """Puts a value into a widget that this session has not shown yet, or that was left behind.
+    """Puts a value into a widget that has none: a new widget, or one that a page left out.
 
-    An opened prediction may come from another model or from a file, and its parameters may not be
-    ones that this model takes; then the default is shown.
+    An opened prediction may come from another model or from a file. Where this model does not take
+    its parameter or the value, the default is shown.
     """
     key = KEY + param.name
     if key in st.session_state:
@@ -72,7 +72,7 @@ def _widget(param: Param) -> None:
     elif isinstance(param.default, bool):
         st.checkbox(param.title, **common)
     elif is_number:
-        # No bounds for the browser: it would not submit the form, and say so in a folded place.
+        # No bounds for the browser: it would refuse the form with a message in the folded part.
         st.number_input(param.title, step=1 if isinstance(param.default, int) else 0.1, **common)
     elif isinstance(param.default, tuple):
         st.text_area(param.title, max_chars=MAX_LIST_CHARS, height=110, **common)

@@ -1,4 +1,4 @@
-"""Work that goes on in the background, as a page shows it: how far it is, and a button to stop."""
+"""The progress of a job as a page shows it: a bar, the time left, and a button to stop."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -7,11 +7,11 @@ import streamlit as st
 
 from ui.parts.text import as_markdown
 
-EVERY_S = 1.0  # a page asks how far it is
+EVERY_S = 1.0  # between two looks of a page
 
 
-class Work(Protocol):
-    """What goes on, and ends soon after it was stopped."""
+class Stoppable(Protocol):
+    """A job that ends soon after it is stopped."""
 
     @property
     def stopped(self) -> bool: ...
@@ -19,19 +19,19 @@ class Work(Protocol):
     def stop(self) -> Callable[[], None]: ...
 
 
-def show(work: Work, done: int, total: int, text: str) -> None:
-    """A bar with `text` in it, and a button that stops the work."""
+def show(job: Stoppable, done: int, total: int, text: str) -> None:
+    """A bar with `text` in it, and a button that stops the job."""
     st.progress(min(done / max(1, total), 1.0), as_markdown(text))
     st.button(
-        "Stopping…" if work.stopped else "Stop",
+        "Stopping…" if job.stopped else "Stop",
         icon=":material/stop_circle:",
-        on_click=work.stop,
-        disabled=work.stopped,
+        on_click=job.stop,
+        disabled=job.stopped,
     )
 
 
 def in_words(done: int, total: int, per_s: float) -> str:
-    """How far it is, how fast it goes and how long it takes; 0 a second is not known yet."""
+    """The items done, the speed, and the time left; a `per_s` of 0 is not known yet."""
     parts = [f"{done:,} of {total:,}"]
     if per_s:
         parts += [f"{per_s:,.0f} a second", f"about {_duration((total - done) / per_s)} left"]

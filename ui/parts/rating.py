@@ -1,7 +1,7 @@
-"""The one way in which a page stores a rating: at once, as a revision of the reviewer's newest.
+"""The way in which pages store a rating: at once, as a revision of the reviewer's newest rating.
 
-A reading of the session's state can end a run that the visitor has overtaken with another click.
-So everything is read first, and a store that has begun is finished.
+Reading the session's state can end a run that another click has overtaken. So all is read first,
+and a store that has begun is finished.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,12 @@ def correction_key(entry: Entry) -> str:
 
 
 def save(entry: Entry, **changes: Any) -> None:
-    """Stores a rating: `changes` to the newest one, and the texts that were typed and not taken."""
+    """Stores the newest rating with `changes`, and with texts that were typed and not taken yet."""
     prepared(entry, **changes)()
 
 
 def prepared(entry: Entry, **changes: Any) -> Callable[[], None]:
-    """The store of a rating as `save` does it, for which everything is read by now.
+    """Reads all that `save` needs, and returns the function that stores it.
 
     The rating is blind only if `changes` say so: elsewhere the output is in sight. The explanation
     that is in sight is stored with it.
@@ -38,7 +38,11 @@ def prepared(entry: Entry, **changes: Any) -> Callable[[], None]:
     reviewer, box, taken = visits.current().reviewer, state.outbox(), state.session().taken
     fields = {"comment": comment_key(entry), "correction": correction_key(entry)}
     texts = {name: typed.untaken(key) for name, key in fields.items()}
-    fitting = {n: t for n, t in texts.items() if t is not None and len(t) <= MAX_TEXT_CHARS}
+    fitting = {
+        name: text
+        for name, text in texts.items()
+        if text is not None and len(text) <= MAX_TEXT_CHARS
+    }
     revision = {name: text.strip() for name, text in fitting.items()} | changes
     if "verdict" in revision or "correction" in revision:
         revision.setdefault("blind", False)

@@ -21,9 +21,9 @@ THUMBS: dict[str, Literal[0, 1]] = {"down": 0, "up": 1}
 def show(entry: Entry, *, stored: Callable[[Entry], None] | None = None) -> None:
     """The form for the visit's own rating, and the ratings of others.
 
-    A fragment: a click in here runs this again and not the page. In one container, so that a
-    prediction that takes long replaces all of it: a click on what is about to go would be lost.
-    First stores what waits; then `stored` is called.
+    Sends the outbox first, then calls `stored`. A fragment: a click in here runs this again and not
+    the page. In one container, so that a prediction that takes long replaces all of it: a click on
+    an element that is about to go would be lost.
     """
     with st.container():
         try:
@@ -38,7 +38,7 @@ def show(entry: Entry, *, stored: Callable[[Entry], None] | None = None) -> None
 
 @st.fragment
 def show_row(entry: Entry, html: str) -> None:
-    """One of many predictions as `html`, with thumbs beside it and the correction below."""
+    """A prediction in a list as `html`, with thumbs beside it and the correction below."""
     with st.container(key=f"{state.Styled.ROW}{entry.prediction.id}"):
         try:
             visits.saw(entry.prediction)

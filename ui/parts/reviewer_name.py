@@ -22,14 +22,16 @@ def ask() -> None:
         key=KEY,
         max_chars=visits.MAX_NAME_CHARS,
         placeholder="Stored with your ratings",
-        help="Ratings under the same name count as one reviewer's; another name is another one.",
+        help="Ratings under one name are one reviewer's; another name is another reviewer.",
         width=280,
     )
 
 
 def take() -> None:
-    """Takes the name. The first one takes over what was rated anonymously; a later name is
-    another reviewer."""
+    """Takes the name that was typed.
+
+    The first name given takes over what was rated anonymously; a later name is another reviewer.
+    """
     visit, name, box = visits.current(), typed.untaken(KEY), state.outbox()
     if name is not None:
         renamed = visits.rename(visit, name)

@@ -1,4 +1,4 @@
-"""Stores what a session has not stored yet, and says on the page if that fails."""
+"""Stores the predictions and ratings of the outbox, and says on the page if that fails."""
 
 import streamlit as st
 
@@ -7,7 +7,7 @@ from ui.parts.text import as_markdown
 
 
 def store() -> None:
-    """Stores what waits; where that fails, says so and offers to try again."""
+    """Sends the outbox if it is due; if that fails, says so and offers to send it again."""
     box = state.outbox()
     if box.is_due:
         box.send(shared.log)

@@ -3,7 +3,7 @@
 import html as _html
 import re
 
-# What neither the browser nor the protocol can carry, as a visible stand-in.
+# Characters that the browser or the protocol cannot carry, each with a visible stand-in.
 _UNPRINTABLE = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\t\n\r"}
 _UNPRINTABLE |= {0x7F: "\u2421"}
 _UNPRINTABLE |= dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
@@ -36,6 +36,6 @@ def shortened(text: str, *, max_chars: int) -> str:
     return line if len(line) <= max_chars else f"{line[: max_chars - 1].rstrip()}…"
 
 
-def counted(count: int, what: str) -> str:
-    """A number of things, such as "1 row" and "2,000 rows"."""
-    return f"{count:,} {what if count == 1 else f'{what}s'}"
+def counted(count: int, noun: str) -> str:
+    """A number with its noun, such as "1 row" and "2,000 rows"."""
+    return f"{count:,} {noun if count == 1 else f'{noun}s'}"

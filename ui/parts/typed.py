@@ -1,7 +1,7 @@
 """Text fields whose content is stored by whichever click comes next.
 
-A callback that another click overtakes never comes back. So the content of a field is compared
-with the text that was last taken from it, and whoever stores next takes it.
+A callback that another click overtakes is lost. So the content of a field is compared with the
+text that was last taken from it, and the next store takes it.
 """
 
 import streamlit as st

@@ -1,4 +1,4 @@
-"""Waits for futures, the model's among them, so that a rerun or a closed tab can interrupt."""
+"""Waits for futures, the model's among them; a rerun or a closed tab can interrupt it."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -18,9 +18,9 @@ T = TypeVar("T")
 def wait_for(future: Future[T], message: str, detail: Callable[[], str] = str) -> T:
     """The future's result; shows `message` with a spinner if it is not there at once.
 
-    `detail` says more while it takes longer, or "". Raises what the future raises. Streamlit can
-    stop a script only in one of its own calls, so there is one every 0.2 s; then a future that has
-    not begun is cancelled, since nobody reads it.
+    `detail` gives a second line for the spinner, or "". Raises the future's error. Streamlit can
+    stop a script only in a call of its own, so it is called every 0.2 s; if it stops the script, a
+    future that has not begun is cancelled, since nobody reads it.
     """
     try:
         if not is_done(future, POLL_S):

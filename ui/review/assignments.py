@@ -20,13 +20,15 @@ class Assignments:
         self._held: dict[UUID, tuple[str, float]] = {}
 
     def assign(self, prediction_ids: Iterable[UUID], holder: str) -> UUID | None:
-        """Gives `holder` the first that nobody else holds, in place of the one they held."""
+        """Gives `holder` the first prediction that nobody else holds; they hold only that."""
         with self._lock:
             self._forget()
             for prediction_id in prediction_ids:
                 by, _ = self._held.get(prediction_id, (holder, 0.0))
                 if by == holder:
-                    self._held = {one: held for one, held in self._held.items() if held[0] != by}
+                    self._held = {
+                        held_id: hold for held_id, hold in self._held.items() if hold[0] != holder
+                    }
                     self._held[prediction_id] = (holder, time.monotonic())
                     return prediction_id
         return None
@@ -35,10 +37,10 @@ class Assignments:
         """The predictions that others hold."""
         with self._lock:
             self._forget()
-            return {one for one, (by, _) in self._held.items() if by != holder}
+            return {held_id for held_id, (by, _) in self._held.items() if by != holder}
 
     def renew(self, prediction_id: UUID, holder: str) -> bool:
-        """Holds it on for somebody who is still there; False if another has it by now."""
+        """Prolongs the hold of a reviewer who is still there; False if another has it by now."""
         with self._lock:
             by, _ = self._held.get(prediction_id, (holder, 0.0))
             if by == holder:
@@ -46,10 +48,10 @@ class Assignments:
             return by == holder
 
     def _forget(self) -> None:
-        """Frees what is held by those who went away."""
+        """Frees the predictions of reviewers who went away."""
         now_s = time.monotonic()
         self._held = {
-            one: (by, since_s)
-            for one, (by, since_s) in self._held.items()
+            held_id: (by, since_s)
+            for held_id, (by, since_s) in self._held.items()
             if now_s - since_s < HELD_S
         }

@@ -1,4 +1,4 @@
-"""One prediction to review: rated by a key or a click, after which the next one comes.
+"""A prediction to review: rated by a key or a click, after which the next prediction comes.
 
 A button's key has the prediction's id in it, so that a second press of a key never rates the next
 prediction unseen.
@@ -15,7 +15,7 @@ from ui.parts.text import as_markdown
 from ui.review import session
 from ui.state import ReviewItem
 
-NOT_LABELS = "Not blind: there are no labels to choose from before the output is seen."
+NO_LABELS = "Not blind: there are no labels to choose from before the output is seen."
 MAX_KEYS = 9
 MAX_LABEL_CHARS = 40
 
@@ -27,7 +27,7 @@ def show(item: ReviewItem, *, blind: bool) -> None:
     multi_label = isinstance(prediction.output, ScoredLabels) and prediction.output.multi_label
     if blind and (not labels or visits.has_seen(item.entry)):
         blind = False
-        st.caption(NOT_LABELS if not labels else "You have seen what the model said of this one.")
+        st.caption("You have seen the output of this prediction." if labels else NO_LABELS)
     if blind:
         st.html(input_html(prediction))
     else:
@@ -49,7 +49,7 @@ def show(item: ReviewItem, *, blind: bool) -> None:
 
 def _by_key(item: ReviewItem, labels: list[str], *, blind: bool) -> None:
     names = _names(item, labels)
-    said = item.entry.prediction.label
+    predicted = item.entry.prediction.label
     with st.container(horizontal=True, key="verdicts"):
         if not blind:
             st.button(
@@ -58,10 +58,10 @@ def _by_key(item: ReviewItem, labels: list[str], *, blind: bool) -> None:
                 shortcut="Y",
                 type="primary",
                 on_click=session.rate,
-                args=(item, [said]),
+                args=(item, [predicted]),
             )
         for number, label in enumerate(labels, start=1):
-            if blind or label != said:
+            if blind or label != predicted:
                 st.button(
                     names[label],
                     key=f"label-{number}-{item.id}",
@@ -77,22 +77,22 @@ def _by_key(item: ReviewItem, labels: list[str], *, blind: bool) -> None:
                 shortcut="N",
                 on_click=session.rate_wrong,
                 args=(item,),
-                help="Wrong, and none of these labels or not known which",
+                help="Wrong, and the right label is unknown or none of these",
             )
 
 
 def _blind_choice(item: ReviewItem, labels: list[str], *, multi_label: bool) -> None:
-    """Labels of which several apply, or more than there are keys for."""
+    """A choice among labels of which several can apply, or which are more than there are keys."""
     names, key = _names(item, labels), f"blind-{item.id}"
     if multi_label:
         chosen = st.multiselect(
             "Which labels apply?", labels, format_func=names.__getitem__, key=key
         )
     else:
-        one = st.selectbox(
+        label = st.selectbox(
             "Which label is it?", labels, index=None, format_func=names.__getitem__, key=key
         )
-        chosen = [one] if one is not None else []
+        chosen = [] if label is None else [label]
     st.button(
         "Save",
         key=f"save-{item.id}",
@@ -113,10 +113,10 @@ def _names(item: ReviewItem, labels: list[str]) -> dict[str, str]:
 def _move(item: ReviewItem, *, label: str) -> None:
     with st.container(horizontal=True, key="moves"):
         st.button(label, key=f"on-{item.id}", shortcut="S", on_click=session.go_on, args=(item,))
-        undo()
+        show_undo()
 
 
-def undo() -> None:
+def show_undo() -> None:
     """A button that takes back the last rating, if there is one."""
     if rated := state.review_page().rated:
         st.button(
