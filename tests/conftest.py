@@ -1,10 +1,6 @@
 """What several test modules need: the bundled model, empty logs, a PostgreSQL server."""
 
 import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +8,20 @@ import pytest
 
 from feedback import FeedbackLog
 from model import Model
-from tests.helpers.server import free_port
+from tests.helpers.databases import Postgres, postgres, postgres_programs
+from tests.helpers.databases import sqlite_log as new_sqlite_log
+
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests that need a browser or a PostgreSQL server by what they ask for."""
+    for item in items:
+        asked = getattr(item, "fixturenames", ())
+        if "browser" in asked:
+            item.add_marker(pytest.mark.browser)
+        if "postgres_server" in asked:
+            item.add_marker(pytest.mark.postgres)
 
 
 @pytest.fixture(scope="session")
@@ -24,53 +33,39 @@ def model() -> Iterator[Model]:
     loaded.close()
 
 
-def _postgres_bin() -> Path | None:
-    found = shutil.which("initdb") or next(
-        (str(p) for p in sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))), None
-    )
-    return Path(found).parent if found else None
-
-
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The URL of an empty PostgreSQL server of our own; its databases are made by tests."""
-    binaries = _postgres_bin()
-    if binaries is None:
+def postgres_server() -> Iterator[Postgres]:
+    """A PostgreSQL server of our own."""
+    programs = postgres_programs()
+    if programs is None:
         reason = "PostgreSQL's server programs are not installed"
         if os.environ.get("REQUIRE_POSTGRES") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    folder = Path(tempfile.mkdtemp(prefix="tryout-postgres-"))
-    as_user: list[str] = []
-    if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        os.chown(folder, pwd.getpwnam("postgres").pw_uid, -1)
-        as_user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-    port, data = free_port(), folder / "data"
-
-    def run(program: str, *arguments: str) -> None:
-        command = [*as_user, str(binaries / program), *arguments]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=120)
-
-    run("initdb", "-D", str(data), "-U", "tryout", "--auth=trust", "-E", "UTF8")
-    options = f"-p {port} -c listen_addresses=127.0.0.1 -k {folder}"
-    run("pg_ctl", "-D", str(data), "-w", "-l", str(folder / "log"), "-o", options, "start")
-    yield f"postgresql://tryout@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
-    shutil.rmtree(folder, ignore_errors=True)
+    with postgres(programs) as server:
+        yield server
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def log_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+@pytest.fixture(params=DATABASES)
+def log_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of an empty log, on each kind of server."""
+    if request.param == "sqlite":
+        yield new_sqlite_log(tmp_path / "feedback.db")
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    with server.database(template=Postgres.TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture(params=DATABASES)
+def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of a database without tables, on each kind of server."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'feedback.db'}"
-    import psycopg
-
-    server: str = request.getfixturevalue("postgres_server")
-    name = f"t{abs(hash(tmp_path))}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return server.removesuffix("/postgres") + f"/{name}"
+        yield f"sqlite:///{tmp_path / 'feedback.db'}"
+        return
+    server: Postgres = request.getfixturevalue("postgres_server")
+    with server.database() as url:
+        yield url
 
 
 @pytest.fixture
@@ -82,6 +77,6 @@ def log(log_url: str) -> Iterator[FeedbackLog]:
 
 @pytest.fixture
 def sqlite_log(tmp_path: Path) -> Iterator[FeedbackLog]:
-    opened = FeedbackLog(f"sqlite:///{tmp_path / 'log.db'}")
+    opened = FeedbackLog(new_sqlite_log(tmp_path / "log.db"))
     yield opened
     opened.close()

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -30,6 +29,7 @@ from model.prediction import (
     Weight,
     attribution_to_json,
 )
+from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.entries import entry, history, rating
 
 # Any code point, and often the ones that matter to CSV, spreadsheets and escapes.
@@ -107,21 +107,10 @@ def logs(draw: Any) -> tuple[list[Entry], list[Rating]]:
     return made, draw(st.lists(one_rating, max_size=6 if ids else 0, unique_by=lambda r: r.id))
 
 
-@cache
-def empty_file() -> bytes:
-    """An SQLite file with the schema and nothing in it: to make one takes five times as long."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "log.db")
-        FeedbackLog(f"sqlite:///{path}").close()
-        return path.read_bytes()
-
-
 @contextmanager
 def empty_log() -> Iterator[FeedbackLog]:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "log.db")
-        path.write_bytes(empty_file())
-        log = FeedbackLog(f"sqlite:///{path}")
+        log = FeedbackLog(new_sqlite_log(Path(folder, "log.db")))
         yield log
         log.close()
 

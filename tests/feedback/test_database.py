@@ -15,13 +15,14 @@ from feedback.database import Database
 from feedback.records import Counts, drawn, entry_values
 from feedback.tables import metadata, predictions, ratings, tallies
 from model.prediction import GeneratedText
+from tests.helpers.databases import Postgres
 from tests.helpers.entries import entry, rating
 
 OLDER = {"0002": ("runtime", "rated", "draw", "down"), "0003": ("draw", "down")}  # without columns
 
 
-def test_migrations_make_the_tables_that_the_code_declares(log_url: str) -> None:
-    database = Database(log_url)
+def test_migrations_make_the_tables_that_the_code_declares(bare_url: str) -> None:
+    database = Database(bare_url)
     with database.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
@@ -29,13 +30,13 @@ def test_migrations_make_the_tables_that_the_code_declares(log_url: str) -> None
 
 
 def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
-    log_url: str, monkeypatch: pytest.MonkeyPatch
+    bare_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, another = entry("kept"), entry("too")
     said = [rating(one, verdict="down"), rating(one), rating(one, "Bob", retracted=True)]
     with monkeypatch.context() as older:
         older.setattr("feedback.database.NEWEST", "0001")
-        database = Database(log_url)
+        database = Database(bare_url)
         with database.connect(write=True) as connection:
             for stored in (one, another):
                 values = entry_values(stored)
@@ -43,11 +44,11 @@ def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
                 connection.execute(sa.insert(predictions).values(values))
             connection.execute(sa.insert(ratings), [_as_first(one) for one in said])
         database.close()
-    log = FeedbackLog(log_url)
+    log = FeedbackLog(bare_url)
     assert log.find(one.prediction.id) == one
     assert log.counts() == Counts(predictions=2, rated=1, up=1, down=0, reviewers=1)
     assert log.labels() == ["positive"]
-    with Database(log_url).connect() as connection:
+    with Database(bare_url).connect() as connection:
         order = dict(connection.execute(sa.select(predictions.c.id, predictions.c.draw)).all())
     assert order == {stored.prediction.id: drawn(stored.prediction.id) for stored in (one, another)}
     generated = entry(output=GeneratedText("more", 1, "end"))
@@ -59,38 +60,38 @@ def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
 
 @pytest.mark.parametrize(("version", "lacks"), OLDER.items())
 def test_totals_that_a_migration_adds_are_counted(
-    log_url: str, monkeypatch: pytest.MonkeyPatch, version: str, lacks: tuple[str, ...]
+    bare_url: str, monkeypatch: pytest.MonkeyPatch, version: str, lacks: tuple[str, ...]
 ) -> None:
     stored = entry()
     values = {"rated": 0, "down": 0} | entry_values(stored)
     judged = [rating(stored), rating(stored, "Bob", verdict="down")]
     with monkeypatch.context() as older:
         older.setattr("feedback.database.NEWEST", version)
-        database = Database(log_url)
+        database = Database(bare_url)
         with database.connect(write=True) as connection:
             prediction = {name: value for name, value in values.items() if name not in lacks}
             connection.execute(sa.insert(predictions).values(prediction))
             connection.execute(sa.insert(ratings), [_as_first(one) for one in judged])
         database.close()
-    log = FeedbackLog(log_url)
+    log = FeedbackLog(bare_url)
     assert log.counts() == Counts(predictions=1, rated=1, up=1, down=1, reviewers=2)
     log.close()
 
 
 def test_totals_that_no_migration_changes_stay_as_they_are(
-    log_url: str, monkeypatch: pytest.MonkeyPatch
+    bare_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To count a million ratings takes seconds, which a log that has its totals need not wait."""
     stored = entry()
     with monkeypatch.context() as older:
         older.setattr("feedback.database.NEWEST", "0004")
-        log = FeedbackLog(log_url)
+        log = FeedbackLog(bare_url)
         log.add([stored], [rating(stored)])
         with log.database.connect(write=True) as connection:
             assert "ix_ratings_random" in _indexes(connection)
             connection.execute(sa.update(tallies).values(ratings=77))
         log.close()
-    log = FeedbackLog(log_url)
+    log = FeedbackLog(bare_url)
     assert log.counts().up == 77
     with log.database.connect() as connection:
         assert "ix_ratings_random" not in _indexes(connection)
@@ -106,9 +107,9 @@ def _as_first(said: Rating) -> dict[str, Any]:
     return {n: v for n, v in values.items() if n not in ("sampling", "attribution")}
 
 
-def test_opening_again_keeps_what_is_there(log_url: str) -> None:
+def test_opening_again_keeps_what_is_there(bare_url: str) -> None:
     for expected in (1, 2):
-        log = FeedbackLog(log_url)
+        log = FeedbackLog(bare_url)
         log.record(entry())
         assert log.counts().predictions == expected
         log.close()
@@ -209,7 +210,7 @@ def test_a_log_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
-def test_the_usual_names_of_postgresql_work(postgres_server: str, scheme: str) -> None:
-    log = FeedbackLog(postgres_server.replace("postgresql", scheme, 1))
+def test_the_usual_names_of_postgresql_work(postgres_server: Postgres, scheme: str) -> None:
+    log = FeedbackLog(postgres_server.url.replace("postgresql", scheme, 1))
     assert log.counts().predictions >= 0
     log.close()

@@ -169,9 +169,9 @@ def test_imports_of_the_same_predictions_at_once_are_counted_once(
         one.close()
 
 
-def test_two_processes_that_start_together_both_come_up(log_url: str) -> None:
+def test_two_processes_that_start_together_both_come_up(bare_url: str) -> None:
     logs: list[FeedbackLog] = []
-    at_once(*[lambda: logs.append(FeedbackLog(log_url))] * 3)
+    at_once(*[lambda: logs.append(FeedbackLog(bare_url))] * 3)
     for log in logs:
         log.record(entry())
         log.close()

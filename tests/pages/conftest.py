@@ -7,6 +7,7 @@ import pytest
 import streamlit as st
 
 from feedback import FeedbackLog
+from tests.helpers.databases import sqlite_log as new_sqlite_log
 from ui import shared
 
 
@@ -32,4 +33,5 @@ def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def log(database: Path) -> FeedbackLog:
+    new_sqlite_log(database)
     return shared.log()
