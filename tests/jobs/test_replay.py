@@ -1,12 +1,8 @@
-"""python -m jobs.replay for real: a process of its own, on a log that is on the disk."""
+"""python -m jobs.replay for real, on a log that is on the disk."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +13,7 @@ from feedback import Entry, FeedbackLog
 from model import Model
 from settings import ROOT
 from tests.helpers import tiny
+from tests.helpers.command import Ran, Run, run_alone, run_here
 from tests.helpers.entries import entry, rating
 
 # What the bundled model says of them, and it is right, but for the last: nobody said what is.
@@ -31,27 +28,11 @@ TEXTS = {
 }
 
 
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-
-def run(database: Path, *arguments: str, **environment: str) -> Ran:
-    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.replay", *arguments],
-        cwd=ROOT,
-        env=clean
-        | {"TRYOUT_FEEDBACK__DATABASE": str(database), "TRYOUT_MODEL__DTYPE": "float32"}
-        | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert "Traceback" not in done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr)
+def run(database: Path, *arguments: str, by: Run = run_here, **environment: str) -> Ran:
+    settings = {"TRYOUT_FEEDBACK__DATABASE": str(database), "TRYOUT_MODEL__DTYPE": "float32"}
+    ran = by("jobs.replay", *arguments, **settings | environment)
+    assert "Traceback" not in ran.err
+    return ran
 
 
 def lines(file: Path) -> list[dict[str, object]]:
@@ -96,7 +77,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def itself(database: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
     out = tmp_path_factory.mktemp("out") / "itself.jsonl"
-    return run(database, "--model", "model/bundled", "--out", str(out)), out
+    return run(database, "--model", "model/bundled", "--out", str(out), by=run_alone), out
 
 
 def test_the_model_itself_fixes_and_breaks_nothing(itself: tuple[Ran, Path]) -> None:
@@ -176,6 +157,12 @@ def test_what_cannot_be_done_is_one_sentence(
     ran = run(empty, *arguments, **environment)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
+
+
+def test_the_process_ends_with_the_exit_code(empty: Path) -> None:
+    ran = run(empty, "--model", "./nowhere", by=run_alone)
+    assert (ran.code, ran.out) == (2, "")
+    assert "There is no such folder" in ran.err
 
 
 def test_a_file_that_cannot_be_written(database: Path, tmp_path: Path) -> None:

@@ -6,20 +6,22 @@ import shutil
 import subprocess
 import sys
 import venv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import transformers as tf
+from transformers.exporters import OnnxExporter
 
-from model import Model, ModelLoadError, ScoredLabels
+from model import Model, ModelLoadError, Prediction, ScoredLabels
 from model.export import ExportError, export
-from model.export.parity import TEXTS
+from model.export.parity import TEXTS, read_texts
 from model.exported import Exported, Parity
 from settings import ROOT
 from tests.helpers import tiny
+from tests.helpers.command import run_alone, run_here
 
 SOME = [
     "Ada Lovelace was born in London.",
@@ -63,6 +65,34 @@ def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     export(model, folder / "onnx", int8=False, texts=SOME)
     model.close()
     return folder
+
+
+@pytest.fixture(scope="module")
+def computed() -> dict[str, Any]:
+    """The graph of the bundled model and its predictions of TEXTS, once a test needed them."""
+    return {}
+
+
+@pytest.fixture
+def bundled(model: Model, computed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Model:
+    """The bundled model, traced once and asked once for TEXTS: each takes ten seconds."""
+    predict, trace = model.predict, OnnxExporter.export
+
+    def predict_once(texts: Sequence[str]) -> list[Prediction]:
+        assert list(texts) == read_texts(TEXTS)
+        if "predictions" not in computed:
+            computed["predictions"] = predict(texts)
+        predictions: list[Prediction] = computed["predictions"]
+        return predictions
+
+    def trace_once(*given: Any, **how: Any) -> Any:
+        if "graph" not in computed:
+            computed["graph"] = trace(*given, **how)
+        return computed["graph"]
+
+    monkeypatch.setattr(model, "predict", predict_once)
+    monkeypatch.setattr(OnnxExporter, "export", trace_once)
+    return model
 
 
 @pytest.mark.parametrize("name", [name for name in tiny.MAKERS if name not in ("GPT-2", "Llama")])
@@ -141,9 +171,9 @@ def test_compared_on_one_text_it_takes_batches_all_the_same(
 
 
 def test_int8_of_the_bundled_model_passes(
-    tmp_path: Path, load: Callable[..., Model], model: Model
+    tmp_path: Path, load: Callable[..., Model], bundled: Model
 ) -> None:
-    facts = export(model, tmp_path / "int8", int8=True, texts=TEXTS.read_text("utf-8").splitlines())
+    facts = export(bundled, tmp_path / "int8", int8=True, texts=read_texts(TEXTS))
     assert facts.parity.texts == 600
     assert 0.99 <= facts.parity.agreement < 1
     assert 0.01 < facts.parity.difference < 0.2
@@ -151,22 +181,22 @@ def test_int8_of_the_bundled_model_passes(
     assert exported.info.dtype == "int8"
     with pytest.raises(ModelLoadError, match="exported to compute in int8"):
         load(tmp_path / "int8", runtime="onnx", dtype="float32")
-    assert exported.info.memory_bytes < 0.4 * model.info.memory_bytes
+    assert exported.info.memory_bytes < 0.4 * bundled.info.memory_bytes
     (prediction,) = exported.predict(["The battery lasts two days and the screen is gorgeous."])
     assert prediction.label == "positive"
 
 
 def test_one_that_says_something_else_is_not_written(
-    tmp_path: Path, tiny_export: Path, model: Model, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, tiny_export: Path, bundled: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Quantized to the last matrix, the bundled model keeps 98 % of its labels."""
-    texts = TEXTS.read_text("utf-8").splitlines()
+    texts = read_texts(TEXTS)
     shutil.copytree(tiny_export / "onnx", tmp_path / "onnx")
-    replace(Exported.read(tmp_path / "onnx"), model_id=model.model_id).write(tmp_path / "onnx")
+    replace(Exported.read(tmp_path / "onnx"), model_id=bundled.model_id).write(tmp_path / "onnx")
     before = (tmp_path / "onnx" / "exported.json").read_text()
     monkeypatch.setattr("model.export.graph._narrowing", lambda graph: [])
     with pytest.raises(ExportError, match=r"for 9[78].* for 99%. Nothing was written. .*--int8"):
-        export(model, tmp_path / "onnx", int8=True, texts=texts)
+        export(bundled, tmp_path / "onnx", int8=True, texts=texts)
     assert (tmp_path / "onnx" / "exported.json").read_text() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["onnx"]
 
@@ -225,42 +255,32 @@ def test_parity_is_not_rounded_up() -> None:
     )
 
 
-def command(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "model.export", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=os.environ | environment,
-    )
-
-
 def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
     tmp_path: Path, tiny_export: Path, load: Callable[..., Model]
 ) -> None:
     """In an environment of its own with onnxruntime and tokenizers, in which there is no torch."""
     folder, out = tiny_export / "model", tmp_path / "out" / "onnx"
-    (tmp_path / "texts").write_text("\n".join(SOME[:2]), encoding="utf-8")
-    done = command(
-        "--out", str(out), "--texts", str(tmp_path / "texts"), TRYOUT_MODEL__ID=str(folder)
-    )
-    assert done.returncode == 0, done.stderr
-    assert "float32: the label is the same for 100 % of 2 texts" in done.stdout
-    assert f'id = "{out}"\nruntime = "onnx"' in done.stdout
+    texts = tmp_path / "texts"
+    texts.write_text("\n".join(SOME[:2]), encoding="utf-8")
+    written = ("--out", str(out), "--texts", str(texts))
+    done = run_alone("model.export", *written, TRYOUT_MODEL__ID=str(folder))
+    assert done.code == 0, done.err
+    assert "float32: the label is the same for 100 % of 2 texts" in done.out
+    assert f'id = "{out}"\nruntime = "onnx"' in done.out
     assert Exported.read(out).versions["torch"]
 
-    venv.create(tmp_path / "clean", with_pip=True)
+    venv.create(tmp_path / "clean")
     python = tmp_path / "clean" / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python)]  # to install one takes seconds
     pinned = [
         line
         for file in ("requirements-app.txt", "requirements-onnx.txt")
         for line in (ROOT / file).read_text().splitlines()
-        if line.split("==")[0]
-        in ("numpy", "onnxruntime", "psutil", "PyYAML", "tokenizers", "uuid-utils")
+        if line.split("==")[0] in NEEDED
     ]
     assert len(pinned) == len(NEEDED)
-    subprocess.run([python, "-m", "pip", "install", "-q", *pinned], check=True, cwd=tmp_path)
-    assert "torch" not in subprocess.check_output([python, "-m", "pip", "list"], text=True)
+    subprocess.run([*pip, "install", "-q", "--no-compile", *pinned], check=True, cwd=tmp_path)
+    assert "torch" not in subprocess.check_output([*pip, "list"], text=True)
     ran = subprocess.run(
         [python, "-c", NO_TORCH, out],
         input=json.dumps(SOME),
@@ -298,10 +318,10 @@ def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
 def test_the_command_says_why_not_and_exits_with_1(
     arguments: list[str], environment: dict[str, str], message: str
 ) -> None:
-    done = command(*arguments, **environment)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    done = run_here("model.export", *arguments, **environment)
+    assert done.code == 1
+    assert message in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_python_tokenizer_cuts_and_says_so(tmp_path: Path, load: Callable[..., Model]) -> None:
