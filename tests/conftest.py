@@ -11,7 +11,7 @@ from model import Model
 from tests.helpers.databases import Postgres, postgres, postgres_programs
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 
-# Workers side by side have more threads than cores: threads of torch that wait must not spin.
+# As the app sets it: threads of torch that wait must not spin, which two workers would pay for.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
