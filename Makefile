@@ -1,5 +1,7 @@
 # make run    the app on http://127.0.0.1:8501 (HOST and PORT change that)
-# make test   everything that is tested; make onnx, make lint, make train: see README
+# make test   everything that is tested; ARGS="-k name" runs some of it, in one process
+# make test-fast   what needs no browser, no PostgreSQL and no slow model; under a minute
+# make format, make lint   style and types; make onnx, make train: see docs/models.md, README
 # make bench  beside Gradio and plain Streamlit; ONLY=rooms,million runs parts of it, AGAINST=COMMIT
 #             compares a commit with this tree, QUICK=1 tries all with small numbers (benchmarks/run.py)
 PYTHON ?= python3
@@ -7,18 +9,27 @@ HOST ?= 127.0.0.1
 PORT ?= 8501
 
 BIN := .venv/bin
+# A worker a core, at most four; the tests of a file stay in one, where they share their models.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile
 # An index that cannot be reached must not cost seconds a package.
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test lint onnx bench train clean
+.PHONY: run test test-fast format lint onnx bench train clean
 
 run: .venv/app
 	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(PORT) \
 		--server.headless true
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
+
+test-fast: .venv/dev
+	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not postgres and not slow"
+
+format: .venv/dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 lint: .venv/dev
 	$(BIN)/ruff format --check .
