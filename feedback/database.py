@@ -1,4 +1,4 @@
-"""The database of the log: engine, pragmas, transactions and schema. Knows no question to it."""
+"""The database of the log: engine, pragmas, transactions and schema. Stores no records."""
 
 import logging
 from collections.abc import Iterator

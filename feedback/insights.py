@@ -214,19 +214,19 @@ def _ranked(
     log: FeedbackLog,
     of: ModelRevision | None,
     label: sa.Column[str],
-    some: sa.ColumnElement[int],
+    part: sa.ColumnElement[int],
     limit: int,
 ) -> Ranked:
     labels = sa.func.count().over()
     query = (
-        _select(judgements, of, label, some, _ratings, labels)
+        _select(judgements, of, label, part, _ratings, labels)
         .where(label != "")
         .group_by(label)
         .order_by(_ratings.desc(), label)
         .limit(limit)
     )
     rows = _rows(log, query)
-    shares = {name: Share(int(some), int(n)) for name, some, n, _ in rows}
+    shares = {name: Share(int(part), int(n)) for name, part, n, _ in rows}
     return Ranked(shares, rows[0][3] - len(rows) if rows else 0)
 
 
@@ -291,8 +291,8 @@ def surest_mistakes(log: FeedbackLog, of: ModelRevision | None = None) -> Share:
     """Thumbs down among ratings of outputs whose score is in the highest tenth."""
     down = _sum_of(judgements, judgements.c.verdict == "down")
     query = _select(judgements, of, down, sa.func.coalesce(_ratings, 0))
-    ((some, n),) = _rows(log, query.where(judgements.c.score_bin == SCORE_BINS - 1))
-    return Share(int(some), int(n))
+    ((mistaken, n),) = _rows(log, query.where(judgements.c.score_bin == SCORE_BINS - 1))
+    return Share(int(mistaken), int(n))
 
 
 def reviewing(log: FeedbackLog) -> Reviewing | None:

@@ -21,9 +21,10 @@ T = TypeVar("T", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A rated prediction with the judgement of its reviewers: is it right, and which answer is.
+    """A rated prediction and the judgement of its reviewers.
 
-    `truth` is the right answer, None if nobody gave it or reviewers do not agree.
+    `is_right` judges the output; `truth` is the right answer, None if nobody gave it or reviewers
+    do not agree.
     """
 
     prediction: Prediction

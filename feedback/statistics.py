@@ -11,7 +11,7 @@ from statistics import NormalDist
 
 TOO_FEW = 20
 EXACT_TO = 1000  # a binomial coefficient up to here is computed as a whole number
-NO_SPREAD = 1e-12  # what rounding leaves of a variance of 0
+NO_SPREAD = 1e-12  # rounding leaves less than this of a variance of 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def too_few(trials: int) -> bool:
 def wilson_interval(
     successes: float, trials: int, *, confidence: float = 0.95
 ) -> tuple[float, float]:
-    """The interval of a share, honest for few trials and for shares near 0 and 1.
+    """The interval of a share, accurate for few trials and for shares near 0 and 1.
 
     Both ends within 0 to 1; (0, 1) for no trials. E. B. Wilson 1927, JASA 22(158), 209-212.
     """

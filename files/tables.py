@@ -1,6 +1,6 @@
 """Tables of texts, made of records: their limits, their header, and the rows that are bad.
 
-Knows no file format: records come from files.delimited, files.json_rows and files.workbook.
+Knows no file format: files.formats makes the records.
 """
 
 import re
