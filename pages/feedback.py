@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ui import shared
-from ui.insights import answers, csv_files, overview, predictions
+from ui.insights import answers, export_import, overview, predictions
+from ui.navigation import page_link
 from ui.parts import storing
-from ui.parts.links import page_link
 
 st.title("Feedback")
 storing.store()
@@ -26,5 +26,5 @@ else:
     overview.show(counts)
     answers.show(log)
     predictions.show(log)
-    csv_files.show_export(counts.predictions)
-csv_files.show_import(log)
+    export_import.show_export(counts.predictions)
+export_import.show_import(log)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from errors import TryoutError
 from ui import shared
-from ui.parts.links import ICONS, PAGES
+from ui.navigation import ICONS, PAGES
 from ui.parts.text import as_markdown
 
 HERE = Path(__file__).parent

@@ -12,10 +12,10 @@ from jobs.replay.report import SHOWN, conclusion, counts_by_label, foreign_label
 from jobs.replay.run import Replay, ReplayResult, jsonl
 from model import Predictor
 from ui import shared, visits
+from ui.navigation import page_link
 from ui.parts import corrections, progress
 from ui.parts.downloads import MAX_ROWS, download
 from ui.parts.labels import name_of
-from ui.parts.links import page_link
 from ui.parts.output import summary
 from ui.parts.text import as_markdown, printable, shortened
 

@@ -15,8 +15,8 @@ from feedback.records import ModelRevision
 from feedback.statistics import TOO_FEW
 from ui import shared, visits
 from ui.insights import charts, selection, wording
+from ui.navigation import page_link
 from ui.parts.labels import distinct, revision_name, shown_labels
-from ui.parts.links import page_link
 from ui.parts.log_table import COLUMN_CONFIG, frame
 from ui.parts.text import as_markdown, counted
 

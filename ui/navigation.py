@@ -1,4 +1,4 @@
-"""Links from one page to another.
+"""The pages, in the order of the navigation, and links from one to another.
 
 Pages are named by absolute path: Streamlit would look beside the script that sessions run, which
 is ui/router.py.
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-PAGES = Path(__file__).parent.parent.parent / "pages"
+PAGES = Path(__file__).parent.parent / "pages"
 ICONS = {
     "try": ":material/edit_note:",
     "batch": ":material/table_rows:",
