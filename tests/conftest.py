@@ -17,9 +17,25 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is import
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 
+# Files that export, load, serve or predict much; `make test-fast` leaves them out.
+SLOW = {
+    "jobs/test_batch.py",
+    "jobs/test_replay.py",
+    "model/test_attribution.py",
+    "model/test_export.py",
+    "model/test_generation.py",
+    "model/test_parity.py",
+    "pages",
+    "test_app.py",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks the tests that need a browser or a PostgreSQL server by what they ask for."""
     for item in items:
+        name = item.path.relative_to(Path(__file__).parent)
+        if {str(name), name.parts[0]} & SLOW:
+            item.add_marker(pytest.mark.slow)
         asked = getattr(item, "fixturenames", ())
         if "browser" in asked:
             item.add_marker(pytest.mark.browser)
