@@ -1,6 +1,6 @@
 """The second model of a process: loaded beside the live one, unloaded again, and its replay.
 
-There is one at a time, shared by all visitors: each sees it and may replace it. Knows no page.
+All visitors share it: each sees it and may replace it. Knows no page.
 """
 
 import gc

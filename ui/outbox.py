@@ -25,7 +25,7 @@ OpenLog = Callable[[], FeedbackLog]
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """The ratings of one prediction: the reviewer's own, the others', and why those are missing."""
+    """The ratings of a prediction: the reviewer's own, and the others' or why they are missing."""
 
     mine: Rating | None
     others: tuple[Rating, ...] = ()
@@ -94,7 +94,7 @@ class Outbox:
         return self.ratings_of(entry, reviewer, log).mine
 
     def ratings_of(self, entry: Entry, reviewer: str, log: OpenLog) -> Ratings:
-        """The ratings of `entry`, by one query of the log; by none if the entry is new."""
+        """The ratings of `entry`, read by a query of the log, or without if the entry is new."""
         with self._lock:
             if entry.prediction.id == self._new:
                 self._new = None

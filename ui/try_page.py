@@ -21,7 +21,7 @@ QUEUE_TIMEOUT_S = 60.0  # then the visitor is asked to try again
 
 
 def current_entry() -> Entry | None:
-    """The entry that a new `p` in the URL names, or the one this session has open.
+    """The entry that a new `p` in the URL names, or the entry this session has open.
 
     An old `p` changes nothing: it stays in the URL while a newer prediction waits to be stored.
     """
@@ -102,7 +102,7 @@ def answer(model: Predictor) -> Entry | None:
 
 
 def _predict(model: Predictor, text: str, params: Mapping[str, Any]) -> Entry | None:
-    """Predicts a text and opens the prediction; says on the page why it cannot: then None."""
+    """Predicts a text and opens the prediction; None if it cannot, which it says on the page."""
     try:
         check_text(text, max_chars=shared.settings().limits.max_chars)
         entry = state.try_page().entry

@@ -120,5 +120,6 @@ def _compare(model: Predictor, log: FeedbackLog, arguments: argparse.Namespace) 
 
 
 if __name__ == "__main__":
+    # A TextIO has no `reconfigure`; the stdout of a command is a TextIOWrapper, which has.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(main())

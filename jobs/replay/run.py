@@ -75,7 +75,7 @@ def replay(
     """The results of `model` on rated predictions, predicted as bulk: texts of visitors go first.
 
     Counts in `left_out` the predictions whose reviewers are "divided", and those that are
-    "repeated": of one text the newest is compared, as a test over it counts independent ones.
+    "repeated": the newest prediction of a text is compared, as the sign test counts texts once.
     Ends early, and soon, once `goes_on` says no. Raises ModelClosed if the model is closed.
     """
 

@@ -10,7 +10,7 @@ from ui.parts.waiting import wait_for
 
 
 def choose(live: Predictor) -> Predictor | None:
-    """Asks for a model to compare `live` with; describes and returns the one that is loaded."""
+    """Asks for a model to compare `live` with; describes and returns the model that is loaded."""
     challenger = shared.challenger()
     _form(live, challenger)
     loading = challenger.loading  # read once: another visitor may unload it

@@ -1,4 +1,4 @@
-"""One text before two models: their outputs in a hidden, random order, and which is better."""
+"""A text for two models: their outputs in a hidden, random order, and the better of them."""
 
 import random
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ PICKS: dict[Better, str] = {
 
 
 def show(live: Predictor, other: Predictor | None) -> None:
-    """A text for both models, their outputs, and the counts of which was better."""
+    """A text for both models, their outputs, and the counts of choices so far."""
     if other is None:
         st.info("Load another model above: it answers beside the live model.")
         return

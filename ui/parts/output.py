@@ -122,5 +122,5 @@ def _named(items: Sequence[ScoredLabel], name_of: NameOf) -> list[ScoredLabel]:
 
 
 def _shown(label: str, name_of: NameOf) -> str:
-    """A label's name; one of spaces only, as a word piece can be, in quotes."""
+    """A label's name; in quotes if it is all spaces, as a word piece can be."""
     return name_of(label) if label.strip() else repr(label)

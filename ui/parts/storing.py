@@ -1,4 +1,4 @@
-"""Stores the predictions and ratings of the outbox, and says on the page if that fails."""
+"""Stores the predictions and ratings of the outbox, and says on the page if it fails."""
 
 import streamlit as st
 

@@ -1,4 +1,4 @@
-"""The assignment of predictions to reviewers, so that no two review the same one at once.
+"""The assignment of predictions to reviewers, so that no two review the same prediction at once.
 
 Knows no Streamlit and no log. Within one process: two processes with one database do not see each
 other's assignments, so two reviewers may get the same prediction, which does no harm.
