@@ -2,7 +2,8 @@
 
 A message says what happened, with which value, and what to do; it is fit to be shown. The modules
 that raise errors derive their own from these. Pages show the sentence, routes answer a status by
-the kind, commands print the sentence and exit with `exit_code`.
+the kind, commands print the sentence and exit with `exit_code`, unless they have exit codes of
+their own.
 """
 
 

@@ -46,9 +46,15 @@ def answer_to_json(answer: Answer | None, kind: AnswerKind) -> str:
     if isinstance(answer, str):
         return answer
     items: list[Any] = sorted(answer)
-    if kind == "spans":
-        return compact_json([{"label": n, "start": s, "end": e} for s, e, n in items])
-    return items[0] if kind == "label" and len(items) == 1 else compact_json(items)
+    match kind:
+        case "spans":
+            return compact_json([{"label": n, "start": s, "end": e} for s, e, n in items])
+        case "label" if len(items) == 1:
+            return str(items[0])
+        case "label" | "labels" | "text":
+            return compact_json(items)
+        case _:
+            assert_never(kind)
 
 
 def reference(prediction: Prediction, ratings: Iterable[Rating]) -> Reference | None:

@@ -7,7 +7,7 @@ others come least margin first, where a look is worth most (uncertainty sampling
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import Any, assert_never
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -63,9 +63,11 @@ def _queries(sampling: Sampling, bound: int) -> Sequence[sa.Select[Any]]:
             return [reviewed.where(DISPUTED).order_by(_columns.id.desc())]
         case "agreement":
             return [by_margin.where(RATED), by_age.where(RATED)]
-        case _:
+        case "margin" | "":
             return [
                 query.where(rated, _columns.draw >= bound)
                 for rated in (UNRATED, RATED)
                 for query in (by_margin, by_age)
             ]
+        case _:
+            assert_never(sampling)

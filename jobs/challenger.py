@@ -13,7 +13,6 @@ from jobs.loader import LoadResult, load_in_thread
 from jobs.replay.run import Replay
 from model import Model, ModelError, Predictor
 from model.exported import is_export
-from model.runtimes.torch import DTYPES
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -32,7 +31,7 @@ def challenger_for(live: Predictor, model_id: str, revision: str) -> Predictor:
         task=info.task,
         runtime="onnx" if from_export else "torch",
         device="auto" if from_export else info.device,
-        dtype=info.dtype if info.dtype in DTYPES and not from_export else None,
+        dtype=info.dtype if info.runtime == "torch" and not from_export else None,
         shares_worker_with=live if isinstance(live, Model) else None,
     )
 

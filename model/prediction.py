@@ -31,21 +31,25 @@ AnswerKind = Literal["label", "labels", "spans", "text"]
 Answer = frozenset[str] | frozenset[tuple[int, int, str]] | str
 
 
-def has_closed_labels(task: TaskName) -> bool:
-    """True if the labels of a task are a closed set, so that the right label is among them.
+def labels_of_output(task: TaskName) -> Literal["closed", "open", "none"]:
+    """The set from which a task takes the labels of a whole output.
 
-    The words for a gap are not: a word that the model does not name can be right.
+    Closed if the right label is among them; open for the words of a gap, as a word that the model
+    does not name can be right; none for tasks whose output is no list of labels.
     """
     match task:
         case "text-classification" | "zero-shot-classification":
-            return True
-        case "token-classification" | "fill-mask" | "text-generation":
-            return False
+            return "closed"
+        case "fill-mask":
+            return "open"
+        case "token-classification" | "text-generation":
+            return "none"
         case _:
             assert_never(task)
 
 
-CLOSED_LABEL_TASKS = tuple(task for task in TASK_NAMES if has_closed_labels(task))
+CLOSED_LABEL_TASKS = tuple(task for task in TASK_NAMES if labels_of_output(task) == "closed")
+OPEN_LABEL_TASKS = tuple(task for task in TASK_NAMES if labels_of_output(task) == "open")
 
 
 def new_id() -> UUID:
@@ -328,8 +332,7 @@ class Prediction:
         An imported prediction can be of a task that this version does not know; its labels count
         as closed.
         """
-        known = self.task in TASK_NAMES and self.task not in CLOSED_LABEL_TASKS
-        return known and self.output.answer_kind == "label"
+        return self.task in OPEN_LABEL_TASKS and self.output.answer_kind == "label"
 
 
 @dataclass(frozen=True, slots=True)

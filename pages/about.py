@@ -2,17 +2,10 @@
 
 import streamlit as st
 
-from model import Param
 from ui import shared
-from ui.about_page import facts_html, supported, without_front_matter
+from ui.about_page import default_in_words, facts_html, supported, without_front_matter
 from ui.parts import storing, waiting
 from ui.parts.text import as_markdown
-
-
-def default_in_words(param: Param) -> str:
-    value = param.default
-    return f"{param.name}: {', '.join(value) if isinstance(value, tuple | list) else value}"
-
 
 settings = shared.settings()
 st.title("About")
@@ -57,7 +50,7 @@ st.markdown(
     f"{settings.limits.max_batch_rows:,} rows and {settings.limits.max_upload_mb} MB."
     + (
         f" The model takes {info.max_tokens:,} tokens (word pieces"
-        + (", the new ones included" if info.task == "text-generation" else "")
+        + (", the new ones included" if model and model.generates else "")
         + "); if a text is longer, the prediction says that it was cut."
         if info and info.max_tokens
         else ""

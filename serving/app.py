@@ -26,7 +26,9 @@ def routes(
     `loading` gives the model's future and `log` the feedback log; each may raise if there can be
     none. `sessions` is the number of open pages.
     """
-    exports = [Route(f"/api/export/{name}", partial(exported, log), name=name) for name in EXPORTS]
+    exports = [
+        Route(f"/api/export/{name}", partial(exported, log, name), name=name) for name in EXPORTS
+    ]
     return [
         Route("/api/live", live),
         Route("/api/ready", partial(ready, loading)),

@@ -21,9 +21,8 @@ EXPORTS: dict[str, Callable[[FeedbackLog], Iterator[bytes]]] = {
 }
 
 
-async def exported(log: Callable[[], FeedbackLog], request: Request) -> Response:
-    """A file of EXPORTS; 503 with a sentence if the log cannot be read."""
-    name = request.url.path.rpartition("/")[2]
+async def exported(log: Callable[[], FeedbackLog], name: str, _request: Request) -> Response:
+    """The file `name` of EXPORTS; 503 with a sentence if the log cannot be read."""
     pieces = _pieces(log, name)
     try:
         first = await run_in_threadpool(next, pieces, b"")

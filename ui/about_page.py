@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import model
+from model import Param
 from model.card import CARD_HEAD
 from ui.parts.text import as_html
 
@@ -16,6 +17,12 @@ def facts_html(facts: Mapping[str, str]) -> str:
         for name, value in facts.items()
     )
     return f'<dl class="facts">{items}</dl>'
+
+
+def default_in_words(param: Param) -> str:
+    """A parameter's name with its default."""
+    value = param.default
+    return f"{param.name}: {', '.join(value) if isinstance(value, tuple | list) else value}"
 
 
 def supported() -> str:

@@ -14,10 +14,9 @@ from ui import shared, state, visits
 from ui.parts import param_form
 from ui.parts.card import growing_html
 from ui.parts.text import as_markdown, counted, printable, shortened
-from ui.parts.waiting import wait_for
+from ui.parts.waiting import QUEUE_TIMEOUT_S, wait_for
 
 SHOWN_EVERY_S = 0.1
-QUEUE_TIMEOUT_S = 60.0  # then the visitor is asked to try again
 
 
 def current_entry() -> Entry | None:
@@ -92,12 +91,14 @@ def ask(text: str, params: Mapping[str, Any]) -> None:
 
 def answer(model: Predictor) -> Entry | None:
     """The prediction that was asked for, now open; None if none was asked for, or it failed."""
-    page = state.try_page()
-    if page.asked is None:
+    asked = state.try_page().asked
+    if asked is None:
         return None
-    entry = _predict(model, *page.asked)
+    entry = _predict(model, *asked)
     _stop_generation()
-    page.asked = None
+    page = state.try_page()
+    if page.asked is asked:  # else a later click has asked for another
+        page.asked = None
     return entry
 
 
@@ -156,7 +157,9 @@ def _generate(model: Predictor, text: str, params: Mapping[str, Any]) -> Predict
     page = state.try_page()
     generation = page.generation
     if generation is None:
-        generation = page.generation = model.stream(text, params)
+        generation = model.stream(text, params)
+        # Read anew: a run that another question has overtaken ends here, and leaves it nothing.
+        state.try_page().generation = generation
     stop, card = st.empty(), st.empty()  # the button stays in sight while the card grows
     stop.button("Stop", key="stop", icon=":material/stop_circle:", on_click=generation.stop)
     while not generation.wait(SHOWN_EVERY_S):
@@ -181,5 +184,5 @@ def link(entry: Entry) -> None:
     """
     page, prediction_id = state.try_page(), str(entry.prediction.id)
     if page.linked != prediction_id and not state.outbox().holds(entry.prediction.id):
-        page.linked = prediction_id
         st.query_params["p"] = prediction_id
+        page.linked = prediction_id

@@ -24,9 +24,9 @@ def save_graph(
 
     Raises ExportError if the model cannot be exported.
     """
-    # Of a single row if the model's rows cannot be padded to the same length.
-    sample = runtime.sample(rows if runtime.can_pad else rows[:1])
     try:
+        # Of a single row if the model's rows cannot be padded to the same length.
+        sample = runtime.sample(rows if runtime.can_pad else rows[:1])
         with _quiet():
             _save(runtime, sample, folder / ONNX, int8=int8)
     except Exception as error:

@@ -21,9 +21,8 @@ from ui.parts.card import card_html
 from ui.parts.downloads import download
 from ui.parts.labels import name_of
 from ui.parts.text import as_markdown
-from ui.parts.waiting import wait_for
+from ui.parts.waiting import QUEUE_TIMEOUT_S, wait_for
 from ui.state import Pair
-from ui.try_page import QUEUE_TIMEOUT_S
 
 PICKS: dict[Better, str] = {
     "first": "First is better",
@@ -127,20 +126,21 @@ def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, 
 
 def _pick(pair: Pair, better: Better) -> None:
     """Stores which is better, once; a callback of the buttons."""
-    page = state.compare_page()
+    # All is read before anything changes: a read can end a run that was overtaken.
+    page, box, reviewer = state.compare_page(), state.outbox(), visits.current().reviewer
     shown = page.pair
     if shown is None or shown.id != pair.id or shown.better is not None:
         return  # picked before, or another text was predicted meanwhile
     preference = Preference(
         id=pair.id,
         created_at=now(),
-        reviewer=visits.current().reviewer,
+        reviewer=reviewer,
         first_id=pair.first.prediction.id,
         second_id=pair.second.prediction.id,
         better=better,
     )
     page.pair = replace(pair, better=better)
-    state.outbox().prefer(pair.second, preference, shared.log)
+    box.prefer(pair.second, preference, shared.log)
 
 
 def _model_of(prediction: Prediction) -> tuple[str, str]:

@@ -15,9 +15,9 @@ from feedback.records import ModelRevision
 from feedback.statistics import TOO_FEW
 from ui import shared, visits
 from ui.insights import charts, selection, wording
+from ui.insights.log_table import COLUMN_CONFIG, frame
 from ui.navigation import page_link
 from ui.parts.labels import distinct, revision_name, shown_labels
-from ui.parts.log_table import COLUMN_CONFIG, frame
 from ui.parts.text import as_markdown, counted
 
 MAX_BARS = 20

@@ -9,8 +9,8 @@ from feedback import FeedbackLog
 from feedback.filters import Filter
 from ui import state, visits
 from ui.insights import selection
+from ui.insights.log_table import COLUMN_CONFIG, frame
 from ui.parts.labels import shown_labels
-from ui.parts.log_table import COLUMN_CONFIG, frame
 from ui.parts.text import as_markdown, counted
 from ui.state import FeedbackState
 

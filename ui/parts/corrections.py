@@ -62,9 +62,13 @@ def in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
 
 def closed_labels(prediction: Prediction) -> list[str]:
     """The labels to choose an answer from, in alphabetical order; [] if there is no fixed set."""
-    if prediction.answer_kind not in ("label", "labels"):
-        return []
-    return sorted(item.label for item in cast(ScoredLabels, prediction.output).items)
+    match prediction.answer_kind:
+        case "label" | "labels":
+            return sorted(item.label for item in cast(ScoredLabels, prediction.output).items)
+        case "spans" | "text":
+            return []
+        case kind:
+            assert_never(kind)
 
 
 def _label(entry: Entry, output: ScoredLabels, mine: Rating) -> None:

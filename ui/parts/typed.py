@@ -12,7 +12,9 @@ from ui import state
 def fill(key: str, text: str) -> None:
     """Puts `text` into a field that this session has not shown yet."""
     if key not in st.session_state:
-        st.session_state[key] = state.session().taken[key] = text
+        taken = state.session().taken  # first: a read can end the run, and leave only the half
+        st.session_state[key] = text
+        taken[key] = text
 
 
 def untaken(key: str) -> str | None:

@@ -12,6 +12,7 @@ from ui import shared
 from ui.parts.text import as_markdown
 
 POLL_S = 0.2
+QUEUE_TIMEOUT_S = 60.0  # then the visitor is asked to try again
 T = TypeVar("T")
 
 

@@ -6,7 +6,6 @@ prediction unseen.
 
 import streamlit as st
 
-from model import ScoredLabels
 from ui import state, visits
 from ui.parts import corrections, explanation, rating_form, reviewer_name
 from ui.parts.card import card_html, input_html
@@ -24,7 +23,7 @@ def show(item: ReviewItem, *, blind: bool) -> None:
     """The prediction, and all ways to say whether it is right."""
     prediction = item.entry.prediction
     labels = corrections.closed_labels(prediction)
-    multi_label = isinstance(prediction.output, ScoredLabels) and prediction.output.multi_label
+    multi_label = prediction.answer_kind == "labels"
     if blind and (not labels or visits.has_seen(item.entry)):
         blind = False
         st.caption("You have seen the output of this prediction." if labels else NO_LABELS)
