@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 import transformers as tf
-from transformers.exporters import OnnxExporter
 
 from model import Model, ModelLoadError, Prediction, ScoredLabels
 from model.export import ExportError, export
@@ -76,6 +75,8 @@ def computed() -> dict[str, Any]:
 @pytest.fixture
 def bundled(model: Model, computed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Model:
     """The bundled model, traced once and asked once for TEXTS: each takes ten seconds."""
+    from transformers.exporters import OnnxExporter  # takes seconds, which collecting should not
+
     predict, trace = model.predict, OnnxExporter.export
 
     def predict_once(texts: Sequence[str]) -> list[Prediction]:
