@@ -1,5 +1,6 @@
 """What several test modules need: the bundled model, empty logs, a PostgreSQL server."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
         if "postgres_server" in asked:
             item.add_marker(pytest.mark.postgres)
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector what the imports made, as the app does: it never dies."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -85,6 +91,12 @@ def bare_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server: Postgres = request.getfixturevalue("postgres_server")
     with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def short_lock_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that is opened from here on waits 0.1 s for another writer of its file, not 2."""
+    monkeypatch.setattr("feedback.database.BUSY_TIMEOUT_S", 0.1)
 
 
 @pytest.fixture

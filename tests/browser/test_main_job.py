@@ -46,7 +46,9 @@ def test_paste_predict_rate_reload_export(page: Page, server: str, tmp_path: Pat
     assert newest["comment"] == "'=1+1 is not a mood"
     assert newest["reviewer"] == "Ada"
 
-    with serving(tmp_path / "empty.db", port=free_port()) as other:
+    # No model: a file is read and written without one.
+    without = {"TRYOUT_MODEL__ID": "./nowhere"}
+    with serving(tmp_path / "empty.db", port=free_port(), **without) as other:
         page.goto(f"{other}/feedback")
         with page.expect_response(lambda response: "upload_file" in response.url):
             page.locator('input[type="file"]').set_input_files(

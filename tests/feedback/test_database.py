@@ -127,6 +127,7 @@ def test_sqlite_gets_a_folder_wal_and_full_sync(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.usefixtures("short_lock_wait")
 def test_a_locked_database_is_reported_and_works_again(tmp_path: Path) -> None:
     path = tmp_path / "log.db"
     log, stored = FeedbackLog(f"sqlite:///{path}"), entry()

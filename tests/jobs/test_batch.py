@@ -1,4 +1,4 @@
-"""Batches in the background, with the bundled model and a real log."""
+"""Batches in the background, with real models and a real log."""
 
 import threading
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from jobs import batch as batch_module
 from jobs.batch import BatchRuns
 from model import Model
 from model.prediction import new_id, now
+from tests.helpers import tiny
 from tests.helpers.until import until
 
 
@@ -28,6 +29,15 @@ def make(log: FeedbackLog, texts: list[str]) -> Batch:
     )
     batches.create(log, batch, rows)
     return batch
+
+
+@pytest.fixture(scope="module")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    """For tests to which it makes no difference what is predicted."""
+    made = Model(str(tiny.bert_classifier(tmp_path_factory.mktemp("tiny") / "model")), device="cpu")
+    made.load()
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -55,19 +65,21 @@ def test_all_rows_are_predicted_and_stored_duplicates_too(
     assert [n for n, (_, entry) in enumerate(found) if entry.prediction.truncated] == [600]
 
 
-def test_started_twice_it_runs_once(sqlite_log: FeedbackLog, runs: BatchRuns, model: Model) -> None:
+def test_started_twice_it_runs_once(
+    sqlite_log: FeedbackLog, runs: BatchRuns, tiny_model: Model
+) -> None:
     batch = make(sqlite_log, ["a text"] * 300)
     for _ in range(3):
-        runs.start(batch, model, left=batch.rows)
+        runs.start(batch, tiny_model, left=batch.rows)
     until(lambda: runs.current(batch.id) is None)
     assert sqlite_log.counts().predictions == 300
 
 
 def test_it_stops_and_goes_on_where_it_was(
-    sqlite_log: FeedbackLog, runs: BatchRuns, model: Model
+    sqlite_log: FeedbackLog, runs: BatchRuns, tiny_model: Model
 ) -> None:
-    batch = make(sqlite_log, [f"text number {n}" for n in range(3000)])
-    runs.start(batch, model, left=batch.rows)
+    batch = make(sqlite_log, [f"text number {n}" for n in range(6000)])
+    runs.start(batch, tiny_model, left=batch.rows)
     until(lambda: batches.progress(sqlite_log, batch).predicted)
     run = runs.current(batch.id)
     assert run is not None
@@ -75,24 +87,24 @@ def test_it_stops_and_goes_on_where_it_was(
     run.stop()
     until(lambda: runs.current(batch.id) is None)
     stopped = batches.progress(sqlite_log, batch)
-    assert 0 < stopped.predicted < 3000
+    assert 0 < stopped.predicted < 6000
     assert stopped.left == run.left
 
-    runs.start(batch, model, left=stopped.left)
+    runs.start(batch, tiny_model, left=stopped.left)
     until(lambda: runs.current(batch.id) is None)
     found = batches.results(sqlite_log, batch, order="file", label=None, offset=0, limit=9999)
     assert [entry.prediction.input for _, entry in found] == [
-        f"text number {n}" for n in range(3000)
+        f"text number {n}" for n in range(6000)
     ]
-    assert sqlite_log.counts().predictions == 3000
+    assert sqlite_log.counts().predictions == 6000
 
 
 def test_more_batches_than_are_run_at_once_wait_and_can_be_stopped(
-    sqlite_log: FeedbackLog, runs: BatchRuns, model: Model
+    sqlite_log: FeedbackLog, runs: BatchRuns, tiny_model: Model
 ) -> None:
     every = [make(sqlite_log, ["text"] * 2000) for _ in range(batch_module.AT_ONCE + 1)]
     for batch in every:
-        runs.start(batch, model, left=batch.rows)
+        runs.start(batch, tiny_model, left=batch.rows)
     last = runs.current(every[-1].id)
     assert last is not None
     assert not last.begun
@@ -105,7 +117,7 @@ def test_more_batches_than_are_run_at_once_wait_and_can_be_stopped(
 
 
 def test_a_log_that_is_away_for_a_while_loses_nothing(
-    sqlite_log: FeedbackLog, model: Model, monkeypatch: pytest.MonkeyPatch
+    sqlite_log: FeedbackLog, tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batch_module, "RETRY_S", 0.05)
     away = threading.Event()
@@ -116,8 +128,8 @@ def test_a_log_that_is_away_for_a_while_loses_nothing(
         return sqlite_log
 
     runs = BatchRuns(log)
-    batch = make(sqlite_log, [f"text {n}" for n in range(1500)])
-    runs.start(batch, model, left=batch.rows)
+    batch = make(sqlite_log, [f"text {n}" for n in range(4000)])
+    runs.start(batch, tiny_model, left=batch.rows)
     run = runs.current(batch.id)
     assert run is not None
     until(lambda: batches.progress(sqlite_log, batch).predicted)
@@ -125,14 +137,14 @@ def test_a_log_that_is_away_for_a_while_loses_nothing(
     until(lambda: run.error)
     away.clear()
     until(lambda: runs.current(batch.id) is None)
-    assert (run.error, batches.progress(sqlite_log, batch).predicted) == ("", 1500)
+    assert (run.error, batches.progress(sqlite_log, batch).predicted) == ("", 4000)
     runs.close()
 
 
-def test_close_stops_what_runs(sqlite_log: FeedbackLog, model: Model) -> None:
+def test_close_stops_what_runs(sqlite_log: FeedbackLog, tiny_model: Model) -> None:
     runs = BatchRuns(lambda: sqlite_log)
     batch = make(sqlite_log, ["text"] * 5000)
-    runs.start(batch, model, left=batch.rows)
+    runs.start(batch, tiny_model, left=batch.rows)
     until(lambda: batches.progress(sqlite_log, batch).predicted)
     runs.close()
     assert runs.current(batch.id) is None

@@ -28,9 +28,14 @@ TEXTS = {
 }
 
 
-def run(database: Path, *arguments: str, by: Run = run_here, **environment: str) -> Ran:
+def run(
+    database: Path,
+    *arguments: str,
+    by: Run = run_here,
+    environment: Mapping[str, str] | None = None,
+) -> Ran:
     settings = {"TRYOUT_FEEDBACK__DATABASE": str(database), "TRYOUT_MODEL__DTYPE": "float32"}
-    ran = by("jobs.replay", *arguments, **settings | environment)
+    ran = by("jobs.replay", *arguments, **settings, **(environment or {}))
     assert "Traceback" not in ran.err
     return ran
 
@@ -154,7 +159,7 @@ def empty(tmp_path: Path) -> Path:
 def test_what_cannot_be_done_is_one_sentence(
     empty: Path, arguments: list[str], environment: dict[str, str], message: str
 ) -> None:
-    ran = run(empty, *arguments, **environment)  # type: ignore[arg-type]  # no callable among them
+    ran = run(empty, *arguments, environment=environment)
     assert (ran.code, ran.out) == (2, "")
     assert message in ran.err
 

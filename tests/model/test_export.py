@@ -8,12 +8,12 @@ import sys
 import venv
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import transformers as tf
-from transformers.exporters import OnnxExporter
 
 from model import Model, ModelLoadError, Prediction, ScoredLabels
 from model.export import ExportError, export
@@ -57,14 +57,26 @@ def load(tmp_path: Path) -> Iterator[Callable[..., Model]]:
 
 
 @pytest.fixture(scope="module")
-def tiny_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model in `model`, and in `onnx` its export."""
-    folder = tmp_path_factory.mktemp("tiny")
-    model = Model(str(tiny.bert_classifier(folder / "model")))
-    model.load()
-    export(model, folder / "onnx", int8=False, texts=SOME)
-    model.close()
-    return folder
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Folders by the name of a tiny model, which is in `model`, and its export in `onnx`."""
+
+    @cache
+    def made(name: str) -> Path:
+        folder = tmp_path_factory.mktemp("tiny")
+        model = Model(str(tiny.MAKERS[name](folder / "model")))
+        model.load()
+        returned = export(model, folder / "onnx", int8=False, texts=SOME)
+        assert returned == Exported.read(folder / "onnx")
+        model.close()
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def tiny_export(exported: Callable[[str], Path]) -> Path:
+    """The folder of a tiny classifier and its export."""
+    return exported("BERT")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +88,8 @@ def computed() -> dict[str, Any]:
 @pytest.fixture
 def bundled(model: Model, computed: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Model:
     """The bundled model, traced once and asked once for TEXTS: each takes ten seconds."""
+    from transformers.exporters import OnnxExporter  # takes seconds, which collecting should not
+
     predict, trace = model.predict, OnnxExporter.export
 
     def predict_once(texts: Sequence[str]) -> list[Prediction]:
@@ -96,19 +110,21 @@ def bundled(model: Model, computed: dict[str, Any], monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("name", [name for name in tiny.MAKERS if name not in ("GPT-2", "Llama")])
-def test_an_export_says_the_same(tmp_path: Path, load: Callable[..., Model], name: str) -> None:
-    model = load(tiny.MAKERS[name](tmp_path / "model"))
-    facts = export(model, tmp_path / "new" / "onnx", int8=False, texts=SOME)
+def test_an_export_says_the_same(
+    exported: Callable[[str], Path], load: Callable[..., Model], name: str
+) -> None:
+    folder = exported(name)
+    model, facts = load(folder / "model"), Exported.read(folder / "onnx")
     assert facts.parity.agreement == 1
     assert facts.parity.difference < 1e-4
-    exported = load(tmp_path / "new" / "onnx", runtime="onnx")
-    assert exported.info.task == model.info.task
-    assert exported.info.labels == model.info.labels
-    assert exported.info.max_tokens == model.info.max_tokens
-    assert (exported.info.runtime, exported.info.dtype) == ("onnx", "float32")
-    assert exported.info.dtype_reason == str(facts)
+    again = load(folder / "onnx", runtime="onnx")
+    assert again.info.task == model.info.task
+    assert again.info.labels == model.info.labels
+    assert again.info.max_tokens == model.info.max_tokens
+    assert (again.info.runtime, again.info.dtype) == ("onnx", "float32")
+    assert again.info.dtype_reason == str(facts)
     texts = [text.replace("two", "[MASK]", 1).replace("Once", "[MASK]") for text in SOME[2:]]
-    pairs = zip(model.predict(texts), exported.predict(texts), strict=True)
+    pairs = zip(model.predict(texts), again.predict(texts), strict=True)
     for ours, theirs in pairs:  # batched and padded, where the model allows it
         assert theirs.runtime == "onnx"
         assert theirs.truncated == ours.truncated

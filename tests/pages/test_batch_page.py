@@ -161,16 +161,16 @@ def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:
 
 def test_a_batch_that_was_stopped_goes_on(log: FeedbackLog) -> None:
     page = upload(
-        open_page("batch"), "text\n" + "\n".join(f"number {n} it is" for n in range(3000))
+        open_page("batch"), "text\n" + "\n".join(f"number {n} it is" for n in range(1000))
     )
-    click(page, "Predict 3,000 texts")
+    click(page, "Predict 1,000 texts")
     click(page, "Stop")
     batch = finished(page)
     assert batches.progress(log, batch).left > 0
     assert "Stopped: " in words(page)
     click(page, "Go on")
     finished(page)
-    assert batches.progress(log, batch).predicted == 3000
+    assert batches.progress(log, batch).predicted == 1000
     assert "Stopped" not in words(page)
 
 

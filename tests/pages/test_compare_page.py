@@ -67,12 +67,9 @@ def rate_all(log: FeedbackLog) -> None:
     open_page("compare")  # the model is loaded
     for prediction in shared.loading().result(WAIT_S).predict(list(TEXTS)):
         stored = Entry(prediction=prediction, source="page", session_id="s")
-        log.record(stored)
-        log.rate(rating(stored))
+        log.add([stored], [rating(stored)])
     divided = entry("who knows")
-    log.record(divided)
-    log.rate(rating(divided, "Ada"))
-    log.rate(rating(divided, "Bob", "down"))
+    log.add([divided], [rating(divided, "Ada"), rating(divided, "Bob", "down")])
 
 
 def replayed(page: AppTest) -> dict[str, str]:
@@ -146,9 +143,8 @@ def test_a_replay_can_be_stopped_and_keeps_others_away(
 ) -> None:
     monkeypatch.setattr("model.bulk.UNDER_WAY", 1)
     rate_all(log)
-    for number in range(300):
-        log.record(stored := entry(f"text {number}"))
-        log.rate(rating(stored))
+    more = [entry(f"text {number}") for number in range(300)]
+    log.add(more, [rating(one) for one in more])
     page = load(open_page("compare"), "model/bundled")
     click(page, "Start the replay")
     visitor = open_page("compare")

@@ -166,6 +166,7 @@ def test_ugly_text_is_stored_as_typed(log: FeedbackLog, text: str) -> None:
     assert ("its end was not read" in html(page)) == (len(text) > 1000)
 
 
+@pytest.mark.usefixtures("short_lock_wait")
 def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) -> None:
     page = open_page()
     shared.log()
@@ -185,6 +186,7 @@ def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) ->
     assert "p" in page.query_params
 
 
+@pytest.mark.usefixtures("short_lock_wait")
 def test_what_waits_is_told_on_every_page_and_sent_without_being_asked(
     database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +222,7 @@ def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
     assert shared.log().counts().predictions == 1
 
 
+@pytest.mark.usefixtures("short_lock_wait")
 def test_a_locked_log_does_not_bring_the_last_prediction_back(database: Path) -> None:
     page = predict(open_page(), "first, stored")
     other = sqlite3.connect(database, isolation_level=None)
