@@ -115,12 +115,12 @@ def _decoded(data: bytes, limits: Limits) -> Decoded:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: the kind of its tables, the suffixes of its files' names, and its reader.
+    """A file format: its name for a page, the suffixes of its files' names, and its reader.
 
     A binary format is recognized by its content, by which `recognizes` it under any name.
     """
 
-    kind: str
+    name: str
     suffixes: tuple[str, ...]
     read: Reader
     recognizes: Callable[[bytes], bool] | None = None
@@ -130,10 +130,10 @@ class Format:
 FORMATS = (
     Format("CSV", (".csv",), _read_csv),
     Format("TSV", (".tsv", ".tab"), _read_tsv),
-    Format("text", (".txt",), _read_lines),
-    Format("JSONL", (".jsonl", ".ndjson"), _read_json_lines),
+    Format("one text a line", (".txt",), _read_lines),
+    Format("JSON Lines", (".jsonl", ".ndjson"), _read_json_lines),
     Format("JSON", (".json",), _read_json),
-    Format("XLSX", (".xlsx",), _read_workbook, recognizes=is_workbook),
+    Format("Excel (XLSX)", (".xlsx",), _read_workbook, recognizes=is_workbook),
 )
 SUFFIXES = tuple(suffix for format in FORMATS for suffix in format.suffixes)
 

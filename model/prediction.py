@@ -226,7 +226,10 @@ Output = ScoredLabels | Spans | GeneratedText
 
 
 def output_to_json(output: Output) -> Any:
-    """The output as a value that JSON can hold; docs/csv.md describes it."""
+    """The output as a value that JSON can hold; docs/csv.md describes it.
+
+    Only labels of which one applies are an array: by that the log's totals know them.
+    """
     match output:
         case ScoredLabels(items, multi_label):
             labels = [{"label": item.label, "score": item.score} for item in items]

@@ -15,7 +15,11 @@ from model.prediction import Prediction
 
 
 class Predictor(Protocol):
-    """A model as its callers see it; before `load` all but `close` raise ModelClosed."""
+    """A model as its callers see it.
+
+    Before `load` all but `load` and `close` raise ModelClosed; after `close` whatever predicts
+    does, and the facts and counts can still be read.
+    """
 
     def load(self) -> None:
         """Makes the model ready to predict; raises ModelLoadError with reason and remedy."""

@@ -58,6 +58,16 @@ class SessionState:
     taken: dict[str, str] = field(default_factory=dict)
     span_rows: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
 
+    @staticmethod
+    def comment_key(entry: Entry) -> str:
+        """The key of the comment on a prediction."""
+        return f"comment-{entry.prediction.id}"
+
+    @staticmethod
+    def correction_key(entry: Entry) -> str:
+        """The key of a correction that is typed as a text."""
+        return f"correction-{entry.prediction.id}"
+
 
 @dataclass(slots=True)
 class TryState:

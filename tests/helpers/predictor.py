@@ -14,7 +14,6 @@ from model import (
     InputError,
     ModelClosed,
     ModelInfo,
-    ModelLoadError,
     Param,
     Prediction,
     ScoredLabel,
@@ -37,7 +36,7 @@ class FakePredictor:
         *,
         revision: str = "1",
         params: Sequence[Param] = (),
-        load_error: str = "",
+        runtime: str = "remote",
     ) -> None:
         self._info = ModelInfo(
             id=model_id,
@@ -53,33 +52,30 @@ class FakePredictor:
             memory_bytes=0,
             max_tokens=None,
             truncation_side="right",
-            runtime="remote",
-            device="none",
+            runtime=runtime,
+            device="cpu",
             dtype="float32",
             dtype_reason="",
             versions={},
             card="",
         )
-        self._load_error = load_error
-        self._is_open = False
+        self._is_loaded = self._is_closed = False
         self._counters = Counters()
 
     def load(self) -> None:
-        if self._load_error:
-            raise ModelLoadError(self._load_error)
-        self._is_open = True
+        self._is_loaded = True
 
     def warm_up(self) -> None:
-        self._require_open()
+        self._require_loaded()
 
     @property
     def info(self) -> ModelInfo:
-        self._require_open()
+        self._require_loaded()
         return self._info
 
     @property
     def generates(self) -> bool:
-        self._require_open()
+        self._require_loaded()
         return False
 
     def predict(
@@ -87,7 +83,7 @@ class FakePredictor:
     ) -> list[Prediction]:
         if isinstance(texts, str):
             raise InputError("predict takes a list of texts; put the one text into a list.")
-        self._require_open()
+        self._require_loaded()
         return [self._prediction(text, params or {}) for text in texts]
 
     def submit(
@@ -98,7 +94,7 @@ class FakePredictor:
         bulk: bool = False,
         timeout_s: float = float("inf"),
     ) -> Future[Prediction]:
-        self._require_open()
+        self._require_loaded()
         future: Future[Prediction] = Future()
         future.set_result(self._prediction(text, params or {}))
         return future
@@ -109,31 +105,33 @@ class FakePredictor:
         raise InputError(f"The task {self.info.task} gives its output at once: use submit.")
 
     def reads_all(self, text: str, params: Mapping[str, Any] | None = None) -> bool:
-        self._require_open()
+        self._require_loaded()
         return len(text) <= MAX_CHARS
 
     def place(self, future: Future[Prediction]) -> Place | None:
-        self._require_open()
+        self._require_loaded()
         return None
 
     @property
     def counters(self) -> Counters:
-        self._require_open()
+        self._require_loaded()
         return self._counters
 
     @property
     def queue_depth(self) -> int:
-        self._require_open()
+        self._require_loaded()
         return 0
 
     def close(self) -> None:
-        self._is_open = False
+        self._is_closed = True
 
-    def _require_open(self) -> None:
-        if not self._is_open:
-            raise ModelClosed("The fake predictor is not loaded, or closed.")
+    def _require_loaded(self) -> None:
+        if not self._is_loaded:
+            raise ModelClosed("The fake predictor is not loaded yet.")
 
     def _prediction(self, text: str, params: Mapping[str, Any]) -> Prediction:
+        if self._is_closed:
+            raise ModelClosed("The fake predictor was closed.")
         if not text.strip():
             raise InputError("There is no text to predict.")
         values = checked(self._info.params, params, defaults={})

@@ -1,6 +1,7 @@
 """The contract of a predictor, held by the model of this process and by the fake of other tests."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import pytest
 
@@ -78,14 +79,31 @@ def test_a_classifier_does_not_stream(predictor: Predictor) -> None:
         predictor.stream("a text")
 
 
+ASK: dict[str, Callable[[Predictor], object]] = {
+    "info": lambda predictor: predictor.info,
+    "generates": lambda predictor: predictor.generates,
+    "predict": lambda predictor: predictor.predict(["a text"]),
+    "submit": lambda predictor: predictor.submit("a text").result(60),
+    "stream": lambda predictor: predictor.stream("a text"),
+    "reads_all": lambda predictor: predictor.reads_all("a text"),
+    "place": lambda predictor: predictor.place(Future()),
+    "counters": lambda predictor: predictor.counters,
+    "queue_depth": lambda predictor: predictor.queue_depth,
+    "warm_up": lambda predictor: predictor.warm_up(),
+}
+
+
+@pytest.mark.parametrize("member", ASK)
 @pytest.mark.parametrize("name", MAKERS)
-def test_before_load_and_after_close_nothing_is_predicted(name: str) -> None:
-    predictor = MAKERS[name]()
+def test_before_load_all_members_say_so(name: str, member: str) -> None:
     with pytest.raises(ModelClosed):
-        predictor.predict(["a text"])
-    with pytest.raises(ModelClosed):
-        _ = predictor.info
-    predictor.load()
-    predictor.close()
-    with pytest.raises(ModelClosed):
-        predictor.predict(["a text"])
+        ASK[member](MAKERS[name]())
+
+
+def test_after_close_the_facts_stay_and_nothing_is_predicted(predictor: Predictor) -> None:
+    predictor.close()  # the last test of the module that this predictor serves
+    assert predictor.info.labels
+    assert predictor.counters.done
+    for member in ("predict", "submit"):
+        with pytest.raises(ModelClosed):
+            ASK[member](predictor)

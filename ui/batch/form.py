@@ -9,7 +9,7 @@ import streamlit as st
 from feedback import batches
 from feedback.batches import Batch, BatchRow
 from files.errors import ReadingError
-from files.formats import SUFFIXES
+from files.formats import FORMATS, SUFFIXES
 from files.reading import read_file, read_pasted
 from files.tables import TEXT_NAMES, Limits, Table
 from model import InputError, Predictor
@@ -34,8 +34,7 @@ def show(model: Predictor) -> Batch | None:
     st.markdown("Predict many texts at once, then look at the least sure ones first.")
     st.caption(
         f"Up to {limits.max_batch_rows:,} rows and {limits.max_upload_mb} MB, larger files are not "
-        f"taken; each text up to {limits.max_chars:,} characters. CSV, TSV, JSON Lines, Excel "
-        "(XLSX) or one text a line."
+        f"taken; each text up to {limits.max_chars:,} characters. {formats_in_words()}."
     )
     way = st.segmented_control(
         "Input",
@@ -52,6 +51,12 @@ def show(model: Predictor) -> Batch | None:
         st.error(f"**{as_markdown(upload.name)}**: {as_markdown(upload.error)}")
         return None
     return _choose(upload, upload.table, model)
+
+
+def formats_in_words() -> str:
+    """The formats that can be uploaded."""
+    *names, last = (format.name for format in FORMATS)
+    return f"{', '.join(names)} or {last}"
 
 
 def _uploaded(max_mb: int) -> Upload | None:

@@ -46,7 +46,7 @@ def _filters(log: FeedbackLog) -> Filter:
     chosen = page.selected
     if chosen != Filter():
         words = as_markdown(selection.in_words(chosen))
-        st.button(words, icon=":material/close:", key=selection.CLEAR, on_click=selection.clear)
+        st.button(words, icon=":material/close:", key="clear-selection", on_click=selection.clear)
     with st.container(horizontal=True):
         if not chosen.verdict:
             verdict = st.segmented_control(

@@ -15,7 +15,6 @@ from ui.insights.charts import PICKED, Spec
 from ui.parts.labels import name_of, revision_name
 from ui.parts.text import printable, shortened
 
-CLEAR = "clear-selection"  # the key of the button that drops it
 Filters = Mapping[tuple[Any, ...], Filter]  # by the values of a mark's fields
 
 

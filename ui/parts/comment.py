@@ -3,13 +3,14 @@
 import streamlit as st
 
 from feedback import Entry, Rating
+from ui import state
 from ui.parts import rating, typed
 from ui.parts.text import printable
 
 
 def show(entry: Entry, mine: Rating) -> None:
     """A field for the comment; leaving it stores the comment, so the button does nothing itself."""
-    key = rating.comment_key(entry)
+    key = state.SessionState.comment_key(entry)
     typed.fill(key, printable(mine.comment))
     st.text_area("Comment (optional)", key=key, height=80, on_change=rating.save, args=(entry,))
     warn_if_too_long(key)

@@ -109,7 +109,7 @@ def _choices(entry: Entry, options: Sequence[str]) -> dict[str, Any]:
 
 def _text(entry: Entry, mine: Rating) -> None:
     """A field for the word in a gap, or for the generated text as it should have been."""
-    key, output = rating.correction_key(entry), entry.prediction.output
+    key, output = state.SessionState.correction_key(entry), entry.prediction.output
     common: dict[str, Any] = {"key": key, "on_change": rating.save, "args": (entry,)}
     if isinstance(output, GeneratedText):
         typed.fill(key, printable(mine.correction or output.text))

@@ -14,16 +14,6 @@ from ui.parts import explanation, typed
 MAX_TEXT_CHARS = 20_000
 
 
-def comment_key(entry: Entry) -> str:
-    """The widget key of the comment on a prediction."""
-    return f"comment-{entry.prediction.id}"
-
-
-def correction_key(entry: Entry) -> str:
-    """The widget key of a correction that is typed as a text."""
-    return f"correction-{entry.prediction.id}"
-
-
 def save(entry: Entry, **changes: Any) -> None:
     """Stores the newest rating with `changes`, and with texts that were typed and not taken yet."""
     prepared(entry, **changes)()
@@ -36,7 +26,10 @@ def prepared(entry: Entry, **changes: Any) -> Callable[[], None]:
     that is in sight is stored with it.
     """
     reviewer, box, taken = visits.current().reviewer, state.outbox(), state.session().taken
-    fields = {"comment": comment_key(entry), "correction": correction_key(entry)}
+    fields = {
+        "comment": state.SessionState.comment_key(entry),
+        "correction": state.SessionState.correction_key(entry),
+    }
     texts = {name: typed.untaken(key) for name, key in fields.items()}
     fitting = {
         name: text

@@ -1,0 +1,63 @@
+"""The model beside the live one: loaded, unloaded, and the live models it can stand beside."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from jobs.challenger import Challenger, challenger_for
+from model import Model, ModelError, Predictor
+from tests.helpers import tiny
+from tests.helpers.predictor import FakePredictor
+
+
+@pytest.fixture
+def live() -> FakePredictor:
+    predictor = FakePredictor(runtime="torch")
+    predictor.load()
+    return predictor
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tiny.bert_classifier(tmp_path / "model")
+
+
+@pytest.fixture
+def challenger() -> Iterator[Challenger]:
+    challenger = Challenger()
+    yield challenger
+    challenger.unload()
+
+
+def test_beside_a_model_of_no_worker_it_has_its_own(live: FakePredictor, folder: Path) -> None:
+    beside: Predictor = challenger_for(live, str(folder), "")
+    beside.load()
+    (prediction,) = beside.predict(["a good day"])
+    assert prediction.task == live.info.task
+    assert prediction.model_id == str(folder)
+    beside.close()
+
+
+def test_it_is_loaded_and_unloaded(
+    challenger: Challenger, live: FakePredictor, folder: Path
+) -> None:
+    assert challenger.load(live, str(folder), "", by="Ada")
+    assert challenger.loading is not None
+    assert isinstance(challenger.loading.result(60), Model)
+    assert challenger.model is challenger.loading.result()
+    assert challenger.chosen_by == "Ada"
+    challenger.unload()
+    assert challenger.loading is None
+    assert challenger.model is None
+
+
+def test_a_model_that_cannot_be_loaded_says_why(
+    challenger: Challenger, live: FakePredictor
+) -> None:
+    challenger.load(live, "./nowhere", "", by="Ada")
+    assert challenger.loading is not None
+    error = challenger.loading.exception(60)
+    assert isinstance(error, ModelError)
+    assert "'./nowhere' cannot be loaded" in str(error)
+    assert challenger.model is None
