@@ -1,10 +1,19 @@
 """What a visitor does on a page, and what is read there, as steps that several tests take."""
 
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
 from streamlit.testing.v1 import AppTest
 
+from feedback import Entry
 from settings import ROOT
 
 SCRIPT = ROOT / "ui" / "router.py"
+COMMENT = "Comment (optional)"
+CORRECTION = "What should it have been?"
+CORRECTION_LABELS = "Which labels should it have been?"
+
+T = TypeVar("T")
 
 
 def open_page(name: str = "", **query: str) -> AppTest:
@@ -30,10 +39,33 @@ def predict(page: AppTest, text: str) -> AppTest:
     return click(page, "Predict")
 
 
-def thumbs(page: AppTest, value: int | None) -> AppTest:
-    page.feedback[0].set_value(value).run()
+def thumbs(page: AppTest, value: int | None, of: Entry | None = None) -> AppTest:
+    """Clicks the thumb of a prediction, which needs naming if the page has several."""
+    clicked = page.feedback(key=f"thumbs-{of.prediction.id}") if of else only(page.feedback)
+    clicked.set_value(value).run()
     assert not page.exception
     return page
+
+
+def only(elements: Iterable[T]) -> T:
+    """The one element of its kind that the page has."""
+    (element,) = elements
+    return element
+
+
+def widget(page: AppTest, label: str) -> Any:
+    """The widget with this label, which the page may have once."""
+    kinds = (
+        page.checkbox,
+        page.file_uploader,
+        page.multiselect,
+        page.pills,
+        page.segmented_control,
+        page.selectbox,
+        page.text_area,
+        page.text_input,
+    )
+    return only([each for kind in kinds for each in kind if plain(each.label) == label])
 
 
 def html(page: AppTest) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from feedback import Entry, FeedbackLog, Rating
+from feedback.filters import Filter
 from feedback.log import Row
 from feedback.records import DRAWS, drawn, entry_from
 from feedback.tables import RATING_COLUMNS, predictions, ratings
@@ -53,6 +54,12 @@ def rating(of: Entry, reviewer: str = "Ada", verdict: str = "up", **changes: Any
         "verdict": verdict,
     }
     return Rating(**(values | changes))
+
+
+def newest(log: FeedbackLog) -> Row:
+    """The newest prediction of the log, and its newest rating if it has any."""
+    row, *_ = log.page(Filter(), offset=0, limit=1)
+    return row
 
 
 def history(log: FeedbackLog, *, unrated: bool) -> list[Row]:

@@ -8,15 +8,24 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, batch_results, batches
 from feedback.batches import Batch
-from tests.helpers.app_test import buttons, click, open_page, words
+from tests.helpers.app_test import (
+    CORRECTION,
+    buttons,
+    click,
+    open_page,
+    thumbs,
+    widget,
+    words,
+)
 from tests.helpers.until import until
 from ui import shared
 
+HEADER = "The first row names the columns"
 CSV = 'id,review,stars\n1,I love this film,5\n2,,1\n3,I hate it,1\n3,I hate it,1\n\n,,\n4,"open,2\n'
 
 
 def upload(page: AppTest, content: str = CSV, name: str = "reviews.csv") -> AppTest:
-    page.file_uploader[0].upload(name, content.encode()).run()
+    widget(page, "File").upload(name, content.encode()).run()
     assert not page.exception
     return page
 
@@ -42,7 +51,7 @@ def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -
     assert "2 empty rows are left out." in said
     assert "2 rows cannot be predicted" in said
     assert "the first is row 3: There is no text in this row." in said
-    assert page.selectbox[0].value == 1
+    assert widget(page, "Text column").value == 1
     assert log.counts().predictions == 0, "nothing is stored before it is wanted"
 
     click(page, "Predict 3 texts")
@@ -52,9 +61,9 @@ def test_a_file_is_read_shown_predicted_rated_and_taken_away(log: FeedbackLog) -
     assert log.counts().predictions == 3
     assert len(page.feedback) == 3
 
-    page.feedback[0].set_value(0).run()
-    page.pills[0].set_value("neutral").run()
-    (_, first) = batches.results(log, batch, order="unsure", label=None, offset=0, limit=1)[0]
+    ((_, first),) = batches.results(log, batch, order="unsure", label=None, offset=0, limit=1)
+    thumbs(page, 0, first)
+    widget(page, CORRECTION).set_value("neutral").run()
     (said_so,) = log.ratings_of(first.prediction.id)
     assert (said_so.verdict, said_so.correction, said_so.sampling) == ("down", "neutral", "")
 
@@ -92,11 +101,11 @@ def test_an_address_of_no_batch_says_so(log: FeedbackLog, wanted: str) -> None:
 def test_a_wrong_guess_of_a_header_is_put_right(log: FeedbackLog) -> None:
     page = upload(open_page("batch"), "I love it,a\nI hate it,b\nIt is,c\n")
     assert "2 rows." in words(page)
-    page.checkbox[0].set_value(False).run()
+    widget(page, HEADER).set_value(False).run()
     assert "3 rows." in words(page)
-    page.checkbox[0].set_value(True).run()
+    widget(page, HEADER).set_value(True).run()
     assert "2 rows." in words(page)
-    page.checkbox[0].set_value(False).run()
+    widget(page, HEADER).set_value(False).run()
     click(page, "Predict 3 texts")
     batch = finished(page)
     assert batch.columns == ("column 1", "column 2")
@@ -109,10 +118,10 @@ def test_a_header_that_is_one_row_too_many_can_be_taken_back(
     monkeypatch.setenv("TRYOUT_LIMITS__MAX_BATCH_ROWS", "2")
     shared.settings.clear()
     page = upload(open_page("batch"), "id,text\n1,I love it\n2,I hate it\n")
-    page.checkbox[0].set_value(False).run()
+    widget(page, HEADER).set_value(False).run()
     assert "This has 3 rows; at most 2 are read." in words(page)
     assert not [label for label in buttons(page) if label.startswith("Predict")]
-    page.checkbox[0].set_value(True).run()
+    widget(page, HEADER).set_value(True).run()
     assert "Predict 2 texts" in buttons(page)
 
 
@@ -137,8 +146,8 @@ def test_where_no_row_is_usable_the_reasons_can_be_had(
 
 def test_another_way_in_begins_empty(log: FeedbackLog) -> None:
     page = upload(open_page("batch"))
-    page.segmented_control[0].set_value("Paste").run()
-    page.segmented_control[0].set_value("Upload a file").run()
+    widget(page, "Input").set_value("Paste").run()
+    widget(page, "Input").set_value("Upload a file").run()
     assert "rows." not in words(page)
     assert not [label for label in buttons(page) if label.startswith("Predict")]
     upload(page)
@@ -147,7 +156,7 @@ def test_another_way_in_begins_empty(log: FeedbackLog) -> None:
 
 def test_pasted_lines_are_a_batch(log: FeedbackLog) -> None:
     page = open_page("batch")
-    page.segmented_control[0].set_value("Paste").run()
+    widget(page, "Input").set_value("Paste").run()
     page.text_area(key="batch-text-1").set_value("I love it\n\n<b>I hate it</b>").run()
     assert "text, 2 rows." in words(page)
     click(page, "Predict 2 texts")

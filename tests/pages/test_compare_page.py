@@ -16,7 +16,7 @@ from feedback.filters import Filter
 from feedback.preferences import preferences_csv
 from settings import ROOT
 from tests.helpers import tiny
-from tests.helpers.app_test import buttons, click, html, open_page, words
+from tests.helpers.app_test import buttons, click, html, only, open_page, words
 from tests.helpers.entries import entry, rating
 from ui import shared
 
@@ -180,7 +180,7 @@ def test_what_cannot_be_loaded_is_one_sentence(
     (error,) = page.error
     assert message in words(page)
     page.run()
-    assert page.error[0].value == error.value, "and it is not tried again by itself"
+    assert only(page.error).value == error.value, "and it is not tried again by itself"
     assert load(page, "model/bundled").error == []
 
 

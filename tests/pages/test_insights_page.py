@@ -9,8 +9,8 @@ from feedback import FeedbackLog, LogUnavailable, insights
 from feedback.filters import Filter
 from feedback.records import ModelRevision
 from model.prediction import GeneratedText
-from tests.helpers.app_test import open_page, words
-from tests.helpers.entries import entry, entry_drawn, labels, rating
+from tests.helpers.app_test import only, open_page, thumbs, words
+from tests.helpers.entries import entry, entry_drawn, labels, newest, rating
 from ui.insights import selection
 
 ODD = "**b** :smile: <b>tag</b> \ud800\0 " + "long " * 200
@@ -57,7 +57,8 @@ def ask(question: str = "") -> AppTest:
 
 
 def rows(page: AppTest) -> int:
-    return len(page.dataframe[-1].value) if page.dataframe else 0
+    *_, predictions = page.dataframe  # below those of a question
+    return len(predictions.value)
 
 
 def test_without_ratings_there_is_a_hint_and_no_question(log: FeedbackLog) -> None:
@@ -123,10 +124,10 @@ def test_a_rating_made_on_another_page_changes_them(log: FeedbackLog) -> None:
     add(log, 39, up=39)
     page = ask("Over time")
     assert "39 ratings: 100 % (" in words(page)
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    stored, _ = newest(log)
     page.query_params["p"] = str(stored.prediction.id)
     page.switch_page("../pages/try.py").run()
-    page.feedback[0].set_value(0).run()
+    thumbs(page, 0)
     page.switch_page("../pages/feedback.py").run()
     page.pills(key="question").set_value("Over time").run()
     assert "40 ratings: 98 % (" in words(page)
@@ -177,4 +178,4 @@ def test_a_log_that_fails_half_way_is_one_sentence(
         raise LogUnavailable("The feedback log is gone.")
 
     monkeypatch.setattr(insights, method, fail)
-    assert "is gone" in open_page("feedback").error[0].value
+    assert "is gone" in only(open_page("feedback").error).value

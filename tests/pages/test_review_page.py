@@ -8,7 +8,18 @@ from streamlit.testing.v1 import AppTest
 
 from feedback import Entry, FeedbackLog, Rating
 from model.prediction import GeneratedText, attribution_from_json
-from tests.helpers.app_test import buttons, click, open_page, predict
+from tests.helpers.app_test import (
+    COMMENT,
+    CORRECTION,
+    buttons,
+    click,
+    only,
+    open_page,
+    predict,
+    thumbs,
+    widget,
+    words,
+)
 from tests.helpers.entries import entry, history, labels, rating
 from ui import shared
 
@@ -68,7 +79,7 @@ def test_one_after_the_other_rated_skipped_undone(log: FeedbackLog) -> None:
     click(page, "Right")
     click(page, "Right")
     assert text(page) == ""
-    assert "You have seen all there is" in page.info[0].value
+    assert "You have seen all there is" in only(page.info).value
     click(page, "Show the 1 skipped")
     assert text(page) == "text 3"
 
@@ -95,7 +106,7 @@ def test_a_key_that_is_held_down_rates_once(
         click(page, "Right")
     assert log.counts().up == 1
     assert text(page) == "text 1"
-    assert "1 rated in this visit" in page.caption[-1].value
+    assert "1 rated in this visit" in words(page)
     click(page, "Undo the last")  # another key, however soon
     assert (log.counts().up, text(page)) == (0, "text 0")
     click(page, "Right")
@@ -139,14 +150,14 @@ def test_blind_is_said_before_the_output_is_seen(log: FeedbackLog) -> None:
     made = add(log, 4)
     page = open_page("review")
     assert (text(page), shows_output(page)) == ("text 0", True)
-    page.segmented_control[1].set_value("Blind").run()
+    widget(page, "Output").set_value("Blind").run()
     assert (text(page), shows_output(page)) == ("text 1", False)
     assert not [b for b in page.button if b.label in ("Right", "Wrong")]
     click(page, "neutral")
     one = said(log, made[1])
     assert (one.verdict, one.correction, one.blind) == ("down", "neutral", True)
     assert log.ratings_of(made[0].prediction.id) == [], "its output was seen before"
-    assert "You said neutral; the model said positive." in page.caption[0].value.replace("\\", "")
+    assert "You said neutral; the model said positive." in words(page)
     click(page, "positive")
     assert (said(log, made[2]).verdict, said(log, made[2]).blind) == ("up", True)
 
@@ -166,13 +177,13 @@ def test_a_visit_keeps_how_it_reviews_and_what_it_has_seen(
     monkeypatch.setattr("ui.visits._cookie", lambda: "0" * 16)
     made = add(log, 3)
     page = open_page("review")
-    page.segmented_control[1].set_value("Blind").run()
+    widget(page, "Output").set_value("Blind").run()
     blind = text(page)
     page.switch_page("../pages/about.py").run()
     page.switch_page("../pages/review.py").run()
     assert (text(page), shows_output(page)) == (blind, False)
     again = open_page("review")  # as after a reload
-    assert again.segmented_control[1].value == "Blind"
+    assert widget(again, "Output").value == "Blind"
     assert not shows_output(again)
     open_page("feedback")  # whose table has all outputs
     page.run()
@@ -199,14 +210,14 @@ def test_a_prediction_that_waited_too_long_may_be_before_another(
 def test_a_rating_changed_in_sight_of_the_output_is_not_blind(log: FeedbackLog) -> None:
     _, made = add(log, 2)
     page = open_page("review")
-    page.segmented_control[1].set_value("Blind").run()
+    widget(page, "Output").set_value("Blind").run()
     click(page, "neutral")
     page.switch_page("../pages/try.py")
     page.query_params["p"] = str(made.prediction.id)
     page.run()
-    page.text_area[1].set_value("why I think so").run()
+    widget(page, COMMENT).set_value("why I think so").run()
     assert said(log, made).blind, "a comment changes no judgement"
-    page.pills[0].set_value("negative").run()
+    widget(page, CORRECTION).set_value("negative").run()
     assert (said(log, made).correction, said(log, made).blind) == ("negative", False)
 
 
@@ -215,13 +226,13 @@ def test_several_labels_are_said_blind(log: FeedbackLog) -> None:
     one, two = entry("mixed", output=output), entry("more", output=output)
     log.add([entry("seen", output=output), one, two], [])
     page = open_page("review")
-    page.segmented_control[1].set_value("Blind").run()
-    page.multiselect[0].set_value(["rage"]).run()
+    widget(page, "Output").set_value("Blind").run()
+    widget(page, "Which labels apply?").set_value(["rage"]).run()
     click(page, "Save")
     of = {"mixed": one, "more": two}
     first = next(e for e in of.values() if log.ratings_of(e.prediction.id))
     assert (said(log, first).correction, said(log, first).blind) == ('["rage"]', True)
-    page.multiselect[0].set_value(["love", "joy"]).run()
+    widget(page, "Which labels apply?").set_value(["love", "joy"]).run()
     click(page, "Save")
     assert log.counts().up == 1
 
@@ -230,8 +241,8 @@ def test_a_text_is_rated_by_the_form_and_left_by_next(log: FeedbackLog) -> None:
     made = [entry(f"g{n}", output=GeneratedText("more", 1, "end")) for n in range(2)]
     log.add(made, [])
     page = open_page("review")
-    page.segmented_control[1].set_value("Blind").run()
-    page.feedback[0].set_value(1).run()
+    widget(page, "Output").set_value("Blind").run()
+    thumbs(page, 1)
     click(page, "Next")
     (rated,) = [one for one in made if log.ratings_of(one.prediction.id)]
     assert (said(log, rated).sampling, said(log, rated).blind) == ("margin", False)
@@ -257,12 +268,12 @@ def test_two_reviewers_get_different_predictions_unless_agreement_is_wanted(
     assert text(ada) == "text 2"
     click(bob, "Right")
     for page in (ada, bob):
-        page.segmented_control[0].set_value("agreement").run()
+        widget(page, "Predictions").set_value("agreement").run()
     assert (text(ada), text(bob)) == ("text 1", "text 0")
     click(ada, "Right")
-    assert "There is nothing that others have rated" in ada.info[0].value
-    ada.segmented_control[0].set_value("disagreement").run()
-    assert "Reviewers disagree on nothing" in ada.info[0].value
+    assert "There is nothing that others have rated" in only(ada.info).value
+    widget(ada, "Predictions").set_value("disagreement").run()
+    assert "Reviewers disagree on nothing" in only(ada.info).value
 
 
 def test_what_others_dispute_is_looked_at_by_a_third(log: FeedbackLog) -> None:
@@ -270,7 +281,7 @@ def test_what_others_dispute_is_looked_at_by_a_third(log: FeedbackLog) -> None:
     log.rate(rating(made[1], "Ada"))
     log.rate(rating(made[1], "Bob", "down"))
     page = open_page("review")
-    page.segmented_control[0].set_value("disagreement").run()
+    widget(page, "Predictions").set_value("disagreement").run()
     click(page, "Right")
     mine = [one for one in log.ratings_of(made[1].prediction.id) if one.reviewer not in "Ada Bob"]
     assert [one.sampling for one in mine] == ["disagreement"]
@@ -289,7 +300,7 @@ def test_a_share_is_drawn_by_chance_and_marked(
 
 
 def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
-    assert "Predict some texts first" in open_page("review").info[0].value
+    assert "Predict some texts first" in only(open_page("review").info).value
 
 
 def test_why_is_stored_with_the_rating_that_has_it_in_sight(log: FeedbackLog) -> None:

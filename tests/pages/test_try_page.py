@@ -1,26 +1,33 @@
-"""Each page as a session runs it, with the real model and a real log."""
+"""The Try page as sessions run it, with the real model and a real log."""
 
 import sqlite3
 from pathlib import Path
 
 import pytest
 import streamlit as st
-from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, LogUnavailable
 from feedback.filters import Filter
 from settings import SettingsError
-from tests.helpers.app_test import SCRIPT, html, open_page, predict, thumbs
-from tests.helpers.entries import entry, history, labels, rating
+from tests.helpers.app_test import (
+    COMMENT,
+    CORRECTION,
+    click,
+    html,
+    only,
+    open_page,
+    predict,
+    thumbs,
+    widget,
+)
+from tests.helpers.entries import entry, history, labels, newest, rating
 from ui import shared
 from ui.parts.text import as_markdown
-
-# --- Try ------------------------------------------------------------------------------------------
 
 
 def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
     page = predict(open_page(), "I love this film.")
-    (stored, nothing) = log.page(Filter(), offset=0, limit=9)[0]
+    stored, nothing = newest(log)
     assert nothing is None
     assert stored.prediction.input == "I love this film."
     assert stored.source == "page"
@@ -34,15 +41,15 @@ def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
     assert not page.pills, "thumbs up asks nothing more"
 
     thumbs(page, 0)
-    assert page.pills[0].options == ["negative", "neutral"]
-    page.pills[0].set_value("neutral").run()
-    page.text_area[1].set_value("too eager").run()
+    assert widget(page, CORRECTION).options == ["negative", "neutral"]
+    widget(page, CORRECTION).set_value("neutral").run()
+    widget(page, COMMENT).set_value("too eager").run()
     (said,) = log.ratings_of(stored.prediction.id)
     assert (said.verdict, said.correction, said.comment) == ("down", "neutral", "too eager")
 
-    next(b for b in page.button if b.label == "Retract").click().run()
+    click(page, "Retract")
     assert log.ratings_of(stored.prediction.id) == []
-    assert page.feedback[0].value is None
+    assert only(page.feedback).value is None
     assert len(history(log, unrated=False)) == 5, "each step is in the history"
 
 
@@ -69,7 +76,7 @@ def test_a_reload_opens_the_prediction_with_its_ratings(log: FeedbackLog) -> Non
     page = open_page(p=str(stored.prediction.id))
     assert page.text_area(key="text").value == "what a colleague typed"
     assert "what a colleague typed" in html(page)
-    assert page.text[0].value == "Ada rated it down, said neutral, “*no* <b>way</b>”"
+    assert only(page.text).value == "Ada rated it down, said neutral, “*no* <b>way</b>”"
 
 
 def test_another_name_is_another_reviewer(log: FeedbackLog) -> None:
@@ -79,7 +86,7 @@ def test_another_name_is_another_reviewer(log: FeedbackLog) -> None:
     page.text_input(key="name").set_value("Bob").run()
     thumbs(page, 0)
     page.text_input(key="name").set_value("").run()
-    (entry, _), *_ = log.page(Filter(), offset=0, limit=1)
+    entry, _ = newest(log)
     said = {one.reviewer: one.verdict for one in log.ratings_of(entry.prediction.id)}
     assert said == {"Ann": "up", "Bob": "down"}
 
@@ -87,7 +94,7 @@ def test_another_name_is_another_reviewer(log: FeedbackLog) -> None:
 def test_a_rating_given_before_a_name_moves_to_the_name(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "who am I"), 1)
     page.text_input(key="name").set_value("  Grace   Hopper ").run()
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    stored, _ = newest(log)
     (said,) = log.ratings_of(stored.prediction.id)
     assert (said.reviewer, said.verdict) == ("Grace Hopper", "up")
     assert log.counts().reviewers == 1
@@ -95,7 +102,7 @@ def test_a_rating_given_before_a_name_moves_to_the_name(log: FeedbackLog) -> Non
 
 def test_ratings_of_two_anonymous_visitors_are_two(log: FeedbackLog) -> None:
     thumbs(predict(open_page(), "shared"), 1)
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    stored, _ = newest(log)
     thumbs(open_page(p=str(stored.prediction.id)), 0)
     assert (log.counts().up, log.counts().down) == (1, 1)
 
@@ -106,10 +113,10 @@ def test_one_browser_is_one_reviewer_after_a_reload(
     monkeypatch.setattr("ui.visits._cookie", lambda: "0123456789abcdef")
     page = thumbs(predict(open_page(), "mine"), 1)
     page.text_input(key="name").set_value("Ada").run()
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    stored, _ = newest(log)
     again = open_page(p=str(stored.prediction.id))
     assert again.text_input(key="name").value == "Ada"
-    assert again.feedback[0].value == 1
+    assert only(again.feedback).value == 1
     thumbs(again, 0)
     assert (log.counts().up, log.counts().down) == (0, 1)
 
@@ -117,15 +124,15 @@ def test_one_browser_is_one_reviewer_after_a_reload(
 @pytest.mark.parametrize("wrong", ["00000000-0000-7000-8000-000000000000", "x", "<b>"])
 def test_an_unknown_prediction_is_told(log: FeedbackLog, wrong: str) -> None:
     page = open_page(p=wrong)
-    assert "There is no prediction" in page.warning[0].value
-    assert "<b>" not in page.warning[0].value
+    assert "There is no prediction" in only(page.warning).value
+    assert "<b>" not in only(page.warning).value
     assert "p" not in page.query_params
 
 
 def test_an_example_is_predicted_by_one_click(log: FeedbackLog) -> None:
     page = open_page()
     page.button(key="example-0").click().run()
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    stored, _ = newest(log)
     assert stored.prediction.input == shared.loading().result().info.examples[0].text
     assert page.text_area(key="text").value == stored.prediction.input
 
@@ -142,7 +149,7 @@ def test_a_text_that_cannot_be_predicted_gets_a_hint(
     log: FeedbackLog, text: str, hint: str
 ) -> None:
     page = predict(open_page(), text)
-    assert hint in page.info[0].value
+    assert hint in only(page.info).value
     assert log.counts().predictions == 0
 
 
@@ -160,7 +167,7 @@ def test_a_text_that_cannot_be_predicted_gets_a_hint(
 )
 def test_ugly_text_is_stored_as_typed(log: FeedbackLog, text: str) -> None:
     page = predict(open_page(), text)
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    stored, _ = newest(log)
     assert stored.prediction.input == text
     assert "<script>" not in html(page)
     assert ("its end was not read" in html(page)) == (len(text) > 1000)
@@ -174,9 +181,9 @@ def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) ->
     other.execute("BEGIN EXCLUSIVE")
     thumbs(predict(page, "under lock"), 1)
     assert "under lock" in html(page)
-    assert "Not stored yet" in page.warning[0].value
-    assert "database is locked" in page.warning[0].value
-    assert page.feedback[0].value == 1
+    assert "Not stored yet" in only(page.warning).value
+    assert "database is locked" in only(page.warning).value
+    assert only(page.feedback).value == 1
     assert "p" not in page.query_params
     other.execute("ROLLBACK")
     other.close()
@@ -184,26 +191,6 @@ def test_a_locked_log_keeps_the_rating_until_it_is_sent_again(database: Path) ->
     assert not page.warning
     assert (shared.log().counts().predictions, shared.log().counts().up) == (1, 1)
     assert "p" in page.query_params
-
-
-@pytest.mark.usefixtures("short_lock_wait")
-def test_what_waits_is_told_on_every_page_and_sent_without_being_asked(
-    database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    page = open_page()
-    shared.log()
-    other = sqlite3.connect(database, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    predict(page, "under lock")
-    for name in ("feedback", "about"):
-        page.switch_page(f"../pages/{name}.py").run()
-        assert "Not stored yet" in page.warning[0].value
-    other.execute("ROLLBACK")
-    other.close()
-    monkeypatch.setattr("ui.outbox.RETRY_S", 0.0)
-    page.run()
-    assert not page.warning
-    assert shared.log().counts().predictions == 1
 
 
 def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
@@ -215,7 +202,7 @@ def test_a_log_that_cannot_be_opened_does_not_stop_predictions(
     shared.settings.clear()
     page = predict(open_page(), "still there")
     assert "still there" in html(page)
-    assert "Not stored yet" in page.warning[0].value
+    assert "Not stored yet" in only(page.warning).value
     blocked.unlink()
     page.button(key="send-again").click().run()
     assert not page.warning
@@ -230,13 +217,12 @@ def test_a_locked_log_does_not_bring_the_last_prediction_back(database: Path) ->
     thumbs(predict(page, "second, waiting"), 1)
     assert "second, waiting" in html(page)
     assert "first, stored" not in html(page)
-    assert "Not stored yet" in page.warning[0].value
+    assert "Not stored yet" in only(page.warning).value
     other.execute("ROLLBACK")
     other.close()
     page.button(key="send-again").click().run()
-    assert page.query_params["p"] == str(
-        shared.log().page(Filter(), offset=0, limit=1)[0][0].prediction.id
-    )
+    stored, _ = newest(shared.log())
+    assert page.query_params["p"] == str(stored.prediction.id)
     assert shared.log().counts().up == 1
 
 
@@ -251,8 +237,8 @@ def test_a_log_that_goes_away_leaves_the_card(
     monkeypatch.setattr(shared, "log", gone)
     thumbs(predict(page, "second"), 1)
     assert "second" in html(page)
-    assert page.feedback[0].value == 1
-    assert "is gone" in page.warning[0].value
+    assert only(page.feedback).value == 1
+    assert "is gone" in only(page.warning).value
     monkeypatch.undo()
 
 
@@ -268,7 +254,7 @@ def test_an_old_link_does_not_hide_a_new_prediction(log: FeedbackLog) -> None:
 
 def test_a_text_that_is_refused_leaves_the_last_card(log: FeedbackLog) -> None:
     page = predict(predict(open_page(), "fine"), " ")
-    assert "no text to predict" in page.info[0].value
+    assert "no text to predict" in only(page.info).value
     assert "fine" in html(page)
     assert page.feedback
 
@@ -287,28 +273,28 @@ def test_a_prediction_that_was_overtaken_by_a_click_is_made(log: FeedbackLog) ->
 def test_nobody_can_call_themselves_anonymous(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "who"), 1)
     page.text_input(key="name").set_value("anonymous-123456").run()
-    (_, said), *_ = log.page(Filter(), offset=0, limit=1)
+    _, said = newest(log)
     assert said is not None
     assert said.reviewer != "anonymous-123456"
 
 
 def test_a_comment_and_a_thumb_in_one_run_are_both_kept(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "both"), 0)
-    page.text_area[1].set_value("typed, and then the thumb")
-    page.feedback[0].set_value(1).run()
-    (_, said), *_ = log.page(Filter(), offset=0, limit=1)
+    widget(page, COMMENT).set_value("typed, and then the thumb")
+    thumbs(page, 1)
+    _, said = newest(log)
     assert said is not None
     assert (said.verdict, said.comment) == ("up", "typed, and then the thumb")
 
 
 def test_what_an_overtaken_callback_left_is_taken_by_the_next_run(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "overtaken"), 0)
-    comment_key = str(page.text_area[1].key)
+    comment_key = str(widget(page, COMMENT).key)
     # As after a callback that was stopped: the value is there, and nothing says that it is new.
     page.session_state[comment_key] = "typed"
     page.session_state["name"] = "Ada"
     thumbs(page, 1)
-    (_, said), *_ = log.page(Filter(), offset=0, limit=1)
+    _, said = newest(log)
     assert said is not None
     assert (said.reviewer, said.verdict, said.comment) == ("Ada", "up", "typed")
     assert log.counts().reviewers == 1
@@ -317,11 +303,11 @@ def test_what_an_overtaken_callback_left_is_taken_by_the_next_run(log: FeedbackL
 def test_a_name_and_a_thumb_in_one_run_are_one_rating(log: FeedbackLog) -> None:
     page = thumbs(predict(open_page(), "both at once"), 1)
     page.text_input(key="name").set_value("Ada")
-    page.feedback[0].set_value(0).run()
-    (stored, _), *_ = log.page(Filter(), offset=0, limit=1)
+    thumbs(page, 0)
+    stored, _ = newest(log)
     (said,) = log.ratings_of(stored.prediction.id)
     assert (said.reviewer, said.verdict) == ("Ada", "down")
-    assert page.feedback[0].value == 0
+    assert only(page.feedback).value == 0
 
 
 def test_coming_back_from_another_page_finds_the_prediction(log: FeedbackLog) -> None:
@@ -331,119 +317,6 @@ def test_coming_back_from_another_page_finds_the_prediction(log: FeedbackLog) ->
     assert "come back" in html(page)
     assert page.text_area(key="text").value == "come back"
     assert log.counts().predictions == 1
-
-
-# --- Feedback -------------------------------------------------------------------------------------
-
-
-def test_an_empty_log_says_what_to_do(log: FeedbackLog) -> None:
-    page = open_page("feedback")
-    assert "Nothing here yet" in page.info[0].value
-    assert not page.metric
-
-
-def test_a_label_that_cannot_be_sent_breaks_no_page(log: FeedbackLog) -> None:
-    log.add([entry(output=labels(("\ud800", 0.5), ("b", 0.25)))], [])
-    page = open_page("feedback")
-    assert page.selectbox(key="label").options == ["All", "\ufffd"]
-
-
-def test_a_filter_goes_back_to_the_first_page(log: FeedbackLog) -> None:
-    log.add([entry(f"text {n}") for n in range(90)], [])
-    page = open_page("feedback")
-    page.session_state["page"] = 4
-    page.run()
-    assert page.dataframe[0].value["input"][0] == "text 29"
-    page.text_input(key="words").set_value("text 1").run()
-    assert page.dataframe[0].value["input"][0] == "text 19"
-
-
-@pytest.mark.parametrize("method", ["labels", "count", "page"])
-def test_a_log_that_fails_half_way_is_one_sentence(
-    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch, method: str
-) -> None:
-    one = entry()
-    log.add([one], [rating(one)])
-
-    def fail(*args: object, **kwargs: object) -> None:
-        raise LogUnavailable("The feedback log is gone.")
-
-    monkeypatch.setattr(FeedbackLog, method, fail)
-    assert "is gone" in open_page("feedback").error[0].value
-
-
-def test_the_feedback_page_counts_and_lists(log: FeedbackLog) -> None:
-    entries = [entry(f"text {n} \ud800") for n in range(45)]
-    log.add(
-        entries,
-        [rating(one, verdict="up" if n % 3 else "down") for n, one in enumerate(entries[:30])],
-    )
-    page = open_page("feedback")
-    assert [metric.value for metric in page.metric] == ["45", "30", "1", "67 %"]
-    assert "between 49 and 81 %" in " ".join(caption.value for caption in page.caption)
-    assert len(page.dataframe[0].value) == 20
-    assert page.dataframe[0].value["input"][0] == "text 44 \ufffd"
-    page.segmented_control(key="verdict").set_value("down").run()
-    assert len(page.dataframe[0].value) == 10
-    assert set(page.dataframe[0].value["verdict"]) == {"down"}
-    page.text_input(key="words").set_value("nowhere").run()
-    assert not page.dataframe
-    assert "No prediction matches." in [caption.value for caption in page.caption]
-
-
-def test_feedback_that_will_be_lost_is_announced(
-    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not open_page("feedback").warning
-    monkeypatch.setenv("TRYOUT_FEEDBACK__DISK_LASTS", "false")
-    shared.settings.clear()
-    page = open_page("feedback")
-    assert "This feedback will be lost" in page.warning[0].value
-    assert "DATABASE_URL" in page.warning[0].value
-
-
-def test_a_log_that_is_away_is_one_sentence(database: Path) -> None:
-    database.mkdir()
-    page = open_page("feedback")
-    assert "feedback log cannot be reached" in page.error[0].value
-
-
-# --- About, and what goes wrong everywhere --------------------------------------------------------
-
-
-def test_the_about_page_names_the_model(log: FeedbackLog) -> None:
-    page = open_page("about")
-    shown = html(page)
-    for fact in (
-        "model/bundled",
-        "negative, neutral, positive",
-        "22.7 million",
-        "float32",
-        "torch",
-    ):
-        assert fact in shown
-    words = " ".join(block.value for block in page.markdown)
-    assert "10,000 characters" in words
-    assert "takes 512 tokens" in words
-    assert "cookie" in words
-
-
-@pytest.mark.parametrize("name", ["", "about"])
-def test_a_broken_model_is_one_sentence(
-    database: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    monkeypatch.setenv("TRYOUT_MODEL__ID", "./nowhere")
-    st.cache_resource.clear()
-    page = open_page(name)
-    assert len(page.error) == 1
-    assert "cannot be loaded" in page.error[0].value
-    assert not page.text_area, "there is nothing to predict with"
-    monkeypatch.delenv("TRYOUT_MODEL__ID")  # the owner mends it, and somebody tries again
-    next(button for button in page.button if button.label == "Try again").click().run()
-    assert not page.error
-    if not name:
-        assert "fine" in html(predict(page, "fine"))
-    st.cache_resource.clear()
 
 
 def test_a_rated_prediction_can_be_read_and_rated_without_a_model(
@@ -459,16 +332,6 @@ def test_a_rated_prediction_can_be_read_and_rated_without_a_model(
     st.cache_resource.clear()
 
 
-def test_broken_settings_are_one_sentence(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TRYOUT_LIMITS__MAX_CHARS", "many")
-    shared.settings.clear()
-    page = AppTest.from_file(SCRIPT, default_timeout=60).run()
-    assert not page.exception
-    assert "many" in page.error[0].value
-    monkeypatch.delenv("TRYOUT_LIMITS__MAX_CHARS")
-    shared.settings.clear()
-
-
 def test_what_goes_wrong_in_the_rating_form_is_one_sentence(
     log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -482,15 +345,3 @@ def test_what_goes_wrong_in_the_rating_form_is_one_sentence(
     monkeypatch.setattr("ui.parts.rating_form._form", fail)
     page = open_page(p=str(stored.prediction.id))
     assert [error.value for error in page.error] == [as_markdown("The setting x is 'y': no.")]
-
-
-def test_a_long_log_is_paged_and_its_export_is_a_link(log: FeedbackLog) -> None:
-    log.add([entry(f"{i}") for i in range(50_001)], [])
-    page = open_page("feedback")
-    assert "More than 10,000 rows; these are the newest. Filters find the rest." in [
-        caption.value for caption in page.caption
-    ]
-    (pages,) = page.get("pagination")
-    assert pages.proto.num_pages == 500
-    links = [link.proto.url for link in page.get("link_button")]
-    assert links == ["api/export/ratings.csv", "api/export/predictions.csv"]
