@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -30,53 +31,95 @@ def patient_writers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("feedback.database.BUSY_TIMEOUT_S", 60)
 
 
-def newest(said: list[tuple[Entry, Rating]]) -> list[tuple[Entry, Rating]]:
-    """The ratings that count, found the slow way."""
-    last: dict[tuple[Any, str], tuple[Entry, Rating]] = {}
-    for of, one in sorted(said, key=lambda pair: pair[1].id):
-        last[one.prediction_id, one.reviewer] = (of, one)
-    return [(of, one) for of, one in last.values() if not one.retracted]
+@dataclass
+class Expected:
+    """The predictions and ratings that were stored, and what pages should count of them."""
+
+    entries: list[Entry] = field(default_factory=list)
+    ratings: list[Rating] = field(default_factory=list)
+
+    def current(self) -> list[Rating]:
+        """The newest rating of each reviewer for each prediction, unless it takes one back."""
+        last: dict[tuple[Any, str], Rating] = {}
+        for one in sorted(self.ratings, key=lambda rating: rating.id):
+            last[one.prediction_id, one.reviewer] = one
+        return [one for one in last.values() if not one.retracted]
+
+    def check(self, log: FeedbackLog) -> None:
+        current = self.current()
+        verdicts = Counter(one.verdict for one in current)
+        rated = {one.prediction_id for one in current}
+        assert log.counts() == Counts(
+            predictions=len(self.entries),
+            rated=len(rated),
+            up=verdicts["up"],
+            down=verdicts["down"],
+            reviewers=len({one.reviewer for one in current}),
+        )
+        by_day = Counter((one.created_at.date(), one.verdict) for one in current)
+        days = insights.by_day(log)
+        shown = {(t.day, v): n for t in days for v, n in (("up", t.up), ("down", t.down)) if n}
+        assert shown == by_day
+        assert [tally.day for tally in days] == sorted({day for day, _ in by_day})
+        assert log.labels() == sorted({of.prediction.label for of in self.entries})
+        unrated = len(self.entries) - len(rated)
+        check_rows(log, "up", verdicts["up"])
+        check_rows(log, "down", verdicts["down"])
+        check_rows(log, "unrated", unrated)
+        check_rows(log, "", len(current) + unrated)
 
 
-def check(log: FeedbackLog, entries: list[Entry], said: list[tuple[Entry, Rating]]) -> None:
-    current = newest(said)
-    verdicts = Counter(one.verdict for _, one in current)
-    rated = {one.prediction_id for _, one in current}
-    assert log.counts() == Counts(
-        predictions=len(entries),
-        rated=len(rated),
-        up=verdicts["up"],
-        down=verdicts["down"],
-        reviewers=len({one.reviewer for _, one in current}),
-    )
-    by_day = Counter((one.created_at.date(), one.verdict) for _, one in current)
-    days = insights.by_day(log)
-    assert {(t.day, v): n for t in days for v, n in (("up", t.up), ("down", t.down)) if n} == by_day
-    assert [tally.day for tally in days] == sorted({day for day, _ in by_day})
-    assert log.labels() == sorted({of.prediction.label for of in entries})
-    for verdict, expected in (
-        ("up", verdicts["up"]),
-        ("down", verdicts["down"]),
-        ("unrated", len(entries) - len(rated)),
-        ("", len(current) + len(entries) - len(rated)),
-    ):
-        rows = log.page(Filter(verdict=verdict), offset=0, limit=999)
-        assert len(rows) == log.count(Filter(verdict=verdict), limit=999) == expected
-        ids = [row.prediction.id for row, _ in rows]
-        assert ids == sorted(ids, reverse=True)
+def check_rows(log: FeedbackLog, verdict: Any, expected: int) -> None:
+    """The table of these rows has as many as are counted, the newest first."""
+    rows = log.page(Filter(verdict=verdict), offset=0, limit=999)
+    assert len(rows) == log.count(Filter(verdict=verdict), limit=999) == expected
+    ids = [row.prediction.id for row, _ in rows]
+    assert ids == sorted(ids, reverse=True)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: int) -> None:
-    draw = random.Random(seed)
-    entries: list[Entry] = []
-    said: list[tuple[Entry, Rating]] = []
+class Visitors:
+    """Visitors and an owner who store things by chance."""
 
-    def new_entry() -> Entry:
-        label, revision = draw.choice(LABELS), draw.choice("ab")
+    def __init__(self, log: FeedbackLog, seed: int) -> None:
+        self._log = log
+        self._draw = random.Random(seed)
+        self.stored = Expected()
+
+    def act(self) -> None:
+        """Predicts a text, rates a prediction or imports some of both."""
+        if not self.stored.entries or self._draw.random() < 0.3:
+            self._predict()
+        elif self._draw.random() < 0.8:
+            self._rate()
+        else:
+            self._import()
+
+    def _predict(self) -> None:
+        new = self._entry()
+        self._log.record(new)
+        self._log.record(new)
+        self.stored.entries.append(new)
+
+    def _rate(self) -> None:
+        new = self._rating(self._draw.choice(self.stored.entries))
+        if self._log.rate(new):
+            self.stored.ratings.append(new)
+
+    def _import(self) -> None:
+        """Imports a file twice, with ratings that are older than some in the log."""
+        late = [self._rating(of) for of in self._draw.choices(self.stored.entries, k=3)]
+        more = [self._entry() for _ in range(2)]
+        for _ in range(2):
+            self._log.add(more, late)
+        self.stored.entries += more
+        self.stored.ratings += late
+
+    def _entry(self) -> Entry:
+        label, revision = self._draw.choice(LABELS), self._draw.choice("ab")
         return entry(output=scored((label, 0.9), ("x", 0.1)), model_revision=revision)
 
-    def new_rating(of: Entry) -> Rating:
+    def _rating(self, of: Entry) -> Rating:
+        draw = self._draw
         return rating(
             of,
             draw.choice(("Ada", "Bob", "名")),
@@ -88,46 +131,34 @@ def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: in
             correction=draw.choice(("", "x")),
         )
 
+
+def all_totals(connection: sa.Connection) -> list[Any]:
+    """The rows of the totals that are not 0 throughout, and the columns that follow from others."""
+    sizes = [*((total.table, len(total.measures)) for total in TOTALS), (labels, 1)]
+    rows = [
+        [row for row in sorted(connection.execute(sa.select(table))) if any(row[-size:])]
+        for table, size in sizes
+    ]
+    columns = [
+        connection.execute(sa.select(column).order_by(column.table.c.id)).all()
+        for column in (predictions.c.rated, predictions.c.down, ratings.c.superseded)
+    ]
+    return [*rows, *columns]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_they_follow_whatever_is_stored(log: FeedbackLog, log_url: str, seed: int) -> None:
+    visitors = Visitors(log, seed)
     for _ in range(60):
-        if not entries or draw.random() < 0.3:
-            entries.append(new_entry())
-            log.record(entries[-1])
-            log.record(entries[-1])
-        elif draw.random() < 0.8:
-            of = draw.choice(entries)
-            one = new_rating(of)
-            if log.rate(one):
-                said.append((of, one))
-        else:  # an import, with ratings older than some that are there
-            late = [(of, new_rating(of)) for of in draw.choices(entries, k=3)]
-            more = [new_entry() for _ in range(2)]
-            log.add(more, [one for _, one in late])
-            log.add(more, [one for _, one in late])
-            entries += more
-            said += late
-        check(log, entries, said)
-
+        visitors.act()
+        visitors.stored.check(log)
     database = Database(log_url)
-    derived = (predictions.c.rated, predictions.c.down, ratings.c.superseded)
     with database.connect(write=True) as connection:
-
-        def everything() -> list[Any]:
-            totals = [(total.table, len(total.measures)) for total in TOTALS]
-            used = [
-                [row for row in sorted(connection.execute(sa.select(table))) if any(row[-size:])]
-                for table, size in (*totals, (labels, 1))
-            ]
-            columns = [
-                connection.execute(sa.select(column).order_by(column.table.c.id)).all()
-                for column in derived
-            ]
-            return [*used, *columns]
-
-        kept = everything()
+        kept = all_totals(connection)
         connection.execute(sa.update(predictions).values(rated=77, down=5))
         connection.execute(sa.update(ratings).values(superseded=~ratings.c.superseded))
         rebuild(connection)
-        assert everything() == kept
+        assert all_totals(connection) == kept
     database.close()
 
 

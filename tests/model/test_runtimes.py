@@ -1,13 +1,10 @@
 """Half precision where it is as good and faster, and no more threads than there are cores."""
 
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from model import Model
-from model.machine import usable_cores
 from model.runtimes import TorchRuntime
 from model.runtimes.trial import Trial, compare
 from model.tokenizer import TransformersTokenizer
@@ -78,21 +75,6 @@ def test_auto_does_without_a_trial_for_which_there_is_no_memory(
     model.load()
     assert model.info.dtype == "float32"
     model.close()
-
-
-@pytest.mark.parametrize(
-    ("content", "cores"),
-    [(None, 6), ("max 100000", 6), ("200000 100000", 2), ("50000 100000", 1), ("odd", 6)],
-)
-def test_a_container_has_no_more_cores_than_its_share(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None, cores: int
-) -> None:
-    if content:
-        (tmp_path / "cpu.max").write_text(content)
-    bound: Any = lambda process: range(6)  # noqa: E731
-    monkeypatch.setattr(os, "sched_getaffinity", bound, raising=False)
-    monkeypatch.setattr("model.machine.CGROUP", tmp_path)
-    assert usable_cores() == cores
 
 
 def test_a_small_batch_leaves_cores_to_the_sessions(folder: Path) -> None:

@@ -7,17 +7,12 @@ import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file
 
-from model import Example, Model, ModelLoadError
-from model.card import Card, read_card
-from model.machine import free_memory_bytes
-from model.memory import needed_bytes
-from model.sources import Listing
+from model import Model, ModelLoadError
 from tests.helpers import tiny
 from tests.helpers.hub import COMMIT, TOKEN, Hub, serving
 
@@ -243,152 +238,6 @@ def test_code_that_comes_with_a_model_runs_only_if_allowed(folder: Path, tmp_pat
     model = loaded(Model(str(folder), trust_remote_code=True))
     assert model.predict(["fine"])[0].label
     assert marker.exists()
-    model.close()
-
-
-# --- preflight ------------------------------------------------------------------------------------
-
-
-def sparse(folder: Path, *, dtype: str, values: int, bytes_each: int) -> None:
-    """Weights whose header names one huge tensor; the file takes no room on the disk."""
-    size = values * bytes_each
-    header = json.dumps({"x": {"dtype": dtype, "shape": [values], "data_offsets": [0, size]}})
-    with (folder / "model.safetensors").open("wb") as weights:
-        weights.write(len(header).to_bytes(8, "little") + header.encode())
-        weights.truncate(8 + len(header) + size)
-
-
-def test_a_model_that_does_not_fit_is_refused_with_both_sizes(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sparse(folder, dtype="F16", values=7_500_000_000, bytes_each=2)
-    monkeypatch.setattr("model.machine.free_memory_bytes", lambda: 3_100_000_000)
-    with pytest.raises(
-        ModelLoadError, match=r"needs about 36\.0 GB of memory as float32 and 3\.1 GB is free\."
-    ):
-        Model(str(folder), device="cpu").load()
-    with pytest.raises(ModelLoadError, match=r"needs about 18\.0 GB of memory as bfloat16"):
-        Model(str(folder), device="cpu", dtype="bfloat16").load()
-
-
-def test_weights_that_are_not_there_yet_are_estimated_by_the_config(folder: Path) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    for dtype, needed in (("float32", 120), ("float16", 240), ("something", 120)):
-        (folder / "config.json").write_text(json.dumps(config | {"dtype": dtype}))
-        assert needed_bytes(Listing(folder, "", {"no": 60, "yet": 40}), dtype="float32") == needed
-
-
-def test_needed_memory_is_that_of_the_weights_whatever_they_are_stored_as() -> None:
-    model = loaded(Model("model/bundled", device="cpu"))
-    path = Path("model/bundled/model.safetensors")  # of half floats
-    listing = Listing(path.parent, "", {path.name: path.stat().st_size})
-    assert needed_bytes(listing, dtype="float32") == int(1.2 * model.info.memory_bytes)
-    model.close()
-
-
-@pytest.mark.parametrize("header", [b"", b"{}", b"\xff" * 20, b"\x02" + b"\0" * 7 + b"[]"])
-def test_weights_with_a_broken_header_are_estimated(folder: Path, header: bytes) -> None:
-    (folder / "model.safetensors").write_bytes(header)
-    listing = Listing(folder, "", {"model.safetensors": 100})
-    assert needed_bytes(listing, dtype="float32") == 120
-
-
-@pytest.mark.parametrize(
-    ("files", "free"),
-    [
-        ({}, 10_000),
-        ({"memory.max": "max", "memory.current": "5", "memory.stat": ""}, 10_000),
-        ({"memory.max": "900", "memory.current": "500", "memory.stat": "anon 1"}, 400),
-        (
-            {"memory.max": "900", "memory.current": "500", "memory.stat": "inactive_file 300"},
-            700,
-        ),
-        ({"memory.max": "99999", "memory.current": "5", "memory.stat": ""}, 10_000),
-    ],
-)
-def test_a_container_has_no_more_than_its_limit(
-    files: dict[str, str], free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, content in files.items():
-        (tmp_path / name).write_text(content)
-    monkeypatch.setattr("model.machine.CGROUP", tmp_path)
-    machine = type("", (), {"available": 10_000})
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: machine)
-    assert free_memory_bytes() == free
-
-
-def test_too_little_memory_after_all_is_one_sentence(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*args: object, **kwargs: object) -> None:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 9 bytes")
-
-    monkeypatch.setattr("transformers.AutoModelForSequenceClassification.from_pretrained", fail)
-    with pytest.raises(ModelLoadError, match=r"There is not enough memory for it\. Name a smaller"):
-        Model(str(folder)).load()
-
-
-# --- the card -------------------------------------------------------------------------------------
-
-
-BOMB = "---\na0: &a0 [x]\n" + "".join(
-    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 10)
-)
-BOMB += "pipeline_tag: *a9\nwidget: [{text: *a9, candidate_labels: *a9}]\n---\n"
-
-
-def card(folder: Path, text: str) -> Card:
-    (folder / "README.md").write_text(text, encoding="utf-8")
-    return read_card(folder)
-
-
-def test_a_card_gives_title_tag_and_examples(tmp_path: Path) -> None:
-    made = card(
-        tmp_path,
-        "---\npipeline_tag: zero-shot-classification\nwidget:\n"
-        "- text: One\n- text: Two\n  candidate_labels: a, b\n  multi_class: true\n"
-        "- messages:\n  - role: user\n    content: Three\n"
-        "- text: Four\n  candidate_labels: []\n- src: picture.png\n- 7\n- text: ''\n---\n\n"
-        "# The *Title*\n\nText.\n# Other\n",
-    )
-    assert (made.title, made.pipeline_tag) == ("The *Title*", "zero-shot-classification")
-    assert made.examples == (
-        Example("One"),
-        Example("Two", {"candidate_labels": ("a", "b"), "multi_label": True}),
-        Example("Three"),
-        Example("Four"),
-    )
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "no head",
-        "---\n: : [\n---\n",
-        "---\n- a list\n---\n",
-        "---\nwidget: 7\n---\n",
-        "---\nwidget:\n  text: x\n---\n",
-        "# <img src=x>\n",
-        f"# {'x' * 200}\n",
-        "---\nwidget: [{messages: []}, {messages: [1]}]\n---\n",
-        "---\ndate: 2024-02-30\n---\n",
-        "---\na: " + "[" * 5000 + "\n---\n",
-        "---\na: " + "x" * 60_000 + "\nwidget: [{text: late}]\n---\n",
-        "Text\n```python\n# pip install\n```\n",
-        BOMB,
-    ],
-)
-def test_a_card_that_says_nothing_does_no_harm(tmp_path: Path, text: str) -> None:
-    made = card(tmp_path, text)
-    assert (made.title, made.examples) == ("", ())
-
-
-def test_the_cards_examples_are_shown_as_far_as_they_fit(folder: Path) -> None:
-    card(folder, "---\nwidget:\n- text: Mine\n  candidate_labels: a, b\n---\n# Mood\n")
-    model = loaded(Model(str(folder)))
-    assert model.info.title == "Mood"
-    assert model.info.examples == (Example("Mine"),)
     model.close()
 
 

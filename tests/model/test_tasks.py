@@ -1,13 +1,12 @@
-"""What the tasks make of text, parameters, tags and logits."""
+"""The tasks: which a model has, its labels, and its output for logits and tags."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from model import GeneratedText, InputError, ModelError, ModelLoadError, Param, Spans
-from model.params import checked
-from model.prediction import TASK_NAMES, output_from_json, output_to_json
+from model import ModelError, ModelLoadError
+from model.prediction import TASK_NAMES
 from model.tasks import (
     TASKS,
     TextClassification,
@@ -15,9 +14,7 @@ from model.tasks import (
     ZeroShotClassification,
     task_for,
 )
-from model.text import check_text
 from model.tokenizer import TokenRow
-from tests.helpers.entries import entry, labels
 
 CONFIG: dict[str, Any] = {
     "architectures": ["BertForSequenceClassification"],
@@ -91,18 +88,6 @@ def test_ties_keep_the_order_of_the_labels() -> None:
     assert [item.label for item in classified(0, 0, 0).items] == ["a", "c", "k"]
 
 
-@pytest.mark.parametrize("text", ["", " ", "\n\t \u3000", "\u200b\u200b", "\0", "\u202e"])
-def test_a_blank_text_gets_a_hint(text: str) -> None:
-    with pytest.raises(InputError, match="no text to predict"):
-        check_text(text, max_chars=10)
-
-
-def test_a_long_text_gets_the_limit_and_its_size() -> None:
-    check_text("x" * 1000, max_chars=1000)
-    with pytest.raises(InputError, match=r"has 1,001 characters and the limit is 1,000\."):
-        check_text("x" * 1001, max_chars=1000)
-
-
 # --- which task -----------------------------------------------------------------------------------
 
 
@@ -174,115 +159,3 @@ def tagged(*tags: str) -> list[tuple[str, int, int]]:
 )
 def test_neighbours_of_one_label_are_one_span(tags: str, spans: list[tuple[str, int, int]]) -> None:
     assert tagged(*tags.split()) == spans
-
-
-def test_what_spans_say_in_short() -> None:
-    none = Spans(())
-    assert (none.label, none.score, none.margin) == ("", None, None)
-
-
-# --- parameters -----------------------------------------------------------------------------------
-
-PARAMS = (
-    Param(name="top_k", title="", default=5, minimum=1, maximum=50),
-    Param(name="heat", title="", default=0.5, minimum=0, maximum=2),
-    Param(name="strict", title="", default=False),
-    Param(name="way", title="", default="a", choices=("a", "b")),
-    Param(name="names", title="Names", default=("x",), maximum=3),
-    Param(name="free", title="Free", default=""),
-)
-
-
-def test_what_is_not_given_is_the_owners_value_or_the_tasks() -> None:
-    values = checked(PARAMS, {"top_k": 7}, defaults={"top_k": 8, "way": "b"})
-    assert values == {
-        "top_k": 7,
-        "heat": 0.5,
-        "strict": False,
-        "way": "b",
-        "names": ["x"],
-        "free": "",
-    }
-
-
-def test_whole_numbers_are_numbers_and_names_are_tidied() -> None:
-    values = checked(PARAMS, {"heat": 1, "names": [" b ", "", "a", "b"]}, defaults={})
-    assert (values["heat"], values["names"]) == (1.0, ["b", "a"])
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"nope": 1}, "no parameter 'nope'; it has top_k, heat, strict"),
-        ({"top_k": 0}, "top_k is 0; it must be a whole number from 1 to 50"),
-        ({"top_k": 1.5}, "top_k is 1.5; it must be a whole number"),
-        ({"top_k": True}, "top_k is True; it must be a whole number"),
-        ({"heat": float("nan")}, "heat is nan; it must be a number from 0 to 2"),
-        ({"strict": 1}, "strict is 1; it must be true or false"),
-        ({"way": "c"}, "way is 'c'; it must be a or b"),
-        ({"way": 3}, "way is 3; it must be a text"),
-        ({"names": "abc"}, "names is 'abc'; it must be a list of texts"),
-        ({"names": [1]}, "it must be a list of texts"),
-        ({"names": [" "]}, "Names: 0 given; name at least 1 and at most 3"),
-        ({"names": list("abcd")}, "Names: 4 given"),
-        ({"names": ["x" * 501]}, "one has 501 characters; each may have 500"),
-        ({"free": "x" * 501}, "Free: 501 characters; at most 500"),
-    ],
-)
-def test_a_wrong_parameter_is_named(given: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        checked(PARAMS, given, defaults={})
-
-
-# --- outputs --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("task", "output", "kind"),
-    [
-        ("text-classification", labels(("a", 1.0)), "label"),
-        ("zero-shot-classification", labels(("a", 1.0)), "label"),
-        ("text-classification", labels(("a", 1.0), multi_label=True), "labels"),
-        ("fill-mask", labels(("a", 1.0)), "text"),
-        ("token-classification", Spans(()), "spans"),
-        ("text-generation", GeneratedText("a", 1, "end"), "text"),
-        ("from the future", Spans(()), "spans"),
-        ("fill-mask", Spans(()), "spans"),
-        ("from the future", labels(("a", 1.0)), "label"),
-    ],
-)
-def test_how_an_output_is_corrected(task: str, output: Any, kind: str) -> None:
-    assert entry(task=task, output=output).prediction.answer_kind == kind
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        None,
-        7,
-        [],
-        {},
-        {"labels": [], "multi_label": True},
-        [{"label": "a", "score": 2.0}],
-        [{"label": "a", "score": float("nan")}],
-        {"spans": [{"label": "a", "score": 0.5, "start": 3, "end": 2}]},
-        {"spans": [{"label": "a", "score": 0.5, "start": -1, "end": 2}]},
-        {"spans": [{"label": "a", "score": 0.5, "start": 0.5, "end": 2}]},
-        {"text": 1, "tokens": 1, "finish": "end"},
-        {"text": "a", "tokens": True, "finish": "end"},
-        {"text": "a", "tokens": 1, "finish": "perhaps"},
-    ],
-)
-def test_what_is_no_output_is_refused(wrong: Any) -> None:
-    with pytest.raises((ValueError, KeyError, TypeError)):
-        output_from_json(wrong)
-
-
-def test_an_output_comes_back_from_json() -> None:
-    for output in (
-        labels(("a", 0.5), ("b", 0.5)),
-        labels(("a", 0.5), multi_label=True),
-        Spans(()),
-        GeneratedText("", 0, "stopped"),
-    ):
-        assert output_from_json(output_to_json(output)) == output
