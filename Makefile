@@ -9,8 +9,9 @@ HOST ?= 127.0.0.1
 PORT ?= 8501
 
 BIN := .venv/bin
-# A worker a core, at most four; the tests of a file stay in one, where they share their models.
-PARALLEL := -n logical --maxprocesses 4 --dist loadfile
+# A worker a core, at most four. The tests of a file stay in one, where they share their models; the
+# files go in their order, in which the long ones of browser/ are early and short ones last.
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # An index that cannot be reached must not cost seconds a package.
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
