@@ -27,7 +27,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ]
     log.add(entries, said)
     log.close()
-    with serving(Path(path), port=free_port()) as url:
+    # No model: the page reads the log alone.
+    with serving(Path(path), port=free_port(), TRYOUT_MODEL__ID="./nowhere") as url:
         yield url
 
 

@@ -21,7 +21,7 @@ from model.export.parity import TEXTS, read_texts
 from model.exported import Exported, Parity
 from settings import ROOT
 from tests.helpers import tiny
-from tests.helpers.command import run_alone, run_here
+from tests.helpers.command import run_here
 
 SOME = [
     "Ada Lovelace was born in London.",
@@ -279,7 +279,7 @@ def test_the_command_exports_what_the_settings_name_and_it_runs_without_torch(
     texts = tmp_path / "texts"
     texts.write_text("\n".join(SOME[:2]), encoding="utf-8")
     written = ("--out", str(out), "--texts", str(texts))
-    done = run_alone("model.export", *written, TRYOUT_MODEL__ID=str(folder))
+    done = run_here("model.export", *written, TRYOUT_MODEL__ID=str(folder))
     assert done.code == 0, done.err
     assert "float32: the label is the same for 100 % of 2 texts" in done.out
     assert f'id = "{out}"\nruntime = "onnx"' in done.out
