@@ -1,4 +1,5 @@
 # make run    the app on http://127.0.0.1:8501 (HOST and PORT change that)
+# make serve  the model alone on http://127.0.0.1:8000, for programs: docs/service.md
 # make test   everything that is tested; ARGS="-k name" runs some of it, in one process
 # make test-fast   what needs no browser, no PostgreSQL and no slow model; under a minute
 # make format, make lint   style and types; make onnx, make train: see docs/models.md, README
@@ -6,7 +7,6 @@
 #             compares a commit with this tree, QUICK=1 tries all with small numbers (benchmarks/run.py)
 PYTHON ?= python3
 HOST ?= 127.0.0.1
-PORT ?= 8501
 
 BIN := .venv/bin
 # A worker a core, at most four. The tests of a file stay in one, where they share their models; the
@@ -16,11 +16,14 @@ PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run test test-fast format lint onnx bench train clean
+.PHONY: run serve test test-fast format lint onnx bench train clean
 
 run: .venv/app
-	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(PORT) \
+	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(or $(PORT),8501) \
 		--server.headless true
+
+serve: .venv/app
+	$(BIN)/python -m serving --host $(HOST) $(if $(PORT),--port $(PORT))
 
 test: .venv/dev
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))

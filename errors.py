@@ -30,3 +30,7 @@ class Busy(Unavailable):
     """Too much waits already; `wait_s` is about how long that takes, in seconds."""
 
     wait_s: float
+
+
+class TimedOut(Busy):
+    """The input has waited for longer than its caller allows."""

@@ -33,6 +33,7 @@ class ModelSettings(Section):
     """The section [model]: an id, and the other arguments of `model.Model`."""
 
     id: Annotated[str, Field(min_length=1)] = "model/bundled"
+    name: Annotated[str, Field(pattern=r"^[^/\s]*$")] = ""  # for clients; "" is the id's last part
     revision: str | None = None
     task: str = "auto"
     runtime: Literal["torch", "onnx"] = "torch"
@@ -44,7 +45,7 @@ class ModelSettings(Section):
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """The arguments of `model.Model`, of which `changes` replace some."""
-        return self.model_dump(exclude={"id", "labels"}) | {"model_id": self.id} | changes
+        return self.model_dump(exclude={"id", "labels", "name"}) | {"model_id": self.id} | changes
 
     def for_model(self, model_id: str, revision: str | None) -> "ModelSettings":
         """The same settings for another model: its own revision, and no pickle or code of it."""
@@ -53,6 +54,7 @@ class ModelSettings(Section):
         return self.model_copy(
             update={
                 "id": model_id,
+                "name": "",
                 "revision": revision,
                 "allow_pickle": False,
                 "trust_remote_code": False,
@@ -73,6 +75,12 @@ class Review(Section):
 
 class Compare(Section):
     enabled: bool = True  # any visitor may load a second model by its id, or a folder here
+
+
+class Serving(Section):
+    log: bool = True  # False stores no prediction that a client asks for
+    max_texts: Annotated[int, Field(ge=1, le=4000)] = 1000
+    max_body_mb: Annotated[int, Field(ge=1, le=500)] = 10
 
 
 class FeedbackSettings(Section):
@@ -96,6 +104,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     review: Review = Review()
     compare: Compare = Compare()
+    serving: Serving = Serving()
     feedback: FeedbackSettings = FeedbackSettings()
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None
 
@@ -103,6 +112,16 @@ class Settings(BaseSettings):
     def log_url(self) -> str:
         """The URL of the feedback log: DATABASE_URL, else the SQLite file."""
         return self.database_url or f"sqlite:///{ROOT / self.feedback.database}"
+
+    def service_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.service.Service` that an owner can set."""
+        return {
+            "name": self.model.name,
+            "logs": self.serving.log,
+            "max_chars": self.limits.max_chars,
+            "max_texts": self.serving.max_texts,
+            "max_body_bytes": self.serving.max_body_mb * 1_000_000,
+        }
 
     @property
     def log_lasts(self) -> bool:

@@ -6,6 +6,7 @@ Sessions run ui/router.py.
 import logging
 import os
 import socket
+from asyncio import to_thread
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,21 +16,27 @@ from starlette.middleware import Middleware
 from streamlit.runtime import get_instance
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
+from errors import TryoutError
+from model.machine import prepare_server
 from serving.app import routes
+from serving.service import Service
 from settings import ROOT
 from ui import shared
 from ui.visit_cookie import VisitCookie
 
 logger = logging.getLogger("tryout")
 
-# torch reads these when it is imported, which is later. Threads of a forward pass that wait for
-# each other by spinning take the cores that the sessions need. oneDNN keeps compiled kernels for
-# each shape of a batch, up to 1,024, and torch as many again.
-FOR_TORCH = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
-    "LRU_CACHE_CAPACITY": "128",
-}
+
+def make_service() -> Service:
+    """The service beside the pages; if the settings are wrong, it answers with that sentence."""
+    try:
+        settings = shared.settings()
+    except TryoutError:
+        return Service(shared.loading, shared.log)
+    return Service(shared.loading, shared.log, **settings.service_arguments())
+
+
+service = make_service()
 
 
 @asynccontextmanager
@@ -38,10 +45,10 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logger.setLevel(logging.INFO)
     disable_nagle()
-    for name, value in FOR_TORCH.items():
-        os.environ.setdefault(name, value)
+    prepare_server()
     shared.loading()
     yield
+    await to_thread(service.close)
     shared.batches().close()
     shared.explaining().shutdown(wait=False, cancel_futures=True)
     shared.loader().close()
@@ -71,6 +78,6 @@ def sessions() -> int:
 app = st.App(
     ROOT / "ui" / "router.py",
     lifespan=lifespan,
-    routes=routes(shared.loading, shared.log, sessions),
+    routes=routes(service, sessions),
     middleware=[Middleware(VisitCookie)],
 )

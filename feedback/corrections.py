@@ -6,10 +6,54 @@ database.
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, assert_never, cast
 
-from feedback.records import compact_json
-from model.prediction import Span
+from feedback.errors import RefusedCorrection
+from feedback.records import MAX_TEXT_CHARS, compact_json
+from model.prediction import Prediction, ScoredLabels, Span
+
+
+def closed_labels(prediction: Prediction) -> list[str]:
+    """The labels to choose an answer from, in alphabetical order; [] if there is no fixed set."""
+    match prediction.answer_kind:
+        case "label" | "labels":
+            return sorted(item.label for item in cast(ScoredLabels, prediction.output).items)
+        case "spans" | "text":
+            return []
+        case kind:
+            assert_never(kind)
+
+
+def correction_from(prediction: Prediction, answer: Any) -> str:
+    """The correction that is stored for an answer in JSON, None for no correction.
+
+    The answer is a label of the prediction, a list of its labels, a list of spans (label, start and
+    end) or a text, by the kind of answer of the prediction. Raises RefusedCorrection for any other.
+    """
+    if answer is None:
+        return ""
+    match prediction.answer_kind:
+        case "label":
+            labels = closed_labels(prediction)
+            if answer in labels:
+                return str(answer)
+            raise RefusedCorrection(answer, f"one of its labels: {', '.join(labels)}")
+        case "labels":
+            labels = closed_labels(prediction)
+            if isinstance(answer, list) and all(label in labels for label in answer):
+                return labels_to_text(sorted(set(answer)))
+            raise RefusedCorrection(answer, f"a list of its labels: {', '.join(labels)}")
+        case "spans":
+            spans = spans_from_text(compact_json(answer))
+            if spans is not None and all(span.end <= len(prediction.input) for span in spans):
+                return spans_to_text(spans)
+            raise RefusedCorrection(answer, "a list of spans of the input: label, start and end")
+        case "text":
+            if isinstance(answer, str) and len(answer) <= MAX_TEXT_CHARS:
+                return answer.strip()
+            raise RefusedCorrection(answer, f"a text of at most {MAX_TEXT_CHARS:,} characters")
+        case kind:
+            assert_never(kind)
 
 
 def labels_to_text(labels: Sequence[str]) -> str:

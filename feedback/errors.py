@@ -1,5 +1,7 @@
 """The errors of the feedback log; each message is fit to be shown to a visitor."""
 
+from typing import Any
+
 from errors import InvalidInput, TryoutError, Unavailable
 
 
@@ -13,3 +15,13 @@ class LogUnavailable(FeedbackError, Unavailable):
 
 class CsvError(FeedbackError, InvalidInput):
     """A CSV file is not an export of this app; the message names the row."""
+
+
+class RefusedCorrection(FeedbackError, InvalidInput):
+    """An answer does not have the form of the prediction that it corrects."""
+
+    def __init__(self, answer: Any, expected: str) -> None:
+        super().__init__(
+            f"The correction is {str(answer)[:80]!r}; of this prediction it must be "
+            f"{expected[:300]}."
+        )

@@ -21,6 +21,10 @@ Source = Literal["page", "batch", "compare", "api", "job"]
 # because others disagree on it, or because somebody else has rated it too.
 Sampling = Literal["", "margin", "random", "disagreement", "agreement"]
 
+ANONYMOUS = "anonymous-"  # no name that a reviewer gives may begin like this
+MAX_NAME_CHARS = 80  # of a reviewer
+MAX_TEXT_CHARS = 20_000  # of a comment, and of a correction that is a text
+
 # `share * DRAWS` must fit a 32-bit INTEGER, even for a share of 1.
 DRAWS = 2**31 - 1
 
@@ -101,6 +105,12 @@ class Tally:
     day: date
     up: int
     down: int
+
+
+def reviewer_name(given: str) -> str:
+    """A reviewer's name from what was typed; "" if that is blank or reserved."""
+    name = " ".join(given.split())[:MAX_NAME_CHARS]
+    return "" if name.startswith(ANONYMOUS) else name
 
 
 def compact_json(value: Any) -> str:

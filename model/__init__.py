@@ -4,7 +4,14 @@ Knows no page, route or feedback log. torch and transformers are imported when a
 """
 
 from model.attribution import attribute, can_attribute
-from model.errors import InputError, ModelBusy, ModelClosed, ModelError, ModelLoadError
+from model.errors import (
+    InputError,
+    ModelBusy,
+    ModelClosed,
+    ModelError,
+    ModelLoadError,
+    ModelTimedOut,
+)
 from model.generation import Generation
 from model.info import Example, ModelInfo, Param
 from model.model import Model
@@ -32,6 +39,7 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "ModelLoadError",
+    "ModelTimedOut",
     "Param",
     "Prediction",
     "Predictor",

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from itertools import chain, islice
 from typing import Generic, TypeVar
 
-from model.errors import ModelBusy, ModelClosed, ModelError
+from model.errors import ModelBusy, ModelClosed, ModelError, ModelTimedOut
 from model.histogram import Histogram
 
 logger = logging.getLogger(f"tryout.{__name__}")
@@ -142,7 +142,7 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         """Queues an item; its future can be cancelled until its batch begins.
 
         A batch holds items of one `group` only. A `bulk` item lets interactive items go first.
-        After `timeout_s` in the queue an item fails with ModelBusy. Raises ModelBusy, with an
+        After `timeout_s` in the queue an item fails with ModelTimedOut. Raises ModelBusy, with an
         estimate in `wait_s`, if the queue is full, and ModelClosed after `close`.
         """
         now_s = self._clock()
@@ -304,7 +304,8 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         waited_s = self._clock() - item.submitted_s
         if self._clock() > item.deadline_s:
             self.counters.expired += 1
-            item.future.set_exception(ModelBusy(self._wait_s(self._tokens), waited_s=waited_s))
+            error = ModelTimedOut(self._wait_s(self._tokens), waited_s=waited_s)
+            item.future.set_exception(error)
             return False
         return True
 

@@ -8,7 +8,7 @@ from typing import Any
 from model.card import Card
 from model.info import Example, ModelInfo
 from model.loading import Loaded
-from model.tasks import Task
+from model.tasks import FillMask, Task
 from model.tokenizer import UNLIMITED
 
 
@@ -24,6 +24,7 @@ def describe(model_id: str, loaded: Loaded) -> ModelInfo:
         intro=task.intro,
         placeholder=task.placeholder,
         labels=task.labels,
+        mask_token=loaded.tokenizer.mask_token if task.name == FillMask.name else None,
         params=tuple(
             replace(param, default=_frozen(loaded.params.get(param.name, param.default)))
             for param in task.params

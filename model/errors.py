@@ -1,6 +1,6 @@
 """The errors of a model; their messages are fit to be shown to a visitor."""
 
-from errors import Busy, InvalidInput, TryoutError, Unavailable
+from errors import Busy, InvalidInput, TimedOut, TryoutError, Unavailable
 
 
 class ModelError(TryoutError):
@@ -28,3 +28,7 @@ class ModelBusy(ModelError, Busy):
             f"The model is overloaded. {waited}Try again in about {max(1, round(wait_s))} s."
         )
         self.wait_s = wait_s
+
+
+class ModelTimedOut(ModelBusy, TimedOut):
+    """A text has waited for longer than its caller allows."""

@@ -103,7 +103,7 @@ class Inference:
         try:
             if isinstance(loaded.task, TextGeneration):
                 return [self._prompt(text, params, readers_stay=readers_stay) for text in texts]
-            values = self._checked(params)
+            values = self.checked(params)
             tokenized: list[TokenizedText] = []
             for start in range(0, len(texts), TOKENIZED_AT_ONCE):
                 chunk = texts[start : start + TOKENIZED_AT_ONCE]
@@ -119,7 +119,7 @@ class Inference:
         return tokenized
 
     def _prompt(self, text: str, params: Mapping[str, Any], *, readers_stay: bool) -> TokenizedText:
-        loaded, values = self.loaded, self._checked(params)  # with a seed for each text
+        loaded, values = self.loaded, self.checked(params)  # with a seed for each text
         task = cast(TextGeneration, loaded.task)
         row = task.prompt(text, values, max_tokens=loaded.tokenizer.max_tokens)
         decode = functools.partial(loaded.tokenizer.decode, special=False)
@@ -127,7 +127,7 @@ class Inference:
             self, text, (row,), values, Generation(decode, readers_stay=readers_stay)
         )
 
-    def _checked(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def checked(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters of the task; raises InputError."""
         values = checked(self.loaded.task.params, params, defaults=self.loaded.params)
         if values.get("temperature") and values["seed"] == 0:

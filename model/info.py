@@ -43,6 +43,7 @@ class ModelInfo:
     intro: str
     placeholder: str
     labels: tuple[str, ...]
+    mask_token: str | None  # marks the gap of fill-mask; None for other tasks
     params: tuple[Param, ...]
     examples: tuple[Example, ...]
     parameters: int

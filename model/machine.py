@@ -11,6 +11,20 @@ import psutil
 from model.errors import ModelLoadError
 
 CGROUP = Path("/sys/fs/cgroup")
+# Threads of a forward pass that wait for each other by spinning take the cores that other threads
+# need. oneDNN keeps compiled kernels for each shape of a batch, up to 1,024, and torch as many
+# again.
+FOR_TORCH = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128",
+    "LRU_CACHE_CAPACITY": "128",
+}
+
+
+def prepare_server() -> None:
+    """Sets what torch reads when it is imported, for a process that serves many; once, early."""
+    for name, value in FOR_TORCH.items():
+        os.environ.setdefault(name, value)
 
 
 def usable_cores() -> int:

@@ -187,6 +187,36 @@ class Model:
         (tokenized,) = self._tokenize((text,), params)
         return self._submit(tokenized, bulk=bulk, timeout_s=timeout_s)
 
+    def submit_many(
+        self,
+        texts: Sequence[str],
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = float("inf"),
+    ) -> list[Future[Prediction]]:
+        """A future for each text, in the order of `texts`; all of them let others go first.
+
+        A text that the task cannot take fails alone: its future has the InputError. Raises
+        InputError for a parameter, and ModelBusy if there is no room for all: then none is
+        predicted. To stop a text that is being generated, use `stream`.
+        """
+        futures: dict[int, Future[Prediction]] = {}
+        tokenized: dict[int, TokenizedText] = {}
+        for i, result in enumerate(self._tokenize_each(texts, params)):
+            if isinstance(result, InputError):
+                futures[i] = Future()
+                futures[i].set_exception(result)
+            else:
+                tokenized[i] = result
+        try:
+            for i in sorted(tokenized, key=lambda i: tokenized[i].size.longest):
+                futures[i] = self._submit(tokenized[i], bulk=True, timeout_s=timeout_s)
+        except BaseException:
+            for future in futures.values():
+                future.cancel()
+            raise
+        return [futures[i] for i in range(len(texts))]
+
     def stream(
         self, text: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False
     ) -> Generation:
@@ -244,6 +274,18 @@ class Model:
         readers_stay: bool = True,
     ) -> list[TokenizedText]:
         return self._require_loaded().tokenize(texts, params or {}, readers_stay=readers_stay)
+
+    def _tokenize_each(
+        self, texts: Sequence[str], params: Mapping[str, Any] | None
+    ) -> Sequence[TokenizedText | InputError]:
+        """The texts as tokens, or the reason why a text cannot be taken."""
+        self._require_loaded().checked(params or {})
+        try:
+            return self._tokenize(texts, params)
+        except InputError as error:
+            if len(texts) == 1:
+                return [error]
+        return [result for text in texts for result in self._tokenize_each((text,), params)]
 
     def _submit(
         self, text: TokenizedText, *, bulk: bool = False, timeout_s: float = float("inf")

@@ -58,6 +58,20 @@ class Predictor(Protocol):
         too much waits already; the future raises it if the text waits for over `timeout_s`.
         """
 
+    def submit_many(
+        self,
+        texts: Sequence[str],
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = float("inf"),
+    ) -> list[Future[Prediction]]:
+        """A future for each text, in the order of `texts`; all of them let others go first.
+
+        A text that the task cannot take fails alone: its future has the InputError. Raises
+        InputError for a parameter, and ModelBusy if there is no room for all: then none is
+        predicted. To stop a text that is being generated, use `stream`.
+        """
+
     def stream(
         self, text: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False
     ) -> Generation:

@@ -1,54 +1,73 @@
-"""The HTTP routes beside the pages: probes, metrics, the log as files.
+"""The HTTP routes: the formats, probes, metrics, the log as files; beside the pages or alone.
 
-Takes the model, the log and the number of sessions as functions; knows neither pages nor settings.
+Takes the service and the number of sessions; knows neither pages nor settings.
 """
 
 from collections.abc import Callable
 from functools import partial
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from feedback import FeedbackLog
+from serving import openapi
 from serving.exports import EXPORTS, exported
+from serving.formats.huggingface import huggingface
+from serving.formats.native import native
+from serving.http import ANY_METHOD, RequestCounts, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
-from serving.probes import Loading, live, ready
+from serving.probes import live, ready
+from serving.service import Service
 
-ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+FORMATS = (native, huggingface)
+API_VERSION = "1"
 
 
-def routes(
-    loading: Loading, log: Callable[[], FeedbackLog], sessions: Callable[[], int]
-) -> list[BaseRoute]:
-    """The routes.
-
-    `loading` gives the model's future and `log` the feedback log; each may raise if there can be
-    none. `sessions` is the number of open pages.
-    """
+def routes(service: Service, sessions: Callable[[], int]) -> list[BaseRoute]:
+    """The routes; `sessions` is the number of open pages."""
+    formats = [wire(service) for wire in FORMATS]
+    counts = RequestCounts()
+    described = openapi.document(formats, title="Tryout", version=API_VERSION)
     exports = [
-        Route(f"/api/export/{name}", partial(exported, log, name), name=name) for name in EXPORTS
+        Route(f"/api/export/{name}", partial(exported, service.open_log, name), name=name)
+        for name in EXPORTS
     ]
     return [
         Route("/api/live", live),
-        Route("/api/ready", partial(ready, loading)),
+        Route("/api/ready", partial(ready, service)),
+        *(route for wire in formats for route in routes_of(wire, service.limits, counts)),
         *exports,
-        Route("/metrics", partial(metrics, loading, sessions)),
-        # Streamlit answers any other path with its page; below /api that would mislead a client.
+        Route("/api/openapi.json", partial(_json, described)),
+        Route("/api/docs", partial(_html, openapi.page(described))),
+        Route("/metrics", partial(metrics, service, counts, sessions)),
+        # Streamlit answers any other path with its page; below these that would mislead a client.
         Route("/api", unknown, methods=ANY_METHOD),
         Route("/api/{path:path}", unknown, methods=ANY_METHOD),
+        Route("/models", unknown, methods=ANY_METHOD),
+        Route("/v1/{path:path}", unknown, methods=ANY_METHOD),
+        Route("/v2/{path:path}", unknown, methods=ANY_METHOD),
     ]
 
 
-async def metrics(loading: Loading, sessions: Callable[[], int], _request: Request) -> Response:
+async def metrics(
+    service: Service, counts: RequestCounts, sessions: Callable[[], int], _request: Request
+) -> Response:
     """All metrics; without a model those that need none, as /api/ready says why there is none."""
-    try:
-        future = loading()
-    except Exception:  # noqa: BLE001 - the rest can be scraped all the same
-        model = None
-    else:
-        model = future.result() if future.done() and not future.exception() else None
-    return Response(metrics_text(model, sessions=sessions()), media_type=CONTENT_TYPE)
+    text = metrics_text(
+        service.loaded,
+        sessions=sessions(),
+        requests=counts.counts,
+        unstored=service.unstored,
+    )
+    return Response(text, media_type=CONTENT_TYPE)
+
+
+async def _json(value: object, _request: Request) -> Response:
+    return JSONResponse(value)
+
+
+async def _html(text: str, _request: Request) -> Response:
+    return HTMLResponse(text)
 
 
 async def unknown(request: Request) -> JSONResponse:

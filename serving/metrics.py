@@ -4,7 +4,7 @@ In its text format (https://prometheus.io/docs/instrumenting/exposition_formats)
 pages nor Streamlit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 import psutil
@@ -29,23 +29,48 @@ NOT_PREDICTED = {
 }
 
 
-def metrics_text(model: Predictor | None, *, sessions: int) -> bytes:
-    """All metrics as they are now; without a model, those that need none."""
+def metrics_text(
+    model: Predictor | None,
+    *,
+    sessions: int,
+    requests: Mapping[tuple[str, int], int] | None = None,
+    unstored: int = 0,
+) -> bytes:
+    """All metrics as they are now; without a model, those that need none.
+
+    `requests` are the requests so far by format and HTTP status, `unstored` the predictions that
+    wait for the log.
+    """
     registry = CollectorRegistry()
-    registry.register(_Now(model, sessions))
+    registry.register(_Now(model, sessions, requests or {}, unstored))
     return generate_latest(registry)
 
 
 class _Now(Collector):
-    def __init__(self, model: Predictor | None, sessions: int) -> None:
+    def __init__(
+        self,
+        model: Predictor | None,
+        sessions: int,
+        requests: Mapping[tuple[str, int], int],
+        unstored: int,
+    ) -> None:
         self._model = model
         self._sessions = sessions
+        self._requests = requests
+        self._unstored = unstored
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("tryout_model_ready", "1 once the model is loaded", bool(self._model))
         yield _gauge("tryout_sessions", "Open pages in browsers", self._sessions)
         memory_bytes = psutil.Process().memory_info().rss
         yield _gauge("tryout_memory_bytes", "Resident memory of the process", memory_bytes)
+        yield _gauge("tryout_unstored", "Predictions that wait for the log", self._unstored)
+        requests = CounterMetricFamily(
+            "tryout_requests", "Requests for predictions", labels=["format", "status"]
+        )
+        for (wire, status), number in self._requests.items():
+            requests.add_metric([wire, str(status)], number)
+        yield requests
         if self._model:
             yield from _of_model(self._model)
 

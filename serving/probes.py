@@ -1,14 +1,9 @@
 """The probes of a host: /api/live answers at once, /api/ready once the model is loaded."""
 
-from collections.abc import Callable
-from concurrent.futures import Future
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from model import Predictor
-
-Loading = Callable[[], Future[Predictor]]
+from serving.service import Service
 
 
 async def live(_request: Request) -> JSONResponse:
@@ -16,19 +11,15 @@ async def live(_request: Request) -> JSONResponse:
     return JSONResponse({"status": "live"})
 
 
-async def ready(loading: Loading, _request: Request) -> JSONResponse:
-    """200 once the model is loaded; until then, and if it failed, 503 that says so."""
+async def ready(service: Service, _request: Request) -> JSONResponse:
+    """200 once the model is loaded; before, if it failed, and while the process ends, 503."""
+    if service.is_stopping:
+        return JSONResponse({"status": "stopping"}, 503)
     try:
-        future = loading()
+        future = service.loading()
+        if not future.done():
+            return JSONResponse({"status": "loading"}, 503, headers={"Retry-After": "1"})
+        info = future.result().info
     except Exception as error:  # noqa: BLE001 - a probe wants a sentence, whatever it is
-        return _failed(error)
-    if not future.done():
-        return JSONResponse({"status": "loading"}, 503, headers={"Retry-After": "1"})
-    if failure := future.exception():
-        return _failed(failure)
-    info = future.result().info
+        return JSONResponse({"status": "failed", "error": str(error)}, 503)
     return JSONResponse({"status": "ready", "model": {"id": info.id, "revision": info.revision}})
-
-
-def _failed(error: BaseException) -> JSONResponse:
-    return JSONResponse({"status": "failed", "error": str(error)}, 503)

@@ -12,14 +12,13 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry
+from feedback.records import ANONYMOUS, reviewer_name
 from model import Prediction
 from ui import state
 from ui.visit_cookie import COOKIE, is_visit_id
 
-ANONYMOUS = "anonymous-"  # no name may begin like this
 MAX_VISITS = 10_000
 MAX_SEEN = 5_000  # outputs that a visit has seen; older ones are forgotten
-MAX_NAME_CHARS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +72,8 @@ def memory_of(visit_id: str) -> Memory:
 
 def rename(visit: Visit, name: str) -> Visit:
     """Stores the name, which may be ""; one that begins like an anonymous visitor's becomes ""."""
-    name = " ".join(name.split())[:MAX_NAME_CHARS]
     memory = memory_of(visit.id)
-    memory.name = "" if name.startswith(ANONYMOUS) else name
+    memory.name = reviewer_name(name)
     return Visit(visit.id, memory.name)
 
 

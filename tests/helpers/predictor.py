@@ -46,6 +46,7 @@ class FakePredictor:
             intro="Paste a text.",
             placeholder="A text",
             labels=LABELS,
+            mask_token=None,
             params=tuple(params),
             examples=(Example("A good day."),),
             parameters=0,
@@ -98,6 +99,23 @@ class FakePredictor:
         future: Future[Prediction] = Future()
         future.set_result(self._prediction(text, params or {}))
         return future
+
+    def submit_many(
+        self,
+        texts: Sequence[str],
+        params: Mapping[str, Any] | None = None,
+        *,
+        timeout_s: float = float("inf"),
+    ) -> list[Future[Prediction]]:
+        self._require_loaded()
+        checked(self._info.params, params or {}, defaults={})
+        futures: list[Future[Prediction]] = [Future() for _ in texts]
+        for future, text in zip(futures, texts, strict=True):
+            try:
+                future.set_result(self._prediction(text, params or {}))
+            except InputError as error:
+                future.set_exception(error)
+        return futures
 
     def stream(
         self, text: str, params: Mapping[str, Any] | None = None, *, bulk: bool = False

@@ -41,7 +41,7 @@ def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        _wait(f"{url}/api/live", process, output)
+        wait_for_url(f"{url}/api/live", process, output)
         yield url
     finally:
         process.kill()  # as a host would: nothing that was stored may be lost
@@ -49,7 +49,8 @@ def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
         output.close()
 
 
-def _wait(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
+def wait_for_url(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
+    """Returns once `url` answers with 200; fails with the output of a process that has ended."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if process.poll() is not None:

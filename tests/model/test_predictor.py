@@ -52,6 +52,14 @@ def test_a_submitted_text_gets_the_same_output(predictor: Predictor, bulk: bool)
     assert predictor.queue_depth == 0
 
 
+def test_many_texts_are_submitted_at_once(predictor: Predictor) -> None:
+    futures = predictor.submit_many(TEXTS, timeout_s=60)
+    assert [future.result(60).input for future in futures] == TEXTS
+    assert predictor.submit_many([]) == []
+    with pytest.raises(InputError, match="no parameter 'top_p'"):
+        predictor.submit_many(TEXTS, {"top_p": 1})
+
+
 def test_an_unknown_parameter_and_a_bare_text_are_refused(predictor: Predictor) -> None:
     for call in (predictor.predict, lambda texts, params: predictor.submit(texts[0], params)):
         with pytest.raises(InputError, match="no parameter 'top_p'"):
@@ -84,6 +92,7 @@ ASK: dict[str, Callable[[Predictor], object]] = {
     "generates": lambda predictor: predictor.generates,
     "predict": lambda predictor: predictor.predict(["a text"]),
     "submit": lambda predictor: predictor.submit("a text").result(60),
+    "submit_many": lambda predictor: predictor.submit_many(["a text", "another"]),
     "stream": lambda predictor: predictor.stream("a text"),
     "reads_all": lambda predictor: predictor.reads_all("a text"),
     "place": lambda predictor: predictor.place(Future()),
@@ -104,6 +113,6 @@ def test_after_close_the_facts_stay_and_nothing_is_predicted(predictor: Predicto
     predictor.close()  # the last test of the module that this predictor serves
     assert predictor.info.labels
     assert predictor.counters.done
-    for member in ("predict", "submit"):
+    for member in ("predict", "submit", "submit_many"):
         with pytest.raises(ModelClosed):
             ASK[member](predictor)

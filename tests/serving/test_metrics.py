@@ -27,7 +27,17 @@ def samples(predictor: FakePredictor | None, *, sessions: int = 0) -> dict[tuple
 def test_without_a_model_there_are_sessions_and_memory() -> None:
     metrics = samples(None, sessions=3)
     assert metrics.pop(("tryout_memory_bytes",)) > 10**7
-    assert metrics == {("tryout_model_ready",): 0, ("tryout_sessions",): 3}
+    assert metrics == {
+        ("tryout_model_ready",): 0,
+        ("tryout_sessions",): 3,
+        ("tryout_unstored",): 0,
+    }
+
+
+def test_requests_are_counted_by_format_and_status() -> None:
+    text = metrics_text(None, sessions=0, requests={("native", 200): 3, ("native", 422): 1})
+    assert b'tryout_requests_total{format="native",status="200"} 3.0' in text
+    assert b'tryout_requests_total{format="native",status="422"} 1.0' in text
 
 
 def test_predictions_and_each_reason_for_none_are_counted(predictor: FakePredictor) -> None:

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 from feedback import FeedbackLog
 from model import ModelLoadError, Predictor
 from serving.app import routes
+from serving.service import Service
 from tests.helpers.predictor import FakePredictor
 
 
@@ -19,7 +20,8 @@ def future() -> Future[Predictor]:
 
 @pytest.fixture
 def client(future: Future[Predictor], sqlite_log: FeedbackLog) -> TestClient:
-    return TestClient(Starlette(routes=routes(lambda: future, lambda: sqlite_log, lambda: 3)))
+    service = Service(lambda: future, lambda: sqlite_log)
+    return TestClient(Starlette(routes=routes(service, lambda: 3)))
 
 
 def test_ready_waits_for_the_model(future: Future[Predictor], client: TestClient) -> None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from feedback import Entry, Rating
+from feedback.records import MAX_TEXT_CHARS
 from ui import state
 from ui.parts import rating, typed
 from ui.parts.text import printable
@@ -20,8 +21,7 @@ def show(entry: Entry, mine: Rating) -> None:
 def warn_if_too_long(key: str) -> None:
     """Says that a text is too long to be stored; the field itself would drop it in silence."""
     chars = len(st.session_state[key])
-    if chars > rating.MAX_TEXT_CHARS:
+    if chars > MAX_TEXT_CHARS:
         st.error(
-            f"Not stored: {chars:,} characters, and at most {rating.MAX_TEXT_CHARS:,} are. "
-            "Shorten it."
+            f"Not stored: {chars:,} characters, and at most {MAX_TEXT_CHARS:,} are. Shorten it."
         )

@@ -9,7 +9,13 @@ from typing import Any, assert_never, cast
 import streamlit as st
 
 from feedback import Entry, Rating
-from feedback.corrections import labels_from_text, labels_to_text, spans_from_text, spans_to_text
+from feedback.corrections import (
+    closed_labels,
+    labels_from_text,
+    labels_to_text,
+    spans_from_text,
+    spans_to_text,
+)
 from model import GeneratedText, Prediction, ScoredLabels, Spans
 from ui import shared, state
 from ui.parts import rating, typed
@@ -56,17 +62,6 @@ def in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
             return spans_in_words(prediction.input, spans, name_of) or "nothing"
         case "text":
             return correction
-        case kind:
-            assert_never(kind)
-
-
-def closed_labels(prediction: Prediction) -> list[str]:
-    """The labels to choose an answer from, in alphabetical order; [] if there is no fixed set."""
-    match prediction.answer_kind:
-        case "label" | "labels":
-            return sorted(item.label for item in cast(ScoredLabels, prediction.output).items)
-        case "spans" | "text":
-            return []
         case kind:
             assert_never(kind)
 

@@ -8,10 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from feedback import Entry
+from feedback.records import MAX_TEXT_CHARS
 from ui import shared, state, visits
 from ui.parts import explanation, typed
-
-MAX_TEXT_CHARS = 20_000
 
 
 def save(entry: Entry, **changes: Any) -> None:

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from feedback.records import MAX_NAME_CHARS
 from ui import shared, state, visits
 from ui.parts import typed
 
@@ -20,7 +21,7 @@ def ask() -> None:
     st.text_input(
         "Your name (optional)",
         key=KEY,
-        max_chars=visits.MAX_NAME_CHARS,
+        max_chars=MAX_NAME_CHARS,
         placeholder="Stored with your ratings",
         help="Ratings under one name are one reviewer's; another name is another reviewer.",
         width=280,

@@ -6,8 +6,9 @@ prediction unseen.
 
 import streamlit as st
 
+from feedback.corrections import closed_labels
 from ui import state, visits
-from ui.parts import corrections, explanation, rating_form, reviewer_name
+from ui.parts import explanation, rating_form, reviewer_name
 from ui.parts.card import card_html, input_html
 from ui.parts.labels import names_for, shown_labels
 from ui.parts.text import as_markdown
@@ -22,7 +23,7 @@ MAX_LABEL_CHARS = 40
 def show(item: ReviewItem, *, blind: bool) -> None:
     """The prediction, and all ways to say whether it is right."""
     prediction = item.entry.prediction
-    labels = corrections.closed_labels(prediction)
+    labels = closed_labels(prediction)
     multi_label = prediction.answer_kind == "labels"
     if blind and (not labels or visits.has_seen(item.entry)):
         blind = False

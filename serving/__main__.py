@@ -1,0 +1,118 @@
+"""python -m serving: the model behind HTTP, without the pages and without Streamlit.
+
+Predictions are in the log that app.toml and DATABASE_URL name, where the pages of another process
+find them.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from asyncio import to_thread
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import cache
+from types import FrameType
+
+import uvicorn
+from starlette.applications import Starlette
+
+from errors import TryoutError
+from feedback import FeedbackLog
+from jobs.loader import ModelLoader
+from model import Model
+from model.machine import prepare_server
+from serving.app import routes
+from serving.service import Service
+from settings import Settings, load_settings
+
+logger = logging.getLogger("tryout.serving")
+
+DEFAULT_PORT = 8000
+PORT_VARIABLES = ("AIP_HTTP_PORT", "PORT")  # Vertex AI's, and that of most other hosts
+LAST_ANSWERS_S = 30  # that running requests have after a signal to stop
+
+
+def main() -> int:
+    """Serves until a signal comes; exits with 0, or 1 if the settings are wrong."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("tryout").setLevel(logging.INFO)
+    try:
+        given = arguments(sys.argv[1:])
+        settings = load_settings()
+    except TryoutError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    serve(settings, host=given.host, port=given.port)
+    return 0
+
+
+def arguments(words: Sequence[str]) -> argparse.Namespace:
+    """The command line; a port that is not given is that of the environment, else 8000."""
+    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=_port, help="the port (AIP_HTTP_PORT, PORT, 8000)")
+    given = parser.parse_args(words)
+    if given.port is None:
+        given.port = _port_of_environment(parser)
+    return given
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port < 2**16:
+        raise ValueError
+    return port
+
+
+def _port_of_environment(parser: argparse.ArgumentParser) -> int:
+    for name in PORT_VARIABLES:
+        if text := os.environ.get(name):
+            try:
+                return _port(text)
+            except ValueError:
+                parser.error(f"{name} is {text!r}; it must be a port, 0 to 65535.")
+    return DEFAULT_PORT
+
+
+class Server(uvicorn.Server):
+    """A server that is no longer ready from the moment that it is asked to stop."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._service.is_stopping = True
+        super().handle_exit(sig, frame)
+
+
+def serve(settings: Settings, *, host: str, port: int) -> None:
+    """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
+    prepare_server()
+    loader = ModelLoader(lambda: Model(**settings.model.arguments(params=settings.parameters)))
+    open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
+    service = Service(loader.current, open_log, **settings.service_arguments())
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        loader.current()
+        yield
+        await to_thread(service.close)
+        await to_thread(loader.close)
+
+    app = Starlette(routes=routes(service, sessions=lambda: 0), lifespan=lifespan)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        access_log=False,  # serving.http has a line for each request
+        timeout_graceful_shutdown=LAST_ANSWERS_S,
+    )
+    logger.info("Listening on http://%s:%d; the API's page is /api/docs", host, port)
+    Server(config, service).run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,316 @@
+"""Tryout's own format: all that a prediction holds, the facts of the model, ratings, streams.
+
+The remote predictor (model/remote.py) speaks it.
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from starlette.requests import Request
+from starlette.responses import Response
+
+from errors import TryoutError
+from feedback import Rating
+from feedback.corrections import correction_from
+from feedback.records import ANONYMOUS, MAX_NAME_CHARS, MAX_TEXT_CHARS, reviewer_name
+from model import Prediction, ScoredLabel, Span
+from model.batching import Place
+from model.prediction import new_id, now, output_to_json
+from serving.errors import Malformed, NotFound, status_of
+from serving.http import Format, Operation, json_response, parsed, sse, sse_response
+from serving.service import Result, Service, wants_log
+
+MAX_TIMEOUT_S = 3600.0
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PredictionsRequest(Body):
+    """Texts to predict, with parameters of the model's task."""
+
+    texts: Annotated[list[str], Field(min_length=1)]
+    params: dict[str, JsonValue] = {}
+    timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] = MAX_TIMEOUT_S
+    stream: bool = False
+
+
+class RatingRequest(Body):
+    """A reviewer's judgement of a prediction."""
+
+    verdict: Literal["up", "down"]
+    reviewer: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
+    correction: JsonValue = None
+    comment: Annotated[str, Field(max_length=MAX_TEXT_CHARS)] = ""
+
+
+class ErrorBody(Body):
+    """A sentence: the event, the value, and the remedy."""
+
+    error: str
+
+
+class LabelsBody(Body):
+    labels: list[ScoredLabel]
+    multi_label: Literal[True]
+
+
+class SpansBody(Body):
+    spans: list[Span]
+
+
+class TextBody(Body):
+    text: str
+    tokens: int
+    finish: Literal["end", "length", "stopped"]
+
+
+class PredictionBody(Body):
+    """A prediction; `stored` is true once it is in the feedback log."""
+
+    id: UUID
+    created_at: str
+    task: str
+    model_id: str
+    model_revision: str
+    runtime: str
+    params: dict[str, JsonValue]
+    input: str
+    output: list[ScoredLabel] | LabelsBody | SpansBody | TextBody
+    label: str
+    score: float | None
+    margin: float | None
+    truncated: bool
+    queue_ms: float
+    inference_ms: float
+    stored: bool
+
+
+class FailedBody(ErrorBody):
+    """A text that got no prediction, with the status that it would have had alone."""
+
+    status: int
+
+
+class PredictionsBody(Body):
+    predictions: list[PredictionBody | FailedBody]
+
+
+class ModelBody(Body):
+    """The facts of the model, its name for clients, and the limits of a request."""
+
+    model_config = ConfigDict(extra="allow")
+
+    name: str
+    id: str
+    revision: str
+    task: str
+    labels: list[str]
+    generates: bool
+    limits: dict[str, float]
+
+
+class RatingBody(Body):
+    id: UUID
+    prediction_id: UUID
+    created_at: str
+    reviewer: str
+    verdict: Literal["up", "down"]
+    correction: str
+    comment: str
+
+
+def native(service: Service) -> Format:
+    """The format, with its operations on `service`."""
+
+    async def predict(request: Request, body: bytes) -> Response:
+        asked = await parsed(PredictionsRequest, request, body)
+        log = wants_log(request.headers)
+        if asked.stream:
+            if len(asked.texts) != 1:
+                raise Malformed(f"stream takes a single text; there are {len(asked.texts)}.")
+            events = service.stream(
+                asked.texts[0], asked.params, log=log, timeout_s=asked.timeout_s
+            )
+            return await sse_response(_events(events))
+        results = await service.predict(
+            asked.texts, asked.params, log=log, timeout_s=asked.timeout_s
+        )
+        return json_response({"predictions": [result_to_json(result) for result in results]})
+
+    async def find(request: Request, body: bytes) -> Response:
+        prediction, stored = await service.find(_id(request))
+        return json_response(prediction_to_json(prediction, stored=stored))
+
+    async def rate(request: Request, body: bytes) -> Response:
+        prediction_id = _id(request)
+        asked = await parsed(RatingRequest, request, body)
+        prediction, _ = await service.find(prediction_id)
+        rating = rating_from(asked, prediction)
+        await service.rate(rating)
+        return json_response(_rating_to_json(rating), 201)
+
+    async def model(request: Request, body: bytes) -> Response:
+        return json_response(model_to_json(service))
+
+    predictions = "/api/predictions"
+    return Format(
+        name="native",
+        error=lambda error: {"error": str(error)},
+        error_schema=ErrorBody,
+        operations=(
+            Operation(
+                method="POST",
+                path=predictions,
+                handler=predict,
+                summary="Predict texts",
+                request=PredictionsRequest,
+                responses={
+                    "application/json": PredictionsBody,
+                    "text/event-stream": {"type": "string"},
+                },
+                statuses=(422,),
+            ),
+            Operation(
+                method="GET",
+                path=predictions + "/{id}",
+                handler=find,
+                summary="A prediction by its id",
+                responses={"application/json": PredictionBody},
+                statuses=(404,),
+            ),
+            Operation(
+                method="POST",
+                path=predictions + "/{id}/ratings",
+                handler=rate,
+                summary="Rate a prediction",
+                request=RatingRequest,
+                status=201,
+                responses={"application/json": RatingBody},
+                statuses=(404, 422),
+            ),
+            Operation(
+                method="GET",
+                path="/api/model",
+                handler=model,
+                summary="The facts of the model",
+                responses={"application/json": ModelBody},
+            ),
+        ),
+    )
+
+
+def result_to_json(result: Result) -> dict[str, Any]:
+    """A prediction or the error of a text, as a value that JSON can hold."""
+    if isinstance(result, Prediction):
+        return prediction_to_json(result, stored=False)
+    return {"error": str(result), "status": status_of(result).http}
+
+
+def prediction_to_json(prediction: Prediction, *, stored: bool) -> dict[str, Any]:
+    """All that the prediction holds, as a value that JSON can hold."""
+    return {
+        "id": str(prediction.id),
+        "created_at": prediction.created_at.isoformat(),
+        "task": prediction.task,
+        "model_id": prediction.model_id,
+        "model_revision": prediction.model_revision,
+        "runtime": prediction.runtime,
+        "params": dict(prediction.params),
+        "input": prediction.input,
+        "output": output_to_json(prediction.output),
+        "label": prediction.label,
+        "score": prediction.score,
+        "margin": prediction.margin,
+        "truncated": prediction.truncated,
+        "queue_ms": prediction.queue_ms,
+        "inference_ms": prediction.inference_ms,
+        "stored": stored,
+    }
+
+
+def model_to_json(service: Service) -> dict[str, Any]:
+    """The facts of the model, with its name and the limits of a request."""
+    predictor = service.predictor
+    limits = service.limits
+    return asdict(predictor.info) | {
+        "name": service.name,
+        "generates": predictor.generates,
+        "limits": {"max_chars": limits.max_chars, "max_texts": limits.max_texts},
+    }
+
+
+def rating_from(asked: RatingRequest, prediction: Prediction) -> Rating:
+    """The rating of a request; raises Malformed for a name or a correction that it cannot have."""
+    reviewer = reviewer_name(asked.reviewer)
+    if not reviewer:
+        raise Malformed(f"reviewer is {asked.reviewer!r}; it must be a name, not {ANONYMOUS}….")
+    if asked.correction is not None and asked.verdict == "up":
+        raise Malformed("A correction goes with the verdict 'down'.")
+    return Rating(
+        id=new_id(),
+        prediction_id=prediction.id,
+        created_at=now(),
+        reviewer=reviewer,
+        verdict=asked.verdict,
+        correction=correction_from(prediction, asked.correction),
+        comment=asked.comment.strip(),
+    )
+
+
+def _rating_to_json(rating: Rating) -> Mapping[str, Any]:
+    return {
+        "id": str(rating.id),
+        "prediction_id": str(rating.prediction_id),
+        "created_at": rating.created_at.isoformat(),
+        "reviewer": rating.reviewer,
+        "verdict": rating.verdict,
+        "correction": rating.correction,
+        "comment": rating.comment,
+    }
+
+
+async def _events(
+    progress: AsyncGenerator[Place | str | Prediction],
+) -> AsyncGenerator[bytes]:
+    """Events `place`, `text` and `prediction`, or `error` where the status is sent already.
+
+    A `text` replaces the text so far from its character `at` on.
+    """
+    so_far, has_begun = "", False
+    try:
+        async with aclosing(progress):
+            async for event in progress:
+                has_begun = True
+                match event:
+                    case Place(ahead, wait_s):
+                        yield sse({"ahead": ahead, "wait_s": wait_s}, event="place")
+                    case str():
+                        at = _common(so_far, event)
+                        yield sse({"at": at, "text": event[at:]}, event="text")
+                        so_far = event
+                    case Prediction():
+                        yield sse(prediction_to_json(event, stored=False), event="prediction")
+    except TryoutError as error:
+        if not has_begun:
+            raise
+        yield sse(result_to_json(error), event="error")
+
+
+def _common(left: str, right: str) -> int:
+    """The number of characters with which both begin."""
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
+
+
+def _id(request: Request) -> UUID:
+    given = request.path_params["id"]
+    try:
+        return UUID(given)
+    except ValueError as error:
+        raise NotFound(f"There is no prediction {given[:80]!r} in the log.") from error

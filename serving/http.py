@@ -1,0 +1,268 @@
+"""Operations of a format as HTTP routes: bodies within limits, clients that leave, errors, counts.
+
+Knows no format: a format names its operations, the body of its errors, and their schemas.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import Receive
+
+from errors import TryoutError
+from feedback.records import compact_json
+from serving.errors import (
+    FAILED,
+    BodyTimedOut,
+    Failed,
+    Malformed,
+    MethodNotAllowed,
+    TooLarge,
+    UnsupportedMediaType,
+    headers_of,
+    status_of,
+)
+from serving.limits import Limits
+
+logger = logging.getLogger(f"tryout.{__name__}")
+requests_log = logging.getLogger("tryout.requests")
+
+ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+CLIENT_GONE = 499  # nginx's number for a client that did not wait; nobody reads the answer
+LARGE_BODY_BYTES = 100_000  # from here on a body is parsed in a thread
+
+Handler = Callable[[Request, bytes], Awaitable[Response]]
+Parsed = TypeVar("Parsed", bound=BaseModel)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """A method of a path: its handler, and its description for the OpenAPI document.
+
+    `request` is the schema of a JSON body. `responses` has the schema of the answer with `status`,
+    by media type; `statuses` are those of errors, besides the ones that every operation can have.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    summary: str
+    request: type[BaseModel] | None = None
+    status: int = 200
+    responses: dict[str, Any] = field(default_factory=dict)
+    statuses: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A wire format: its operations, and the JSON body of an error with its schema."""
+
+    name: str
+    operations: tuple[Operation, ...]
+    error: Callable[[TryoutError], Any]
+    error_schema: type[BaseModel]
+
+
+@dataclass(slots=True)
+class RequestCounts:
+    """The requests so far, by format and HTTP status."""
+
+    counts: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def add(self, format_name: str, status: int) -> None:
+        key = (format_name, status)
+        self.counts[key] = self.counts.get(key, 0) + 1
+
+
+def routes_of(wire: Format, limits: Limits, counts: RequestCounts) -> list[Route]:
+    """A route for each path of the format; a method that it does not have is an error too."""
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in wire.operations:
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+    return [
+        Route(path, _endpoint(wire, methods, limits, counts), methods=ANY_METHOD)
+        for path, methods in by_path.items()
+    ]
+
+
+def _endpoint(
+    wire: Format, methods: dict[str, Operation], limits: Limits, counts: RequestCounts
+) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def endpoint(request: Request) -> Response:
+        started_s = time.perf_counter()
+        response = await _answer(wire, methods, limits, request)
+        counts.add(wire.name, response.status_code)
+        _log(request, wire.name, response.status_code, time.perf_counter() - started_s)
+        return response
+
+    return endpoint
+
+
+async def _answer(
+    wire: Format, methods: dict[str, Operation], limits: Limits, request: Request
+) -> Response:
+    """The handler's response, or the format's response to an error; raises nothing."""
+    try:
+        method = "GET" if request.method == "HEAD" else request.method
+        if method not in methods:
+            raise MethodNotAllowed(request.method, request.url.path, tuple(methods))
+        body = await read_body(request, limits) if method in ("POST", "PUT", "PATCH") else b""
+        return await while_connected(request, methods[method].handler(request, body))
+    except ClientDisconnect:
+        return Response(status_code=CLIENT_GONE)
+    except TryoutError as error:
+        return error_response(wire, error)
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.url.path)
+        return error_response(wire, Failed(FAILED))
+
+
+def error_response(wire: Format, error: TryoutError) -> Response:
+    """The error in the format's own body, with the status and the headers of its kind."""
+    return json_response(wire.error(error), status_of(error).http, headers_of(error))
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """`value` as JSON in ASCII: a text may have lone surrogates, which UTF-8 cannot hold."""
+    return Response(compact_json(value), status, headers, "application/json")
+
+
+async def sse_response(events: AsyncGenerator[bytes]) -> Response:
+    """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+
+    Waits for the first event, so that an error before it still has a status of its own.
+    """
+    first = await anext(events)
+
+    async def all_events() -> AsyncGenerator[bytes]:
+        async with aclosing(events):
+            yield first
+            async for event in events:
+                yield event
+
+    headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+    return StreamingResponse(all_events(), headers=headers, media_type="text/event-stream")
+
+
+def sse(value: Any, *, event: str = "") -> bytes:
+    """A server-sent event with `value` as JSON."""
+    name = f"event: {event}\n" if event else ""
+    return f"{name}data: {compact_json(value)}\n\n".encode()
+
+
+async def read_body(request: Request, limits: Limits) -> bytes:
+    """The body of a request.
+
+    Raises TooLarge, BodyTimedOut, UnsupportedMediaType for a body that is compressed, and
+    ClientDisconnect.
+    """
+    too_large = TooLarge(
+        f"The body has more than {limits.max_body_bytes:,} bytes. Send fewer texts at once."
+    )
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > limits.max_body_bytes:
+        raise too_large
+    encoding = request.headers.get("content-encoding", "identity")
+    if encoding != "identity":
+        raise UnsupportedMediaType(
+            f"The body's Content-Encoding is {encoding[:40]!r}. Send it without compression."
+        )
+    body = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_timeout_s):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limits.max_body_bytes:
+                    raise too_large
+    except TimeoutError as error:
+        raise BodyTimedOut(
+            f"The body did not arrive within {limits.body_timeout_s:g} s; {len(body):,} bytes did."
+        ) from error
+    return bytes(body)
+
+
+async def while_connected(request: Request, work: Awaitable[T]) -> T:
+    """The result of `work`, which is cancelled if the client goes away: ClientDisconnect."""
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(_left(request.receive))
+    try:
+        await asyncio.wait((task, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientDisconnect
+        return task.result()
+    finally:
+        gone.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait((task,))
+
+
+async def _left(receive: Receive) -> None:
+    """Returns when the client has gone away; its body was read before."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def require_json(request: Request) -> None:
+    """Raises UnsupportedMediaType for a body that says that it is something else than JSON."""
+    stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if stated and stated != "application/json" and not stated.endswith("+json"):
+        raise UnsupportedMediaType(
+            f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: application/json."
+        )
+
+
+async def parsed(kind: type[Parsed], request: Request, body: bytes) -> Parsed:
+    """The JSON body as a value of `kind`.
+
+    Raises Malformed with the place of the first error, UnsupportedMediaType as `require_json`.
+    """
+    require_json(request)
+    if len(body) > LARGE_BODY_BYTES:
+        return await asyncio.to_thread(_parse, kind, body)
+    return _parse(kind, body)
+
+
+def _parse(kind: type[Parsed], body: bytes) -> Parsed:
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed(_sentence(error)) from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    if first["type"] == "json_invalid":
+        reason = first["msg"].removeprefix("Invalid JSON: ")
+        return f"The body is not valid JSON: {reason[:200]}."
+    place = ".".join(str(part) for part in first["loc"])[:200]
+    return f"{place or 'The body'}: {first['msg'][:200]}. The API's page, /api/docs, has the form."
+
+
+def _log(request: Request, format_name: str, status: int, took_s: float) -> None:
+    """One line a request, as fields with names; never a text of the client's."""
+    route = request.scope.get("route")
+    requests_log.info(
+        "method=%s path=%s format=%s status=%d ms=%.1f trace=%s",
+        request.method,
+        getattr(route, "path", "-"),
+        format_name,
+        status,
+        took_s * 1000,
+        trace_id(request),
+    )
+
+
+def trace_id(request: Request) -> str:
+    """The trace id of `traceparent` (https://www.w3.org/TR/trace-context/), "-" without one."""
+    parts = request.headers.get("traceparent", "").split("-")
+    is_valid = len(parts) >= 4 and len(parts[1]) == 32 and parts[1].isalnum() and parts[1].isascii()
+    return parts[1] if is_valid else "-"

@@ -1,0 +1,368 @@
+"""Service: the one way in for all formats, from texts to predictions in the log.
+
+Checks the limits, predicts through the predictor's queue, and puts the predictions into the log.
+Knows no HTTP and no format. Nothing here blocks the event loop, and no thread waits for a
+prediction; a caller that is cancelled cancels its texts.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import aclosing
+from functools import partial
+from math import inf
+from typing import Any, TypeVar
+from uuid import UUID
+
+from errors import TryoutError
+from feedback import Entry, FeedbackLog, Rating
+from feedback.write_queue import WriteQueue
+from model import Generation, InputError, ModelError, ModelInfo, Prediction, Predictor
+from model.batching import Place
+from model.text import check_text
+from serving.errors import Malformed, NotFound, NotReady, TooLarge
+from serving.limits import Limits
+
+THREADS = 4  # that tokenize
+LOG_THREADS = 2  # that ask the log, which can be away for seconds
+POLL_S = 0.05  # between looks at a text that grows
+LOOKS_A_PLACE = 10  # after so many the place in the queue is told
+API_SESSION = "api"  # in the place of a visitor's id
+
+Loading = Callable[[], Future[Predictor]]
+Result = Prediction | TryoutError
+Progress = Place | str
+T = TypeVar("T")
+
+
+class Service:
+    """The predictor and the log of a process, for callers in the network."""
+
+    def __init__(
+        self,
+        loading: Loading,
+        open_log: Callable[[], FeedbackLog],
+        *,
+        name: str = "",
+        logs: bool = True,
+        **limits: Any,
+    ) -> None:
+        """Starts nothing.
+
+        `loading` gives the predictor's future and `open_log` the feedback log; each may raise if
+        there can be none. `name` is the model's for clients; without it, it is the last part of
+        its id. With `logs` False no prediction is stored. `limits` are those of `class Limits`.
+        """
+        self.loading = loading
+        self.open_log = open_log
+        self.limits = Limits(**limits)
+        self.is_stopping = False
+        self._name = name
+        self._logs = logs
+        self._writes = WriteQueue(open_log)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tokenize")
+        self._log_threads = ThreadPoolExecutor(LOG_THREADS, thread_name_prefix="ask-log")
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor; raises NotReady while there is none, with the reason."""
+        try:
+            future = self.loading()
+            if future.done():
+                return future.result()
+        except Exception as error:  # whatever it is, the service has no model
+            raise NotReady(f"There is no model: {error}") from error
+        raise NotReady("The model is loading. It is ready in a moment.")
+
+    @property
+    def loaded(self) -> Predictor | None:
+        """The predictor, if it is ready."""
+        try:
+            return self.predictor
+        except NotReady:
+            return None
+
+    @property
+    def unstored(self) -> int:
+        """The number of predictions that wait for the log."""
+        return len(self._writes)
+
+    @property
+    def info(self) -> ModelInfo:
+        """The facts of the model; raises NotReady."""
+        return self.predictor.info
+
+    @property
+    def name(self) -> str:
+        """The model's name for clients; raises NotReady if that takes the model to know."""
+        return self._name or self.info.id.rstrip("/").split("/")[-1]
+
+    def require_model(self, name: str) -> None:
+        """Raises NotFound unless `name` is the model's name or id."""
+        if name not in (self.name, self.info.id):
+            raise NotFound(f"There is no model {name[:200]!r} here. This is {self.name!r}.")
+
+    # --- predicting -------------------------------------------------------------------------------
+
+    async def predict(
+        self,
+        texts: Sequence[str],
+        params: Mapping[str, Any],
+        *,
+        log: bool = True,
+        timeout_s: float = inf,
+    ) -> list[Result]:
+        """The prediction of each text, or the error of a text that got none, in their order.
+
+        A single text is interactive, several let others go first; none waits for over
+        `timeout_s`. With `log` the predictions are stored soon. Raises the error of a single text,
+        InputError for a parameter, Malformed for no texts, TooLarge, Busy and Unavailable.
+        """
+        predictor = self.predictor
+        self._require_room(texts, log=log)
+        results: dict[int, Result] = {}
+        for i, text in enumerate(texts):
+            if refusal := self._refusal(text):
+                results[i] = refusal
+        taken = [i for i in range(len(texts)) if i not in results]
+        run = self._generate if predictor.generates else self._classify
+        made = await run(predictor, [texts[i] for i in taken], params, timeout_s)
+        results |= zip(taken, made, strict=True)
+        if len(texts) == 1 and isinstance(results[0], TryoutError):
+            raise results[0]
+        self._log([made for made in results.values() if isinstance(made, Prediction)], log=log)
+        return [results[i] for i in range(len(texts))]
+
+    async def predict_all(
+        self, texts: Sequence[str], params: Mapping[str, Any], *, log: bool = True
+    ) -> list[Prediction]:
+        """As `predict`, for formats that cannot say that a single text failed.
+
+        Raises the first error, with the number of its text.
+        """
+        results = await self.predict(texts, params, log=log)
+        predictions = [result for result in results if isinstance(result, Prediction)]
+        for number, result in enumerate(results, start=1):
+            if isinstance(result, InputError):
+                raise InputError(f"Text {number} of {len(texts)}: {result}") from result
+            if isinstance(result, TryoutError):
+                raise result
+        return predictions
+
+    async def stream(
+        self,
+        text: str,
+        params: Mapping[str, Any],
+        *,
+        log: bool = True,
+        timeout_s: float = inf,
+    ) -> AsyncGenerator[Progress | Prediction]:
+        """The places of a text in the queue, its output as it grows, and at last its prediction.
+
+        An output that grows is given as the whole text so far. Raises as `predict` does for a
+        single text.
+        """
+        predictor = self.predictor
+        self._require_room([text], log=log)
+        if refusal := self._refusal(text):
+            raise refusal
+        if predictor.generates:
+            events = self._growing(predictor, text, params)
+        else:
+            events = self._waiting(predictor, text, params, timeout_s)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Prediction):
+                    self._log([event], log=log)
+                yield event
+
+    async def reads_all(self, text: str, params: Mapping[str, Any]) -> bool:
+        """True if the text is within the model's limit of tokens; raises InputError."""
+        return await self._in_thread(partial(self.predictor.reads_all, text, params))
+
+    def _require_room(self, texts: Sequence[str], *, log: bool) -> None:
+        if not texts:
+            raise Malformed("There are no texts. Send one at least.")
+        if len(texts) > self.limits.max_texts:
+            raise TooLarge(
+                f"{len(texts):,} texts in a request; the limit is {self.limits.max_texts:,}. "
+                "Send several requests."
+            )
+        if log and self._logs:
+            self._writes.require_room()
+
+    def _refusal(self, text: str) -> InputError | None:
+        """The reason why a text cannot be predicted, whatever the model."""
+        try:
+            check_text(text, max_chars=self.limits.max_chars)
+        except InputError as error:
+            return error
+        return None
+
+    async def _classify(
+        self,
+        predictor: Predictor,
+        texts: Sequence[str],
+        params: Mapping[str, Any],
+        timeout_s: float,
+    ) -> list[Result]:
+        def submit() -> list[Future[Prediction]]:
+            if len(texts) == 1:
+                return [predictor.submit(texts[0], params, timeout_s=timeout_s)]
+            return predictor.submit_many(texts, params, timeout_s=timeout_s)
+
+        futures = await self._submitted(submit, undo=Future.cancel)
+        return await _results(futures)
+
+    async def _generate(
+        self,
+        predictor: Predictor,
+        texts: Sequence[str],
+        params: Mapping[str, Any],
+        timeout_s: float,
+    ) -> list[Result]:
+        """The texts that follow `texts`; a single text is read while it grows, as it should be."""
+        if len(texts) == 1:
+            return [await _last(self._growing(predictor, texts[0], params))]
+
+        def start() -> list[Generation]:
+            return [predictor.stream(text, params, bulk=True) for text in texts]
+
+        generations = await self._submitted(start, undo=Generation.stop)
+        try:
+            return await _results([generation.future for generation in generations])
+        finally:
+            for generation in generations:
+                generation.stop()
+
+    async def _waiting(
+        self, predictor: Predictor, text: str, params: Mapping[str, Any], timeout_s: float
+    ) -> AsyncGenerator[Progress | Prediction]:
+        (future,) = await self._submitted(
+            lambda: [predictor.submit(text, params, timeout_s=timeout_s)], undo=Future.cancel
+        )
+        answer = asyncio.wrap_future(future)
+        try:
+            while not (await asyncio.wait((answer,), timeout=LOOKS_A_PLACE * POLL_S))[0]:
+                if place := predictor.place(future):
+                    yield place
+            yield answer.result()
+        finally:
+            answer.cancel()
+
+    async def _growing(
+        self, predictor: Predictor, text: str, params: Mapping[str, Any]
+    ) -> AsyncGenerator[Progress | Prediction]:
+        (generation,) = await self._submitted(
+            lambda: [predictor.stream(text, params)], undo=Generation.stop
+        )
+        answer, so_far, looks = asyncio.wrap_future(generation.future), "", 0
+        try:
+            while not (await asyncio.wait((answer,), timeout=POLL_S))[0]:
+                generation.wait(0)  # it goes on only while somebody asks
+                looks += 1
+                if generation.begun:
+                    longer = await self._in_thread(lambda: generation.text)
+                    if longer != so_far:
+                        so_far = longer
+                        yield so_far
+                elif looks % LOOKS_A_PLACE == 0 and (place := predictor.place(generation.future)):
+                    yield place
+            yield answer.result()
+        finally:
+            generation.stop()
+            answer.cancel()
+
+    async def _submitted(
+        self, submit: Callable[[], list[T]], *, undo: Callable[[T], object]
+    ) -> list[T]:
+        """The result of `submit` in a thread; if the caller is cancelled meanwhile, undoes it."""
+        task = asyncio.get_running_loop().run_in_executor(self._threads, submit)
+
+        def undo_all(done: asyncio.Future[list[T]]) -> None:
+            if not done.cancelled() and not done.exception():
+                for submitted in done.result():
+                    undo(submitted)
+
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            task.add_done_callback(undo_all)
+            raise
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    # --- the log ----------------------------------------------------------------------------------
+
+    def _log(self, predictions: Sequence[Prediction], *, log: bool) -> None:
+        if log and self._logs:
+            self._writes.put(
+                [
+                    Entry(prediction=made, source="api", session_id=API_SESSION)
+                    for made in predictions
+                ]
+            )
+
+    async def find(self, prediction_id: UUID) -> tuple[Prediction, bool]:
+        """A prediction, and True if it is in the log; False while it waits to be stored.
+
+        Raises NotFound, and LogUnavailable.
+        """
+        if waiting := self._writes.find(prediction_id):
+            return waiting.prediction, False
+        entry = await self._ask_log(lambda: self.open_log().find(prediction_id))
+        if entry is None:
+            raise NotFound(f"There is no prediction {prediction_id} in the log.")
+        return entry.prediction, True
+
+    async def rate(self, rating: Rating) -> None:
+        """Stores a rating, and before it its prediction if that still waits.
+
+        Raises NotFound if there is no such prediction, and LogUnavailable.
+        """
+        waiting = self._writes.find(rating.prediction_id)
+
+        def store() -> None:
+            log = self.open_log()
+            if waiting:
+                log.record(waiting)
+            log.rate(rating)
+
+        await self._ask_log(store)
+
+    async def _ask_log(self, call: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._log_threads, call)
+
+    def close(self) -> None:
+        """Stores what waits; blocks for some seconds if the log is away."""
+        self.is_stopping = True
+        self._writes.close()
+        for threads in (self._threads, self._log_threads):
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+async def _last(events: AsyncGenerator[Progress | Prediction]) -> Prediction:
+    """The prediction that is the last event."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Prediction):
+                return event
+    raise ModelError("A text ended without its prediction.")
+
+
+async def _results(futures: Sequence[Future[Prediction]]) -> list[Result]:
+    """What became of each future; cancels them if the caller is cancelled."""
+    done = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
+    results: list[Result] = []
+    for result in done:
+        if isinstance(result, Prediction | TryoutError):
+            results.append(result)
+        else:
+            raise result
+    return results
+
+
+def wants_log(headers: Mapping[str, str]) -> bool:
+    """False if the client asks that its texts are not stored."""
+    return headers.get("x-tryout-log", "").strip().lower() != "no"

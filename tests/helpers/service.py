@@ -1,0 +1,79 @@
+"""The routes of a service: in this process behind a real port, and as `make serve` starts them."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from feedback import FeedbackLog
+from model import Predictor
+from serving.app import routes
+from serving.service import Service
+from settings import ROOT
+from tests.helpers.server import free_port, wait_for_url
+from tests.helpers.until import until
+
+
+def service_of(predictor: Predictor, log: FeedbackLog, **arguments: Any) -> Service:
+    """A service of a loaded predictor."""
+    future: Future[Predictor] = Future()
+    future.set_result(predictor)
+    return Service(lambda: future, lambda: log, **arguments)
+
+
+@contextmanager
+def listening(service: Service) -> Iterator[str]:
+    """The routes on a free port of 127.0.0.1, by a uvicorn in a thread; yields the URL."""
+    port = free_port()
+    app = Starlette(routes=routes(service, lambda: 0))
+    server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    until(lambda: server.started)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = server.force_exit = True
+        thread.join()
+        service.close()
+
+
+@contextmanager
+def serving_alone(
+    database: Path, *, ready: bool = True, **environment: str
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """`python -m serving` as `make serve` starts it; yields its URL and its process."""
+    port = free_port()
+    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
+    output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving", "--port", str(port)],
+        cwd=ROOT,
+        env=clean | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
+        stdout=output,
+        stderr=output,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_for_url(f"{url}/api/{'ready' if ready else 'live'}", process, output)
+        yield url, process
+    finally:
+        process.kill()
+        process.wait()
+        output.close()
+
+
+def stop(process: "subprocess.Popen[bytes]") -> int:
+    """Asks a process to stop, as a host does; its exit code."""
+    process.send_signal(signal.SIGTERM)
+    return process.wait(60)
