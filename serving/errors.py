@@ -16,6 +16,10 @@ class Malformed(InvalidInput):
     """The request does not have the form that its format prescribes."""
 
 
+class Refused(InvalidInput):
+    """The request has the form of its format, and asks for something that cannot be."""
+
+
 class Unauthorized(InvalidInput):
     """The request has no valid key."""
 

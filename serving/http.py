@@ -39,6 +39,13 @@ ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CLIENT_GONE = 499  # nginx's number for a client that did not wait; nobody reads the answer
 LARGE_BODY_BYTES = 100_000  # from here on a body is parsed in a thread
 
+# An event of a stream; its data is JSON.
+EVENT_SCHEMA = {
+    "type": "object",
+    "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
+    "required": ["data"],
+}
+
 Handler = Callable[[Request, bytes], Awaitable[Response]]
 Parsed = TypeVar("Parsed", bound=BaseModel)
 T = TypeVar("T")

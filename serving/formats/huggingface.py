@@ -15,8 +15,16 @@ from starlette.responses import Response
 from errors import TryoutError
 from model import GeneratedText, InputError, ModelInfo, Prediction, ScoredLabels, Spans
 from model.prediction import Finish
-from serving.errors import Malformed
-from serving.http import Format, Operation, json_response, parsed, sse, sse_response
+from serving.errors import Refused
+from serving.http import (
+    EVENT_SCHEMA,
+    Format,
+    Operation,
+    json_response,
+    parsed,
+    sse,
+    sse_response,
+)
 from serving.service import Service, wants_log
 
 CHANGE_NOTHING = (
@@ -93,14 +101,14 @@ def huggingface(service: Service) -> Format:
     """The format, with its operations on `service`."""
 
     async def predict(request: Request, body: bytes) -> Response:
-        if name := request.path_params.get("id"):
-            service.require_model(name)
+        if "id" in request.path_params:
+            service.require_model(request.path_params["id"])
         asked = await parsed(TaskRequest, request, body)
         info, log = service.info, wants_log(request.headers)
         params, shaping = read_params(info, asked.parameters or {})
         if asked.stream:
             if not isinstance(asked.inputs, str):
-                raise Malformed("stream takes a single text as inputs.")
+                raise Refused("stream takes a single text as inputs.")
             if not service.predictor.generates:
                 raise InputError(
                     f"The task {info.task} gives its output at once: leave out stream."
@@ -119,7 +127,7 @@ def huggingface(service: Service) -> Format:
             handler=predict,
             summary=summary,
             request=TaskRequest,
-            responses={"application/json": Answers, "text/event-stream": {"type": "string"}},
+            responses={"application/json": Answers, "text/event-stream": EVENT_SCHEMA},
             statuses=(422, *statuses),
         )
 

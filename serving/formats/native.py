@@ -20,8 +20,16 @@ from feedback.records import ANONYMOUS, MAX_NAME_CHARS, MAX_TEXT_CHARS, reviewer
 from model import Prediction, ScoredLabel, Span
 from model.batching import Place
 from model.prediction import new_id, now, output_to_json
-from serving.errors import Malformed, NotFound, status_of
-from serving.http import Format, Operation, json_response, parsed, sse, sse_response
+from serving.errors import NotFound, Refused, status_of
+from serving.http import (
+    EVENT_SCHEMA,
+    Format,
+    Operation,
+    json_response,
+    parsed,
+    sse,
+    sse_response,
+)
 from serving.service import Result, Service, wants_log
 
 MAX_TIMEOUT_S = 3600.0
@@ -133,7 +141,7 @@ def native(service: Service) -> Format:
         log = wants_log(request.headers)
         if asked.stream:
             if len(asked.texts) != 1:
-                raise Malformed(f"stream takes a single text; there are {len(asked.texts)}.")
+                raise Refused(f"stream takes a single text; there are {len(asked.texts)}.")
             events = service.stream(
                 asked.texts[0], asked.params, log=log, timeout_s=asked.timeout_s
             )
@@ -172,7 +180,7 @@ def native(service: Service) -> Format:
                 request=PredictionsRequest,
                 responses={
                     "application/json": PredictionsBody,
-                    "text/event-stream": {"type": "string"},
+                    "text/event-stream": EVENT_SCHEMA,
                 },
                 statuses=(422,),
             ),
@@ -246,12 +254,12 @@ def model_to_json(service: Service) -> dict[str, Any]:
 
 
 def rating_from(asked: RatingRequest, prediction: Prediction) -> Rating:
-    """The rating of a request; raises Malformed for a name or a correction that it cannot have."""
+    """The rating of a request; raises Refused, or RefusedCorrection."""
     reviewer = reviewer_name(asked.reviewer)
     if not reviewer:
-        raise Malformed(f"reviewer is {asked.reviewer!r}; it must be a name, not {ANONYMOUS}….")
+        raise Refused(f"reviewer is {asked.reviewer!r}; it must be a name, not {ANONYMOUS}….")
     if asked.correction is not None and asked.verdict == "up":
-        raise Malformed("A correction goes with the verdict 'down'.")
+        raise Refused("A correction goes with the verdict 'down'.")
     return Rating(
         id=new_id(),
         prediction_id=prediction.id,

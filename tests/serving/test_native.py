@@ -119,8 +119,8 @@ def test_a_rating_is_an_ordinary_rating(client: httpx2.Client, log: FeedbackLog)
     [
         ({"verdict": "maybe", "reviewer": "Ada"}, 400, "verdict: "),
         ({"verdict": "up"}, 400, "reviewer: "),
-        ({"verdict": "up", "reviewer": "anonymous-1"}, 400, "must be a name"),
-        ({"verdict": "up", "reviewer": "Ada", "correction": "x"}, 400, "goes with the verdict"),
+        ({"verdict": "up", "reviewer": "anonymous-1"}, 422, "must be a name"),
+        ({"verdict": "up", "reviewer": "Ada", "correction": "x"}, 422, "goes with the verdict"),
         ({"verdict": "down", "reviewer": "Ada", "correction": "x"}, 422, "one of its labels"),
     ],
 )
@@ -203,7 +203,7 @@ def test_many_prompts_are_generated(writer: httpx2.Client) -> None:
         (b'{"texts": ["a"], "timeout_s": -1}', 400, "timeout_s: "),
         (b'{"texts": ["a"], "timeout_s": NaN}', 400, "timeout_s: "),
         (b'{"texts": ["a"], "params": {"top_p": NaN}}', 422, "no parameter 'top_p'"),
-        (b'{"texts": ["a", "b"], "stream": true}', 400, "stream takes a single text"),
+        (b'{"texts": ["a", "b"], "stream": true}', 422, "stream takes a single text"),
         (json.dumps({"texts": ["a"] * 21}).encode(), 413, "21 texts in a request; the limit is 20"),
         (b'{"texts": ["' + b"a" * 11_000_000 + b'"]}', 413, "more than 10,000,000 bytes"),
     ],

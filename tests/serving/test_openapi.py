@@ -1,0 +1,62 @@
+"""The OpenAPI document, by schemathesis: requests that it allows and that it forbids."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis import GenerationMode
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from feedback import FeedbackLog
+from model import Model, Predictor
+from serving.app import routes
+from serving.service import Service
+from tests.helpers.databases import sqlite_log as new_sqlite_log
+
+EXAMPLES = 25
+# 422: the form is right, and the model does not take a text or a parameter.
+ACCEPTED = ["2xx", "401", "403", "404", "422", "429", "503"]
+CONFIG = schemathesis.Config.from_dict(
+    {"checks": {"positive_data_acceptance": {"expected-statuses": ACCEPTED}}}
+)
+
+
+@pytest.fixture(scope="module")
+def app(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starlette]:
+    future: Future[Predictor] = Future()
+    future.set_result(model)
+    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("openapi") / "log.db"))
+    service = Service(lambda: future, lambda: log)
+    yield Starlette(routes=routes(service, lambda: 0))
+    service.close()
+    log.close()
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_operations_answer_as_the_document_says(app: Starlette, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_asgi("/api/openapi.json", app, config=CONFIG)
+    operations = [each.ok() for each in schema.get_all_operations()]
+    assert len(operations) >= 6
+    for operation in operations:
+
+        @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=operation.as_strategy(generation_mode=mode))
+        def answers_as_it_says(case: schemathesis.Case) -> None:
+            case.call_and_validate()
+
+        with suppress(Unsatisfiable):  # an operation may have nothing that could be wrong
+            answers_as_it_says()
+
+
+def test_the_page_shows_all_operations_and_needs_no_other_host(app: Starlette) -> None:
+    client = TestClient(app)
+    document = client.get("/api/openapi.json").json()
+    page = client.get("/api/docs").text
+    for path in document["paths"]:
+        assert path in page
+    assert "//" not in page.replace("https://spec", "")
