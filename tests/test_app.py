@@ -4,6 +4,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import streamlit as st
@@ -53,6 +54,30 @@ def test_it_is_live_at_once_and_ready_when_the_model_is_in(client: TestClient) -
     assert answer["status"] == "ready"
     assert answer["model"]["id"] == "model/bundled"  # type: ignore[index]
     assert client.get("/api/ready").status_code == 200
+
+
+def test_the_model_answers_programs_beside_the_pages(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
+    st.cache_resource.clear()
+    until_loaded(client)
+    body = {"texts": ["I love this phone.", "Nobody answers the phone."]}
+    made = client.post("/api/predictions", json=body).json()["predictions"]
+    assert [each["label"] for each in made] == ["positive", "negative"]
+    answer = client.post("/api/predict", json={"inputs": body["texts"][0]}).json()
+    assert answer[0][0]["label"] == "positive"
+    assert answer[0][0]["score"] == pytest.approx(made[0]["score"], abs=1e-4)
+    path = f"/api/predictions/{made[0]['id']}"
+    deadline = time.monotonic() + 60
+    while not client.get(path).json()["stored"]:
+        assert time.monotonic() < deadline
+    assert shared.log().find(UUID(made[0]["id"]))
+
+
+@pytest.mark.parametrize("path", ["/models", "/v1/nothing", "/v2/models/x/nothing"])
+def test_an_unknown_path_of_a_format_is_no_page(client: TestClient, path: str) -> None:
+    assert client.get(path).json() == {"error": f"There is no GET {path} here."}
 
 
 def test_a_broken_model_is_told_and_the_app_stays_up(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,7 +15,6 @@ from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
 
-CLOSE = pytest.approx
 Served = tuple[Model, str]
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "text-classification": tiny.bert_classifier,
@@ -24,6 +24,11 @@ MAKERS: dict[str, Callable[[Path], Path]] = {
     "fill-mask": tiny.bert_masked,
     "text-generation": tiny.gpt2,
 }
+
+
+def close(scores: Any) -> Any:
+    """Equal to all scores within 1e-4."""
+    return pytest.approx(scores, abs=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,7 @@ def test_text_classification(served: Callable[[str], Served], name: str) -> None
     assert isinstance(output, ScoredLabels)
     assert [item.label for item in answer] == [item.label for item in output.items]
     expected = [item.score for item in output.items]
-    assert [item.score for item in answer] == CLOSE(expected, abs=1e-4)
+    assert [item.score for item in answer] == close(expected)
     best = InferenceClient(f"{url}/api/predict").text_classification(text, top_k=1)
     assert [item.label for item in best] == [output.items[0].label]
 
@@ -71,7 +76,7 @@ def test_zero_shot_classification(served: Callable[[str], Served]) -> None:
     params = {"candidate_labels": labels, "multi_label": True}
     output = model.predict(["They charged me twice."], params)[0].output
     assert isinstance(output, ScoredLabels)
-    assert [(item.label, CLOSE(item.score, abs=1e-4)) for item in output.items] == [
+    assert [(item.label, close(item.score)) for item in output.items] == [
         (item.label, item.score) for item in answer
     ]
 
@@ -88,7 +93,7 @@ def test_token_classification(served: Callable[[str], Served]) -> None:
     assert [
         (item.entity_group, item.word, item.start, item.end, item.score) for item in answer
     ] == [
-        (span.label, text[span.start : span.end], span.start, span.end, CLOSE(span.score, abs=1e-4))
+        (span.label, text[span.start : span.end], span.start, span.end, close(span.score))
         for span in output.items
     ]
 
@@ -100,7 +105,7 @@ def test_fill_mask(served: Callable[[str], Served]) -> None:
     output = model.predict([text], {"top_k": 3})[0].output
     assert isinstance(output, ScoredLabels)
     assert [(item.token_str, item.score) for item in answer] == [
-        (item.label, CLOSE(item.score, abs=1e-4)) for item in output.items
+        (item.label, close(item.score)) for item in output.items
     ]
     assert answer[0].sequence == text.replace("[MASK]", output.items[0].label.strip())
 
