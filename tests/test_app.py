@@ -59,6 +59,7 @@ def test_it_is_live_at_once_and_ready_when_the_model_is_in(client: TestClient) -
 def test_the_model_answers_programs_beside_the_pages(
     client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    until_loaded(client)  # before another load begins: transformers' first import is not shared
     monkeypatch.setenv("TRYOUT_FEEDBACK__DATABASE", str(tmp_path / "log.db"))
     st.cache_resource.clear()
     until_loaded(client)
