@@ -48,6 +48,11 @@ class Generation:
         """The text so far, without the bytes of a character that is not complete yet."""
         return self._decode(self._ids).rstrip("\N{REPLACEMENT CHARACTER}")
 
+    @property
+    def tokens(self) -> int:
+        """The number of tokens so far."""
+        return len(self._ids)
+
     def stop(self) -> None:
         """Ends the text after the token that is computed; cancels it if its turn has not come."""
         self._stop.set()

@@ -9,9 +9,8 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
-from functools import partial
 from math import inf
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from errors import TryoutError
@@ -31,7 +30,16 @@ API_SESSION = "api"  # in the place of a visitor's id
 
 Loading = Callable[[], Future[Predictor]]
 Result = Prediction | TryoutError
-Progress = Place | str
+
+
+class Grown(NamedTuple):
+    """A generated text so far, and the number of its tokens."""
+
+    text: str
+    tokens: int
+
+
+Progress = Place | Grown
 T = TypeVar("T")
 
 
@@ -159,7 +167,7 @@ class Service:
     ) -> AsyncGenerator[Progress | Prediction]:
         """The places of a text in the queue, its output as it grows, and at last its prediction.
 
-        An output that grows is given as the whole text so far. Raises as `predict` does for a
+        A text that grows is given as a whole each time. Raises as `predict` does for a
         single text.
         """
         predictor = self.predictor
@@ -176,9 +184,17 @@ class Service:
                     self._log([event], log=log)
                 yield event
 
-    async def reads_all(self, text: str, params: Mapping[str, Any]) -> bool:
-        """True if the text is within the model's limit of tokens; raises InputError."""
-        return await self._in_thread(partial(self.predictor.reads_all, text, params))
+    async def fits(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[bool]:
+        """True for each text that is within the model's limit of tokens.
+
+        Raises InputError, TooLarge, NotReady, and Malformed for no texts.
+        """
+        predictor = self.predictor
+        self._require_room(texts, log=False)
+        for text in texts:
+            if refusal := self._refusal(text):
+                raise refusal
+        return await self._in_thread(lambda: [predictor.reads_all(text, params) for text in texts])
 
     def _require_room(self, texts: Sequence[str], *, log: bool) -> None:
         if not texts:
@@ -256,16 +272,15 @@ class Service:
         (generation,) = await self._submitted(
             lambda: [predictor.stream(text, params)], undo=Generation.stop
         )
-        answer, so_far, looks = asyncio.wrap_future(generation.future), "", 0
+        answer, so_far, looks = asyncio.wrap_future(generation.future), 0, 0
         try:
             while not (await asyncio.wait((answer,), timeout=POLL_S))[0]:
                 generation.wait(0)  # it goes on only while somebody asks
                 looks += 1
                 if generation.begun:
-                    longer = await self._in_thread(lambda: generation.text)
-                    if longer != so_far:
-                        so_far = longer
-                        yield so_far
+                    if generation.tokens > so_far:
+                        so_far = generation.tokens
+                        yield Grown(await self._in_thread(lambda: generation.text), so_far)
                 elif looks % LOOKS_A_PLACE == 0 and (place := predictor.place(generation.future)):
                     yield place
             yield answer.result()

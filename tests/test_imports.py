@@ -110,7 +110,8 @@ def test_importing_the_model_loads_neither_torch_nor_transformers() -> None:
 def test_importing_makes_no_files_and_starts_no_threads(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); import threading\n"
-        "import feedback, model, settings, serving.app, serving.__main__, jobs.replay.run, jobs.batch\n"
+        "import feedback, model, settings, serving.app, serving.__main__\n"
+        "import jobs.replay.run, jobs.batch\n"
         "import ui.shared, ui.try_page, ui.parts.rating_form\n"
         "print(threading.active_count())"
     )

@@ -25,7 +25,7 @@ from serving.http import (
     sse,
     sse_response,
 )
-from serving.service import Service, wants_log
+from serving.service import Grown, Progress, Service, wants_log
 
 CHANGE_NOTHING = (
     "decoder_input_details",
@@ -268,16 +268,18 @@ def _details(prediction: Prediction) -> dict[str, Any]:
     }
 
 
-async def _events(progress: AsyncGenerator[Any], shaping: Shaping) -> AsyncGenerator[bytes]:
+async def _events(
+    progress: AsyncGenerator[Progress | Prediction], shaping: Shaping
+) -> AsyncGenerator[bytes]:
     """Events as text-generation-inference has them; an event is of one token or more."""
     so_far, index = "", 0
     try:
         async with aclosing(progress):
             async for event in progress:
-                if isinstance(event, str) and event.startswith(so_far):
+                if isinstance(event, Grown) and event.text.startswith(so_far):
                     index += 1
-                    yield sse(_token(index, event[len(so_far) :]))
-                    so_far = event
+                    yield sse(_token(index, event.text[len(so_far) :]))
+                    so_far = event.text
                 elif isinstance(event, Prediction):
                     output = cast(GeneratedText, event.output)
                     rest = output.text.removeprefix(so_far)

@@ -30,7 +30,7 @@ from serving.http import (
     sse,
     sse_response,
 )
-from serving.service import Result, Service, wants_log
+from serving.service import Grown, Progress, Result, Service, wants_log
 
 MAX_TIMEOUT_S = 3600.0
 
@@ -46,6 +46,19 @@ class PredictionsRequest(Body):
     params: dict[str, JsonValue] = {}
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] = MAX_TIMEOUT_S
     stream: bool = False
+
+
+class FitsRequest(Body):
+    """Texts whose length is to be checked."""
+
+    texts: Annotated[list[str], Field(min_length=1)]
+    params: dict[str, JsonValue] = {}
+
+
+class FitsBody(Body):
+    """True for each text of which the model would read all."""
+
+    fits: list[bool]
 
 
 class RatingRequest(Body):
@@ -151,6 +164,10 @@ def native(service: Service) -> Format:
         )
         return json_response({"predictions": [result_to_json(result) for result in results]})
 
+    async def fits(request: Request, body: bytes) -> Response:
+        asked = await parsed(FitsRequest, request, body)
+        return json_response({"fits": await service.fits(asked.texts, asked.params)})
+
     async def find(request: Request, body: bytes) -> Response:
         prediction, stored = await service.find(_id(request))
         return json_response(prediction_to_json(prediction, stored=stored))
@@ -201,6 +218,15 @@ def native(service: Service) -> Format:
                 status=201,
                 responses={"application/json": RatingBody},
                 statuses=(404, 422),
+            ),
+            Operation(
+                method="POST",
+                path="/api/fits",
+                handler=fits,
+                summary="Texts that are within the model's limit of tokens",
+                request=FitsRequest,
+                responses={"application/json": FitsBody},
+                statuses=(422,),
             ),
             Operation(
                 method="GET",
@@ -284,11 +310,11 @@ def _rating_to_json(rating: Rating) -> Mapping[str, Any]:
 
 
 async def _events(
-    progress: AsyncGenerator[Place | str | Prediction],
+    progress: AsyncGenerator[Progress | Prediction],
 ) -> AsyncGenerator[bytes]:
     """Events `place`, `text` and `prediction`, or `error` where the status is sent already.
 
-    A `text` replaces the text so far from its character `at` on.
+    A `text` replaces the text so far from its character `at` on; `tokens` counts all of it.
     """
     so_far, has_begun = "", False
     try:
@@ -298,10 +324,11 @@ async def _events(
                 match event:
                     case Place(ahead, wait_s):
                         yield sse({"ahead": ahead, "wait_s": wait_s}, event="place")
-                    case str():
-                        at = _common(so_far, event)
-                        yield sse({"at": at, "text": event[at:]}, event="text")
-                        so_far = event
+                    case Grown(text, tokens):
+                        at = _common(so_far, text)
+                        grown = {"at": at, "text": text[at:], "tokens": tokens}
+                        yield sse(grown, event="text")
+                        so_far = text
                     case Prediction():
                         yield sse(prediction_to_json(event, stored=False), event="prediction")
     except TryoutError as error:

@@ -180,6 +180,13 @@ def test_who_waits_is_told_the_place(writer: httpx2.Client) -> None:
             assert json.loads(event.split("data: ")[1])["ahead"] == 0
 
 
+def test_texts_that_fit(client: httpx2.Client) -> None:
+    long = "." * 499
+    answer = client.post("/api/fits", json={"texts": [TEXTS[0], long]})
+    assert answer.json() == {"fits": [True, False]}
+    assert client.post("/api/fits", json={"texts": [" "]}).status_code == 422
+
+
 def test_many_prompts_are_generated(writer: httpx2.Client) -> None:
     body = {"texts": ["Once", "Twice", " "], "params": {"max_new_tokens": 5}}
     made = writer.post("/api/predictions", json=body).json()["predictions"]
