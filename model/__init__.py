@@ -11,6 +11,7 @@ from model.errors import (
     ModelError,
     ModelLoadError,
     ModelTimedOut,
+    ModelUnreachable,
 )
 from model.generation import Generation
 from model.info import Example, ModelInfo, Param
@@ -40,6 +41,7 @@ __all__ = [
     "ModelInfo",
     "ModelLoadError",
     "ModelTimedOut",
+    "ModelUnreachable",
     "Param",
     "Prediction",
     "Predictor",

@@ -1,23 +1,38 @@
-"""The contract of a predictor, held by the model of this process and by the fake of other tests."""
+"""The contract of a predictor, held by the model of this process, by a model behind a URL and by
+the fake of other tests."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 
 import pytest
 
+from feedback import FeedbackLog
 from model import InputError, Model, ModelClosed, Predictor, ScoredLabels
+from model.remote import RemoteModel
+from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.predictor import FakePredictor
+from tests.helpers.service import listening, service_of
 
-MAKERS: dict[str, Callable[[], Predictor]] = {
-    "Model": lambda: Model("model/bundled", device="cpu"),
-    "FakePredictor": FakePredictor,
+MAKERS: dict[str, Callable[[str], Predictor]] = {
+    "Model": lambda url: Model("model/bundled", device="cpu"),
+    "RemoteModel": RemoteModel,
+    "FakePredictor": lambda url: FakePredictor(),
 }
 TEXTS = ["a good film", "a bad film", "a good book"]
 
 
+@pytest.fixture(scope="module")
+def url(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A service of the bundled model."""
+    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("service") / "log.db"))
+    with listening(service_of(model, log, max_chars=20_000)) as listening_url:
+        yield listening_url
+    log.close()
+
+
 @pytest.fixture(scope="module", params=MAKERS)
-def predictor(request: pytest.FixtureRequest) -> Iterator[Predictor]:
-    loaded = MAKERS[request.param]()
+def predictor(request: pytest.FixtureRequest, url: str) -> Iterator[Predictor]:
+    loaded = MAKERS[request.param](url)
     loaded.load()
     loaded.warm_up()
     yield loaded
@@ -106,7 +121,7 @@ ASK: dict[str, Callable[[Predictor], object]] = {
 @pytest.mark.parametrize("name", MAKERS)
 def test_before_load_all_members_say_so(name: str, member: str) -> None:
     with pytest.raises(ModelClosed):
-        ASK[member](MAKERS[name]())
+        ASK[member](MAKERS[name]("http://127.0.0.1:1"))
 
 
 def test_after_close_the_facts_stay_and_nothing_is_predicted(predictor: Predictor) -> None:

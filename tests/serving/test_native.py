@@ -32,7 +32,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeedbackLog]:
 
 @pytest.fixture(scope="module")
 def client(model: Model, log: FeedbackLog) -> Iterator[httpx2.Client]:
-    service = service_of(model, log, max_chars=500, max_texts=20)
+    service = service_of(model, log, max_chars=3000, max_texts=20)
     with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
         yield opened
 
@@ -91,12 +91,12 @@ def test_texts_are_not_stored_for_who_asks_so(client: httpx2.Client) -> None:
 
 
 def test_a_bad_text_fails_alone_among_others(client: httpx2.Client) -> None:
-    answer = client.post("/api/predictions", json={"texts": [TEXTS[0], " ", "x" * 501]})
+    answer = client.post("/api/predictions", json={"texts": [TEXTS[0], " ", "x" * 3001]})
     assert answer.status_code == 200
     good, blank, long = answer.json()["predictions"]
     assert good["label"]
     assert blank == {"error": "There is no text to predict. Type or paste some.", "status": 422}
-    assert "501 characters and the limit is 500" in long["error"]
+    assert "3,001 characters and the limit is 3,000" in long["error"]
     assert client.post("/api/predictions", json={"texts": [" "]}).status_code == 422
 
 
@@ -147,7 +147,7 @@ def test_the_facts_of_the_model(client: httpx2.Client, model: Model) -> None:
     assert facts["name"] == "bundled"
     assert facts["id"] == model.info.id
     assert facts["labels"] == list(model.info.labels)
-    assert facts["limits"] == {"max_chars": 500, "max_texts": 20}
+    assert facts["limits"] == {"max_chars": 3000, "max_texts": 20}
     assert facts["generates"] is False
 
 
@@ -181,7 +181,7 @@ def test_who_waits_is_told_the_place(writer: httpx2.Client) -> None:
 
 
 def test_texts_that_fit(client: httpx2.Client) -> None:
-    long = "." * 499
+    long = "a film " * 400
     answer = client.post("/api/fits", json={"texts": [TEXTS[0], long]})
     assert answer.json() == {"fits": [True, False]}
     assert client.post("/api/fits", json={"texts": [" "]}).status_code == 422

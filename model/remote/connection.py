@@ -1,0 +1,174 @@
+"""Requests to a service: kept connections, a token, retries, a circuit, errors as sentences.
+
+Knows no format: bodies and paths are its caller's.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx2
+
+from model.errors import (
+    InputError,
+    ModelBusy,
+    ModelError,
+    ModelTimedOut,
+    ModelUnreachable,
+)
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 600.0  # the queue's deadline and the model's work are the service's business
+BACKOFF_S = (0.1, 0.3, 0.9)  # before each further attempt, if the first cannot have run
+OPENS_AFTER = 3  # failures in a row
+TRIES_AGAIN_S = 2.0  # after which an open circuit lets a request through
+KEPT_CONNECTIONS = 20
+INVALID = (400, 413, 415, 422)
+REFUSED_KEY = (401, 403)
+
+
+class Circuit:
+    """Closed while requests get answers; open after failures in a row, but for a trial each 2 s."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._tried_s = 0.0
+        self._error: ModelUnreachable | None = None
+
+    def require_closed(self) -> None:
+        """Raises the last failure if the circuit is open and no trial is due."""
+        now_s = time.monotonic()
+        if self._failures >= OPENS_AFTER and self._error:
+            if now_s - self._tried_s < TRIES_AGAIN_S:
+                raise self._error
+            self._tried_s = now_s  # this request is the trial
+
+    def answered(self) -> None:
+        self._failures, self._error = 0, None
+
+    def failed(self, error: ModelUnreachable) -> None:
+        self._failures, self._error, self._tried_s = self._failures + 1, error, time.monotonic()
+
+
+class Connection:
+    """The requests to one service, on an event loop; each raises ModelError with a sentence."""
+
+    def __init__(self, url: str, *, token: str, headers: Mapping[str, str]) -> None:
+        """Opens nothing yet. The token goes to `url` only: redirects are not followed."""
+        self.url = url.rstrip("/")
+        self.circuit = Circuit()
+        key = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx2.AsyncClient(
+            base_url=self.url,
+            headers={**headers, **key},
+            follow_redirects=False,
+            timeout=httpx2.Timeout(ANSWER_TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
+        )
+
+    async def json(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer's JSON; the request is repeated only if it cannot have run."""
+        async with self.stream(method, path, body) as response:
+            content = await self._read(response)
+        try:
+            return httpx2.Response(200, content=content).json()
+        except ValueError as error:
+            raise ModelError(
+                f"{self.url} answered {content[:80]!r}, which is not JSON. Check model.url."
+            ) from error
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, path: str, body: Any = None
+    ) -> AsyncGenerator[httpx2.Response]:
+        """The response to a request that succeeded; its body is still to be read."""
+        response = await self._send(method, path, body)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
+        """Sends a request, and again after a while if it cannot have run."""
+        for wait_s in BACKOFF_S:
+            try:
+                return await self._send_once(method, path, body)
+            except (ModelBusy, ModelUnreachable) as error:
+                if isinstance(error, ModelTimedOut):
+                    raise
+                if isinstance(error, ModelUnreachable) and error.may_have_run:
+                    raise
+            await asyncio.sleep(wait_s)
+        return await self._send_once(method, path, body)
+
+    async def _send_once(self, method: str, path: str, body: Any) -> httpx2.Response:
+        self.circuit.require_closed()
+        try:
+            request = self._client.build_request(method, path, json=body)
+            response = await self._client.send(request, stream=True)
+        except httpx2.TransportError as error:
+            refused = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
+            raise self._unreachable(error, may_have_run=not refused) from error
+        self.circuit.answered()
+        if response.is_success:
+            return response
+        await self._read(response)  # which closes it
+        raise error_of(response.status_code, sentence(response), self.url, wait_s=_wait_s(response))
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        try:
+            return await response.aread()
+        except httpx2.TransportError as error:
+            raise self.lost(error) from error
+
+    def lost(self, error: httpx2.TransportError) -> ModelUnreachable:
+        """The error of a connection that broke before the answer was whole."""
+        return self._unreachable(error, may_have_run=True)
+
+    def _unreachable(self, error: httpx2.TransportError, *, may_have_run: bool) -> ModelUnreachable:
+        reason = str(error).strip().rstrip(".") or type(error).__name__
+        failure = ModelUnreachable(
+            f"The model at {self.url} cannot be reached: {reason[:200]}. Try again in a moment.",
+            may_have_run=may_have_run,
+        )
+        self.circuit.failed(failure)
+        return failure
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+
+def error_of(status: int, message: str, url: str, *, wait_s: float = 1.0) -> ModelError:
+    """The error for a status, with the service's sentence; a Busy one tells the seconds to wait."""
+    if status in INVALID:
+        return InputError(message)
+    if status in REFUSED_KEY:
+        return ModelError(f"{url} refuses the key: {message} Set TRYOUT_MODEL__TOKEN.")
+    if status == 429:
+        return ModelBusy(wait_s, message=message)
+    if status == 504:
+        return ModelTimedOut(wait_s, message=message)
+    if status == 503:
+        return ModelUnreachable(message)
+    if 300 <= status < 400:
+        return ModelError(f"{url} redirects elsewhere. Set model.url to the final address.")
+    return ModelError(f"{url} answered with status {status}: {message}")
+
+
+def sentence(response: httpx2.Response) -> str:
+    """The error's sentence in the formats that put it into `error`, else the body's beginning."""
+    try:
+        value = response.json()
+    except ValueError:
+        return response.text[:200]
+    error = value.get("error", value) if isinstance(value, dict) else value
+    if isinstance(error, dict):
+        error = error.get("message", error)
+    return str(error)[:500]
+
+
+def _wait_s(response: httpx2.Response) -> float:
+    text = response.headers.get("retry-after", "")
+    return float(text) if text.isdecimal() else 1.0

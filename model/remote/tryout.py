@@ -1,0 +1,146 @@
+"""The service's own format (serving/formats/native.py), from the client's side.
+
+Knows neither futures nor queues. Lone surrogates, which JSON in UTF-8 cannot hold, are replaced on
+the way; a prediction still has its input as it was given.
+"""
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import fields, replace
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import httpx2
+
+from model.batching import Place
+from model.errors import ModelError
+from model.info import Example, ModelInfo, Param
+from model.prediction import Prediction, output_from_json
+from model.remote.connection import Connection, error_of
+from model.tokenizer import LONE_SURROGATES
+
+HEADERS = {"X-Tryout-Log": "no"}  # whoever asks stores the prediction; twice would be wrong
+RUNTIME = "remote"
+
+
+class Grown(NamedTuple):
+    """A generated text so far, and the number of its tokens."""
+
+    text: str
+    tokens: int
+
+
+class Facts(NamedTuple):
+    """The facts of the model, and the most texts that a request may have."""
+
+    info: ModelInfo
+    generates: bool
+    max_texts: int
+
+
+class TryoutApi:
+    """Calls of the service; each raises ModelError with a sentence."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def facts(self) -> Facts:
+        """The model that the service has now."""
+        value = await self._connection.json("GET", "/api/model")
+        try:
+            return _facts(value)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._not_understood(error) from error
+
+    async def predict(
+        self, texts: Sequence[str], params: Mapping[str, Any], timeout_s: float
+    ) -> list[Prediction | ModelError]:
+        """A prediction or an error for each text, in their order."""
+        body = _body(texts, params, timeout_s)
+        value = await self._connection.json("POST", "/api/predictions", body)
+        try:
+            pairs = zip(texts, value["predictions"], strict=True)
+            return [self._result(text, result) for text, result in pairs]
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._not_understood(error) from error
+
+    async def stream(
+        self, text: str, params: Mapping[str, Any], timeout_s: float
+    ) -> AsyncGenerator[Place | Grown | Prediction]:
+        """The places of a text in the queue, its output as it grows, and its prediction."""
+        body = _body([text], params, timeout_s) | {"stream": True}
+        so_far = ""
+        async with self._connection.stream("POST", "/api/predictions", body) as response:
+            try:
+                async for event in httpx2.EventSource(response):
+                    data: Any = event.json()
+                    match event.event:
+                        case "place":
+                            yield Place(data["ahead"], data["wait_s"])
+                        case "text":
+                            so_far = so_far[: data["at"]] + data["text"]
+                            yield Grown(so_far, data["tokens"])
+                        case "prediction":
+                            yield self._prediction(text, data)
+                        case "error":
+                            raise error_of(data["status"], data["error"], self._connection.url)
+            except httpx2.TransportError as error:
+                raise self._connection.lost(error) from error
+            except (KeyError, TypeError, ValueError) as error:
+                raise self._not_understood(error) from error
+
+    async def fits(self, text: str, params: Mapping[str, Any]) -> bool:
+        """True if the text is within the model's limit of tokens."""
+        body = {"texts": [text.translate(LONE_SURROGATES)], "params": dict(params)}
+        return bool((await self._connection.json("POST", "/api/fits", body))["fits"][0])
+
+    def _result(self, text: str, value: Mapping[str, Any]) -> Prediction | ModelError:
+        if "error" in value:
+            return error_of(value["status"], value["error"], self._connection.url)
+        return self._prediction(text, value)
+
+    @staticmethod
+    def _prediction(text: str, value: Mapping[str, Any]) -> Prediction:
+        plain = {field.name: value[field.name] for field in fields(Prediction)}
+        return Prediction(
+            **plain
+            | {
+                "id": UUID(value["id"]),
+                "created_at": datetime.fromisoformat(value["created_at"]),
+                "runtime": RUNTIME,
+                "input": text,
+                "output": output_from_json(value["output"]),
+            }
+        )
+
+    def _not_understood(self, error: Exception) -> ModelError:
+        return ModelError(
+            f"The answer of {self._connection.url} is not understood ({error!r}). Check that it "
+            "runs the same version as this app."
+        )
+
+
+def _body(texts: Sequence[str], params: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+    deadline = {"timeout_s": timeout_s} if timeout_s < float("inf") else {}
+    readable = [text.translate(LONE_SURROGATES) for text in texts]
+    return {"texts": readable, "params": dict(params)} | deadline
+
+
+def _facts(value: Mapping[str, Any]) -> Facts:
+    plain = {field.name: value[field.name] for field in fields(ModelInfo)}
+    info = ModelInfo(
+        **plain
+        | {
+            "labels": tuple(value["labels"]),
+            "params": tuple(_param(each) for each in value["params"]),
+            "examples": tuple(Example(**each) for each in value["examples"]),
+            "runtime": RUNTIME,
+        }
+    )
+    return Facts(info, bool(value["generates"]), int(value["limits"]["max_texts"]))
+
+
+def _param(value: Mapping[str, Any]) -> Param:
+    param = Param(**value)
+    default = tuple(param.default) if isinstance(param.default, list) else param.default
+    return replace(param, default=default, choices=tuple(param.choices))
