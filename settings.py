@@ -7,7 +7,8 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +24,16 @@ ON_COMMUNITY_CLOUD = ROOT.parts[1:3] == ("mount", "src")  # where it checks repo
 
 class SettingsError(TryoutError):
     """app.toml or the environment is wrong; the message names the setting and its value."""
+
+
+# Settings of a model in this process, which one behind a URL has for itself.
+ONLY_HERE = {"revision", "runtime", "device", "dtype", "allow_pickle", "trust_remote_code"}
+BESIDE_URL = "beside_url"
+# Settings whose value no error may show, since it can be or contain a password.
+SECRET = {
+    "model.url": "a URL like http://localhost:8000, without a user or a query",
+    "model.token": "printable ASCII without spaces",
+}
 
 
 class Section(BaseModel):
@@ -42,19 +53,37 @@ class ModelSettings(Section):
     allow_pickle: bool = False
     trust_remote_code: bool = False
     labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's
+    # The model of a service, instead of `id`; the token goes there and nowhere else.
+    url: Annotated[str | None, Field(pattern=r"^https?://[^\s@?#]+$")] = None
+    token: Annotated[str, Field(repr=False, pattern=r"^[!-~]*$")] = ""
+
+    @model_validator(mode="after")
+    def _is_here_or_there(self) -> "ModelSettings":
+        """Refuses settings of a model in this process beside a URL."""
+        if self.url and (both := sorted(self.model_fields_set & ONLY_HERE)):
+            raise PydanticCustomError(
+                BESIDE_URL,
+                "model.url names a service, which has its own {both}. Remove {both}, or the URL.",
+                {"both": " and ".join(both)},
+            )
+        return self
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
-        """The arguments of `model.Model`, of which `changes` replace some."""
-        return self.model_dump(exclude={"id", "labels", "name"}) | {"model_id": self.id} | changes
+        """The arguments of `model.make_predictor`, of which `changes` replace some."""
+        if self.url:
+            return {"url": self.url, "token": self.token} | changes
+        local = self.model_dump(exclude={"id", "labels", "name", "url", "token"})
+        return local | {"model_id": self.id} | changes
 
     def for_model(self, model_id: str, revision: str | None) -> "ModelSettings":
         """The same settings for another model: its own revision, and no pickle or code of it."""
-        if model_id == self.id:
+        if model_id == self.id and not self.url:
             return self.model_copy(update={"revision": revision or self.revision})
         return self.model_copy(
             update={
                 "id": model_id,
                 "name": "",
+                "url": None,
                 "revision": revision,
                 "allow_pickle": False,
                 "trust_remote_code": False,
@@ -158,6 +187,10 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == BESIDE_URL:  # its input is the whole section, the token included
+            raise SettingsError(first["msg"]) from None
+        if name in SECRET:
+            raise SettingsError(f"The setting {name} must be {SECRET[name]}.") from None
         raise SettingsError(
             f"The setting {name} is {first['input']!r}: {first['msg']}. "
             f"Correct it in {path.name} or in the environment."

@@ -30,7 +30,7 @@ def challenger_for(live: Predictor, model_id: str, revision: str) -> Predictor:
         revision=revision or None,
         task=info.task,
         runtime="onnx" if from_export else "torch",
-        device="auto" if from_export else info.device,
+        device="auto" if from_export or not isinstance(live, Model) else info.device,
         dtype=info.dtype if info.runtime == "torch" and not from_export else None,
         shares_worker_with=live if isinstance(live, Model) else None,
     )

@@ -13,6 +13,7 @@ from model.errors import (
     ModelTimedOut,
     ModelUnreachable,
 )
+from model.factory import make_predictor
 from model.generation import Generation
 from model.info import Example, ModelInfo, Param
 from model.model import Model
@@ -52,4 +53,5 @@ __all__ = [
     "Weight",
     "attribute",
     "can_attribute",
+    "make_predictor",
 ]

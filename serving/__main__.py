@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from errors import TryoutError
 from feedback import FeedbackLog
 from jobs.loader import ModelLoader
-from model import Model
+from model import make_predictor
 from model.machine import prepare_server
 from serving.app import routes
 from serving.service import Service
@@ -90,7 +90,8 @@ class Server(uvicorn.Server):
 def serve(settings: Settings, *, host: str, port: int) -> None:
     """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
     prepare_server()
-    loader = ModelLoader(lambda: Model(**settings.model.arguments(params=settings.parameters)))
+    arguments = settings.model.arguments(params=settings.parameters)
+    loader = ModelLoader(lambda: make_predictor(**arguments))
     open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
     service = Service(loader.current, open_log, **settings.service_arguments())
 

@@ -105,3 +105,39 @@ def test_settings_do_not_change(toml: Path) -> None:
         settings.title = "other"
     with pytest.raises(ValidationError):
         settings.model.id = "other"
+
+
+def test_a_url_takes_the_place_of_a_model_in_this_process(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toml.write_text('[model]\nid = "model/bundled"\n')
+    monkeypatch.setenv("TRYOUT_MODEL__URL", "http://127.0.0.1:8000")
+    monkeypatch.setenv("TRYOUT_MODEL__TOKEN", "secret-key")
+    model = load_settings(toml).model
+    assert model.arguments(params={}) == {
+        "url": "http://127.0.0.1:8000",
+        "token": "secret-key",
+        "params": {},
+    }
+    assert "secret-key" not in repr(model)
+    assert model.for_model("model/bundled", None).arguments()["model_id"] == "model/bundled"
+
+
+def test_what_cannot_be_set_beside_a_url_is_named_without_the_token(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__TOKEN", "secret-key")
+    toml.write_text('[model]\nurl = "http://127.0.0.1:8000"\nruntime = "onnx"\ndevice = "cpu"\n')
+    with pytest.raises(SettingsError, match=r"Remove device and runtime, or the URL") as raised:
+        load_settings(toml)
+    assert "secret-key" not in str(raised.value)
+    monkeypatch.setenv("TRYOUT_MODEL__TOKEN", "two\nlines")
+    with pytest.raises(SettingsError, match=r"model\.token must be printable"):
+        load_settings(toml)
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://user:pw@host", "http://"])
+def test_a_url_that_is_none_is_named(toml: Path, url: str) -> None:
+    toml.write_text(f'[model]\nurl = "{url}"\n')
+    with pytest.raises(SettingsError, match=r"model\.url must be a URL"):
+        load_settings(toml)

@@ -12,7 +12,7 @@ from feedback import FeedbackLog
 from jobs.batch import BatchRuns
 from jobs.challenger import Challenger
 from jobs.loader import ModelLoader
-from model import Model, Prediction, Predictor
+from model import Prediction, Predictor, make_predictor
 from settings import Settings, load_settings
 from ui.review.assignments import Assignments
 
@@ -81,4 +81,4 @@ def challenger() -> Challenger:
 def _model() -> Predictor:
     """The model that app.toml names now: an owner who corrects it there need not restart."""
     settings.clear()
-    return Model(**settings().model.arguments(params=settings().parameters))
+    return make_predictor(**settings().model.arguments(params=settings().parameters))

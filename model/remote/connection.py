@@ -4,6 +4,7 @@ Knows no format: bodies and paths are its caller's.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -18,6 +19,8 @@ from model.errors import (
     ModelTimedOut,
     ModelUnreachable,
 )
+
+logger = logging.getLogger(f"tryout.{__name__}")
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 600.0  # the queue's deadline and the model's work are the service's business
@@ -35,21 +38,35 @@ class Circuit:
     def __init__(self) -> None:
         self._failures = 0
         self._tried_s = 0.0
-        self._error: ModelUnreachable | None = None
+        self._sentence = ""
 
     def require_closed(self) -> None:
-        """Raises the last failure if the circuit is open and no trial is due."""
-        now_s = time.monotonic()
-        if self._failures >= OPENS_AFTER and self._error:
-            if now_s - self._tried_s < TRIES_AGAIN_S:
-                raise self._error
-            self._tried_s = now_s  # this request is the trial
+        """Raises ModelUnreachable, as the last failure did, if it is open and no trial is due."""
+        if self._is_open and time.monotonic() - self._tried_s < TRIES_AGAIN_S:
+            raise ModelUnreachable(self._sentence)
+
+    def begin(self) -> None:
+        """Notes that a request begins, which is the trial if it is open; raises as above."""
+        self.require_closed()
+        self._tried_s = time.monotonic()
+
+    @property
+    def _is_open(self) -> bool:
+        return self._failures >= OPENS_AFTER
 
     def answered(self) -> None:
-        self._failures, self._error = 0, None
+        if self._is_open:
+            logger.info("The model is reached again")
+        self._failures = 0
 
     def failed(self, error: ModelUnreachable) -> None:
-        self._failures, self._error, self._tried_s = self._failures + 1, error, time.monotonic()
+        self._failures, self._tried_s, self._sentence = (
+            self._failures + 1,
+            time.monotonic(),
+            str(error),
+        )
+        if self._failures == OPENS_AFTER:
+            logger.warning("%s", error)
 
 
 class Connection:
@@ -104,7 +121,7 @@ class Connection:
         return await self._send_once(method, path, body)
 
     async def _send_once(self, method: str, path: str, body: Any) -> httpx2.Response:
-        self.circuit.require_closed()
+        self.circuit.begin()
         try:
             request = self._client.build_request(method, path, json=body)
             response = await self._client.send(request, stream=True)

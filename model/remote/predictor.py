@@ -289,7 +289,7 @@ class RemoteModel:
                 try:
                     while not (await asyncio.wait((coming,), timeout=STOP_POLL_S))[0]:
                         if generation and generation.begun and generation.stopped:
-                            return self._stopped(item, time.perf_counter() - started_s)
+                            return self._stopped(item, generation, started_s)
                     event = coming.result()
                 finally:
                     if not coming.done():
@@ -305,13 +305,14 @@ class RemoteModel:
                         generation.grow(event)
                         if not generation.begun:
                             item.future.set_running_or_notify_cancel()
+                        if generation.stopped:
+                            return self._stopped(item, generation, started_s)
                     case _:
                         raise ModelError(f"{self.url} ended its answer without a prediction.")
 
-    def _stopped(self, item: _Item, took_s: float) -> Prediction:
+    def _stopped(self, item: _Item, grown: RemoteGeneration, started_s: float) -> Prediction:
         """The prediction of a text that its reader stopped: the service is not asked any more."""
-        info, grown = self.info, item.generation
-        assert grown is not None  # noqa: S101 - only a generation can be stopped
+        info = self.info
         return Prediction(
             id=new_id(),
             created_at=now(),
@@ -324,7 +325,7 @@ class RemoteModel:
             output=GeneratedText(grown.text, grown.tokens, "stopped"),
             truncated=False,
             queue_ms=0.0,
-            inference_ms=took_s * 1000,
+            inference_ms=(time.perf_counter() - started_s) * 1000,
         )
 
     async def _pump(self) -> None:

@@ -32,9 +32,9 @@ def service_of(predictor: Predictor, log: FeedbackLog, **arguments: Any) -> Serv
 
 
 @contextmanager
-def listening(service: Service) -> Iterator[str]:
-    """The routes on a free port of 127.0.0.1, by a uvicorn in a thread; yields the URL."""
-    port = free_port()
+def listening(service: Service, *, port: int = 0) -> Iterator[str]:
+    """The routes on a port of 127.0.0.1, a free one by default, by a uvicorn in a thread."""
+    port = port or free_port()
     app = Starlette(routes=routes(service, lambda: 0))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
@@ -50,10 +50,10 @@ def listening(service: Service) -> Iterator[str]:
 
 @contextmanager
 def serving_alone(
-    database: Path, *, ready: bool = True, **environment: str
+    database: Path, *, ready: bool = True, port: int = 0, **environment: str
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """`python -m serving` as `make serve` starts it; yields its URL and its process."""
-    port = free_port()
+    port = port or free_port()
     clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
     output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
     process = subprocess.Popen(

@@ -1,6 +1,7 @@
 """Pages run as sessions run them: the real model, and a log of each test's own."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,27 @@ import streamlit as st
 
 from feedback import FeedbackLog
 from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.service import listening, service_of
 from ui import shared
 
 
 @pytest.fixture(scope="module", autouse=True)
-def loaded_once() -> Iterator[None]:
-    """The model is loaded once for a module; tests clear the other singletons only."""
+def loaded_once(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """The model is loaded once for a module; tests clear the other singletons only.
+
+    With the parameter "remote" it is behind a URL.
+    """
     st.cache_resource.clear()
-    yield
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        if getattr(request, "param", "") == "remote":
+            log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("remote") / "log.db"))
+            stack.callback(log.close)
+            service = service_of(request.getfixturevalue("model"), log)
+            patch.setenv("TRYOUT_MODEL__URL", stack.enter_context(listening(service)))
+        yield
+        shared.loader().close()
     st.cache_resource.clear()
 
 

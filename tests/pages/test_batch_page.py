@@ -20,6 +20,8 @@ from tests.helpers.app_test import (
 from tests.helpers.until import until
 from ui import shared
 
+pytestmark = pytest.mark.parametrize("loaded_once", ["local", "remote"], indirect=True)
+
 HEADER = "The first row names the columns"
 CSV = 'id,review,stars\n1,I love this film,5\n2,,1\n3,I hate it,1\n3,I hate it,1\n\n,,\n4,"open,2\n'
 

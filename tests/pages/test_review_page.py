@@ -23,6 +23,8 @@ from tests.helpers.app_test import (
 from tests.helpers.entries import entry, history, labels, rating
 from ui import shared
 
+pytestmark = pytest.mark.parametrize("loaded_once", ["local", "remote"], indirect=True)
+
 
 @pytest.fixture(autouse=True)
 def sure(database: Path, monkeypatch: pytest.MonkeyPatch) -> None:

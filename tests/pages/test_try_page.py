@@ -24,6 +24,8 @@ from tests.helpers.entries import entry, history, labels, newest, rating
 from ui import shared
 from ui.parts.text import as_markdown
 
+pytestmark = pytest.mark.parametrize("loaded_once", ["local", "remote"], indirect=True)
+
 
 def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
     page = predict(open_page(), "I love this film.")

@@ -1,0 +1,359 @@
+"""A model behind a URL: refusals, outages, keys, streams, revisions, long work across a kill."""
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from feedback import FeedbackLog, batches
+from feedback.batches import BatchRow
+from jobs.batch import BatchRuns
+from model import (
+    GeneratedText,
+    InputError,
+    Model,
+    ModelBusy,
+    ModelError,
+    ModelLoadError,
+    ModelTimedOut,
+    ModelUnreachable,
+)
+from model.remote import RemoteModel
+from settings import ROOT
+from tests.helpers import tiny
+from tests.helpers.batches import batch_of
+from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.predictor import FakePredictor
+from tests.helpers.server import free_port
+from tests.helpers.service import listening, service_of, serving_alone
+from tests.helpers.until import until
+
+TEXT = "I love this phone."
+Answer = tuple[int, dict[str, str], Any]
+
+
+class Scripted(ThreadingHTTPServer):
+    """Answers /api/model as a service, and everything else as the test says; notes the requests."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.answer: Callable[[str], Answer] = lambda path: (500, {}, {"error": "no script"})
+        self.asked: list[tuple[str, dict[str, str]]] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Scripted
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.server.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
+        self.rfile.read(int(self.headers.get("content-length", 0)))
+        status, headers, value = self.server.answer(self.path)
+        content = json.dumps(value).encode()
+        self.send_response(status)
+        for name, text in headers.items():
+            self.send_header(name, text)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_POST = do_GET
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def scripted() -> Iterator[Scripted]:
+    server = Scripted()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[FeedbackLog]:
+    opened = FeedbackLog(new_sqlite_log(tmp_path / "log.db"))
+    yield opened
+    opened.close()
+
+
+@contextmanager
+def remote(url: str, **arguments: Any) -> Iterator[RemoteModel]:
+    made = RemoteModel(url, **arguments)
+    made.load()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def facts_of_a_service(log: FeedbackLog) -> Any:
+    """GET /api/model, as a service of the fake answers it."""
+    fake = FakePredictor()
+    fake.load()
+    with listening(service_of(fake, log)) as url:
+        return httpx2.get(f"{url}/api/model").json()
+
+
+def test_predictions_are_those_of_the_model_and_not_stored_twice(
+    model: Model, log: FeedbackLog
+) -> None:
+    texts = [TEXT, "Nobody answers.", "\ud800 lone", "NUL \x00 and emoji 😀"] * 40
+    with listening(service_of(model, log)) as url, remote(url) as behind_url:
+        answers = behind_url.predict(texts)
+        for answer, expected in zip(answers, model.predict(texts), strict=True):
+            assert answer.input == expected.input
+            assert answer.label == expected.label
+            assert answer.score == pytest.approx(expected.score, abs=1e-4)
+            assert answer.runtime == "remote"
+            assert answer.model_revision == model.info.revision
+    assert log.counts().predictions == 0, "who asks stores them"
+
+
+def test_neither_torch_nor_streamlit_is_needed(model: Model, log: FeedbackLog) -> None:
+    code = (
+        "import sys\nfrom model import make_predictor\n"
+        "m = make_predictor(url=sys.argv[1]); m.load()\n"
+        "print(m.predict(['I love this phone.'])[0].label); m.close()\n"
+        "print({'torch', 'transformers', 'onnxruntime', 'streamlit'} & set(sys.modules))"
+    )
+    with listening(service_of(model, log)) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", code, url], capture_output=True, text=True, cwd=ROOT, check=True
+        )
+    assert done.stdout.split("\n")[:2] == ["positive", "set()"]
+
+
+def test_what_the_service_refuses_is_its_sentence(model: Model, log: FeedbackLog) -> None:
+    service = service_of(model, log, max_chars=10)
+    with listening(service) as url, remote(url) as behind_url:
+        for future in (
+            behind_url.submit("a longer text"),
+            behind_url.submit("a longer text", bulk=True),
+            behind_url.submit_many(["short", "a longer text"])[1],
+        ):
+            with pytest.raises(InputError, match="13 characters and the limit is 10"):
+                future.result(60)
+
+
+def test_the_owners_defaults_are_those_of_the_form(tmp_path: Path, log: FeedbackLog) -> None:
+    model = Model(str(tiny.bert_masked(tmp_path / "masked")), device="cpu")
+    model.load()
+    with listening(service_of(model, log)) as url:
+        with remote(url, params={"top_k": 2}) as behind_url:
+            assert {param.name: param.default for param in behind_url.info.params} == {"top_k": 2}
+            assert len(behind_url.predict(["a [MASK]"])[0].output.scores) == 2
+        with pytest.raises(ModelLoadError, match=r"cannot be used\. .*top_k"):
+            RemoteModel(url, params={"top_k": 2000}).load()
+    model.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kind", "sentence"),
+    [
+        (400, {}, InputError, "as it was said"),
+        (422, {}, InputError, "as it was said"),
+        (401, {}, ModelError, "refuses the key: as it was said Set TRYOUT_MODEL__TOKEN"),
+        (500, {}, ModelError, "answered with status 500: as it was said"),
+        (504, {"Retry-After": "7"}, ModelTimedOut, "as it was said"),
+        (307, {"Location": "http://127.0.0.1:1/"}, ModelError, "redirects elsewhere"),
+    ],
+)
+def test_an_error_keeps_its_kind_and_sentence(
+    log: FeedbackLog, status: int, headers: dict[str, str], kind: type[ModelError], sentence: str
+) -> None:
+    facts = facts_of_a_service(log)
+    with scripted() as server:
+        server.answer = lambda path: (
+            (200, {}, facts)
+            if path == "/api/model"
+            else (status, headers, {"error": "as it was said"})
+        )
+        with remote(server.url, token="secret") as behind_url:
+            with pytest.raises(kind, match=sentence.replace("(", r"\(")) as raised:
+                behind_url.submit(TEXT).result(60)
+            assert type(raised.value) is kind
+            if isinstance(raised.value, ModelBusy):
+                assert raised.value.wait_s == 7
+        asked = [path for path, _ in server.asked]
+        assert asked == ["/api/model", "/api/predictions"], "asked once"
+        assert {headers["authorization"] for _, headers in server.asked} == {"Bearer secret"}
+
+
+@pytest.mark.parametrize(("status", "kind"), [(429, ModelBusy), (503, ModelUnreachable)])
+def test_what_did_not_run_is_asked_again(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch, status: int, kind: type[ModelError]
+) -> None:
+    monkeypatch.setattr("model.remote.connection.BACKOFF_S", (0.01, 0.01))
+    facts = facts_of_a_service(log)
+    with scripted() as server:
+        server.answer = lambda path: (
+            (200, {}, facts) if path == "/api/model" else (status, {}, {"error": "later"})
+        )
+        with remote(server.url) as behind_url, pytest.raises(kind, match="later"):
+            behind_url.submit(TEXT).result(60)
+        assert len(server.asked) == 1 + 3
+
+
+def test_an_answer_that_is_lost_is_not_asked_again(log: FeedbackLog) -> None:
+    facts = facts_of_a_service(log)
+    with scripted() as server:
+
+        def answer(path: str) -> Answer:
+            if path == "/api/model":
+                return 200, {}, facts
+            raise ConnectionAbortedError  # the connection is closed without an answer
+
+        server.answer = answer
+        with (
+            remote(server.url) as behind_url,
+            pytest.raises(ModelUnreachable, match="cannot be reached") as raised,
+        ):
+            behind_url.submit(TEXT).result(60)
+        assert raised.value.may_have_run
+        assert len(server.asked) == 1 + 1
+
+
+@pytest.mark.parametrize("value", [{}, [], "x", {"predictions": [{}]}, {"predictions": []}])
+def test_an_answer_of_something_else_is_said(log: FeedbackLog, value: Any) -> None:
+    with scripted() as server:
+        server.answer = lambda path: (200, {}, value)
+        with pytest.raises(ModelLoadError, match=r"cannot be used\. .* is not understood"):
+            RemoteModel(server.url).load()
+        facts = facts_of_a_service(log)
+        server.answer = lambda path: (200, {}, facts if path == "/api/model" else value)
+        with remote(server.url) as behind_url:
+            with pytest.raises(ModelError, match="is not understood"):
+                behind_url.submit(TEXT, bulk=True).result(60)
+            with pytest.raises(ModelError, match="cannot be reached"):  # no stream of events
+                behind_url.submit(TEXT).result(60)
+
+
+def test_nobody_there_is_a_sentence_and_the_circuit_opens_and_closes(
+    model: Model, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.remote.connection.BACKOFF_S", (0.01, 0.01, 0.01))
+    monkeypatch.setattr("model.remote.connection.TRIES_AGAIN_S", 0.3)
+    with pytest.raises(ModelLoadError, match=r"'http://127.0.0.1:1' cannot be used"):
+        RemoteModel("http://127.0.0.1:1").load()
+    port = free_port()
+    with listening(service_of(model, log), port=port) as url:
+        behind_url = RemoteModel(url)
+        behind_url.load()
+        assert behind_url.submit(TEXT).result(60).label == "positive"
+    with pytest.raises(ModelUnreachable, match="cannot be reached"):
+        behind_url.submit(TEXT).result(60)
+    with pytest.raises(ModelUnreachable, match="cannot be reached"):
+        behind_url.submit(TEXT)  # at once: the circuit is open
+    with listening(service_of(model, log), port=port):
+        time.sleep(0.3)  # until a trial is due
+        assert behind_url.submit(TEXT).result(60).label == "positive"
+        assert behind_url.submit(TEXT).result(60).label == "positive"
+    behind_url.close()
+
+
+def test_a_cancelled_text_is_withdrawn(
+    model: Model, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, forward = threading.Event(), model.loaded.runtime.forward
+    monkeypatch.setattr(
+        model.loaded.runtime, "forward", lambda rows: go_on.wait(60) and forward(rows)
+    )
+    with listening(service_of(model, log)) as url, remote(url) as behind_url:
+        model.submit("the first")
+        until(lambda: model.queue_depth == 0)
+        before = model.counters.cancelled
+        future = behind_url.submit(TEXT)
+        until(lambda: behind_url.place(future) is not None)
+        assert behind_url.queue_depth == 1
+        future.cancel()
+        with pytest.raises(CancelledError):
+            future.result(60)
+        go_on.set()
+        until(lambda: model.counters.cancelled == before + 1)
+        assert behind_url.place(future) is None
+        assert behind_url.queue_depth == 0
+
+
+def test_a_text_grows_and_is_stopped(tmp_path: Path, log: FeedbackLog) -> None:
+    writer = Model(str(tiny.llama(tmp_path / "writer", chat=True, max_tokens=4096)), device="cpu")
+    writer.load()
+    with listening(service_of(writer, log)) as url, remote(url) as behind_url:
+        whole = behind_url.stream("Once", {"max_new_tokens": 8})
+        while not whole.wait(0.05):
+            pass
+        output = whole.future.result().output
+        assert output == writer.predict(["Once"], {"max_new_tokens": 8})[0].output
+        growing = behind_url.stream("Once", {"max_new_tokens": 2000})
+        until(lambda: not growing.wait(0.01) and growing.tokens > 3)
+        growing.stop()
+        output = growing.future.result(60).output
+        assert isinstance(output, GeneratedText)
+        assert output.finish == "stopped"
+        assert 3 < output.tokens < 2000
+        assert output.text == growing.text
+        until(lambda: writer.counters.done + writer.counters.cancelled >= 3)  # stopped there too
+        assert behind_url.predict(["Once"], {"max_new_tokens": 3})[0].output.is_whole
+    writer.close()
+
+
+def test_another_revision_is_noticed(log: FeedbackLog) -> None:
+    old, new = FakePredictor(revision="1"), FakePredictor(revision="2")
+    for fake in (old, new):
+        fake.load()
+    port = free_port()
+    with listening(service_of(old, log), port=port) as url:
+        behind_url = RemoteModel(url)
+        behind_url.load()
+        assert behind_url.info.revision == "1"
+    with listening(service_of(new, log), port=port):
+        until(lambda: _revision_of_an_answer(behind_url) == "2")
+        until(lambda: behind_url.info.revision == "2")
+    behind_url.close()
+
+
+def _revision_of_an_answer(behind_url: RemoteModel) -> str:
+    try:
+        return behind_url.submit(TEXT).result(60).model_revision
+    except ModelUnreachable:
+        return ""
+
+
+def test_a_batch_goes_on_after_its_service_was_killed(
+    tmp_path: Path, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [BatchRow(n, (str(n), f"{TEXT} {n}")) for n in range(600)]
+    batch = batch_of(log, rows, params={})
+    runs, port = BatchRuns(lambda: log), free_port()
+    monkeypatch.setattr("model.bulk.AWAY_S", 0.1)
+    with serving_alone(tmp_path / "service.db", port=port) as (url, process):
+        behind_url = RemoteModel(url)
+        behind_url.load()
+        runs.start(batch, behind_url, left=len(rows))
+        until(lambda: batches.progress(log, batch).predicted > 0)
+        process.kill()
+        process.wait()
+        assert batches.progress(log, batch).predicted < len(rows)
+    with serving_alone(tmp_path / "service.db", port=port):
+        until(lambda: runs.current(batch.id) is None)
+    progress = batches.progress(log, batch)
+    assert (progress.predicted, progress.left) == (len(rows), 0)
+    assert batches.problems(log, batch) == []
+    assert log.counts().predictions == len(rows), "none is stored twice"
+    runs.close()
+    behind_url.close()
