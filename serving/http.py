@@ -25,6 +25,7 @@ from serving.errors import (
     Failed,
     Malformed,
     MethodNotAllowed,
+    NotReady,
     TooLarge,
     UnsupportedMediaType,
     headers_of,
@@ -126,6 +127,8 @@ async def _answer(
         return await while_connected(request, methods[method].handler(request, body))
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
+    except asyncio.CancelledError:  # the server does not wait any longer for what runs
+        return error_response(wire, NotReady("The service ends now. Try again in a moment."))
     except TryoutError as error:
         return error_response(wire, error)
     except Exception:

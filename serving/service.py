@@ -292,6 +292,8 @@ class Service:
         self, submit: Callable[[], list[T]], *, undo: Callable[[T], object]
     ) -> list[T]:
         """The result of `submit` in a thread; if the caller is cancelled meanwhile, undoes it."""
+        if self.is_stopping:
+            raise NotReady("The service ends now. Try again in a moment.")
         task = asyncio.get_running_loop().run_in_executor(self._threads, submit)
 
         def undo_all(done: asyncio.Future[list[T]]) -> None:

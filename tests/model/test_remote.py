@@ -5,8 +5,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -17,7 +18,9 @@ import pytest
 
 from feedback import FeedbackLog, batches
 from feedback.batches import BatchRow
+from feedback.rated_set import rated
 from jobs.batch import BatchRuns
+from jobs.replay.run import replay
 from model import (
     GeneratedText,
     InputError,
@@ -33,6 +36,7 @@ from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.batches import batch_of
 from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.entries import entry, labels, rating
 from tests.helpers.predictor import FakePredictor
 from tests.helpers.server import free_port
 from tests.helpers.service import listening, service_of, serving_alone
@@ -357,3 +361,26 @@ def test_a_batch_goes_on_after_its_service_was_killed(
     assert log.counts().predictions == len(rows), "none is stored twice"
     runs.close()
     behind_url.close()
+
+
+def test_a_replay_goes_on_after_its_service_was_away(
+    model: Model, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("model.bulk.AWAY_S", 0.05)
+    for number in range(300):
+        stored = entry(f"{TEXT} {number}", output=labels(("negative", 0.9), ("positive", 0.1)))
+        log.record(stored)
+        log.rate(rating(stored, verdict="down", correction="positive"))
+    port = free_port()
+    with listening(service_of(model, log), port=port) as url:
+        behind_url = RemoteModel(url)
+        behind_url.load()
+        results = replay(behind_url, rated(log), left_out=Counter())
+        outcomes = [next(results).outcome]
+    with ThreadPoolExecutor(1) as pool:
+        rest = pool.submit(lambda: [result.outcome for result in results])
+        until(lambda: behind_url.counters.failed > 0)
+        with listening(service_of(model, log), port=port):
+            outcomes += rest.result(120)
+    behind_url.close()
+    assert Counter(outcomes) == {"fixed": 300}
