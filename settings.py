@@ -110,6 +110,18 @@ class Serving(Section):
     log: bool = True  # False stores no prediction that a client asks for
     max_texts: Annotated[int, Field(ge=1, le=4000)] = 1000
     max_body_mb: Annotated[int, Field(ge=1, le=500)] = 10
+    requests_per_minute: Annotated[int, Field(ge=0)] = 0  # of a key or an address; 0 is no limit
+    cors: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/]+)$")], ...] = ()
+    open_metrics: bool = True  # False: /metrics needs a key that may export
+    open_exports: bool = True
+
+
+class ApiKey(Section):
+    """The entry of a key, as python -m serving.access makes it."""
+
+    name: Annotated[str, Field(min_length=1)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    scopes: tuple[Literal["predict", "rate", "export"], ...]
 
 
 class FeedbackSettings(Section):
@@ -135,6 +147,7 @@ class Settings(BaseSettings):
     compare: Compare = Compare()
     serving: Serving = Serving()
     feedback: FeedbackSettings = FeedbackSettings()
+    api_keys: tuple[ApiKey, ...] = ()
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None
 
     @property
@@ -151,6 +164,12 @@ class Settings(BaseSettings):
             "max_texts": self.serving.max_texts,
             "max_body_bytes": self.serving.max_body_mb * 1_000_000,
         }
+
+    def route_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.app.routes` that an owner can set."""
+        names = {"requests_per_minute", "cors", "open_metrics", "open_exports"}
+        keys = [key.model_dump() for key in self.api_keys]
+        return self.serving.model_dump(include=names) | {"keys": keys}
 
     @property
     def log_lasts(self) -> bool:

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 import psutil
 import streamlit as st
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 from streamlit.runtime import get_instance
 from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
@@ -27,16 +28,16 @@ from ui.visit_cookie import VisitCookie
 logger = logging.getLogger("tryout")
 
 
-def make_service() -> Service:
-    """The service beside the pages; if the settings are wrong, it answers with that sentence."""
+def make_service() -> tuple[Service, list[BaseRoute]]:
+    """The service beside the pages, and its routes; broken settings close them until a restart."""
     try:
         settings = shared.settings()
     except TryoutError:
-        return Service(shared.loading, shared.log)
-    return Service(shared.loading, shared.log, **settings.service_arguments())
-
-
-service = make_service()
+        service = Service(shared.loading, shared.log)
+        nobody = {"name": "nobody", "sha256": "", "scopes": ()}
+        return service, routes(service, sessions, keys=[nobody], open_exports=False)
+    service = Service(shared.loading, shared.log, **settings.service_arguments())
+    return service, routes(service, sessions, **settings.route_arguments())
 
 
 @asynccontextmanager
@@ -75,9 +76,10 @@ def sessions() -> int:
     return sum(stat.value for stat in stats[ACTIVE_SESSIONS_FAMILY] if isinstance(stat, GaugeStat))
 
 
+service, service_routes = make_service()
 app = st.App(
     ROOT / "ui" / "router.py",
     lifespan=lifespan,
-    routes=routes(service, sessions),
+    routes=service_routes,
     middleware=[Middleware(VisitCookie)],
 )

@@ -102,7 +102,9 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         await to_thread(service.close)
         await to_thread(loader.close)
 
-    app = Starlette(routes=routes(service, sessions=lambda: 0), lifespan=lifespan)
+    # No page is open here: there are no pages.
+    made = routes(service, lambda: 0, **settings.route_arguments())
+    app = Starlette(routes=made, lifespan=lifespan)
     config = uvicorn.Config(
         app,
         host=host,
@@ -111,6 +113,8 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         access_log=False,  # serving.http has a line for each request
         timeout_graceful_shutdown=LAST_ANSWERS_S,
     )
+    if not settings.api_keys:
+        logger.info("There are no keys: whoever reaches this may predict and rate")
     logger.info("Listening on http://%s:%d; the API's page is /api/docs", host, port)
     Server(config, service).run()
 

@@ -3,18 +3,22 @@
 Takes the service and the number of sessions; knows neither pages nor settings.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from errors import TryoutError
 from serving import openapi
+from serving.access import Access
+from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
 from serving.formats.huggingface import huggingface
 from serving.formats.native import native
-from serving.http import ANY_METHOD, RequestCounts, routes_of
+from serving.http import ANY_METHOD, Gate, RequestCounts, admit, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.probes import live, ready
 from serving.service import Service
@@ -23,23 +27,46 @@ FORMATS = (native, huggingface)
 API_VERSION = "1"
 
 
-def routes(service: Service, sessions: Callable[[], int]) -> list[BaseRoute]:
-    """The routes; `sessions` is the number of open pages."""
+def routes(
+    service: Service,
+    sessions: Callable[[], int],
+    *,
+    keys: Sequence[Mapping[str, Any]] = (),
+    requests_per_minute: int = 0,
+    cors: Sequence[str] = (),
+    open_exports: bool = True,
+    open_metrics: bool = True,
+) -> list[BaseRoute]:
+    """The routes; `sessions` is the number of open pages.
+
+    `keys` and `requests_per_minute` are those of `serving.access.Access`, `cors` the origins whose
+    pages may ask. Exports and metrics that are not open need a key that may export.
+    """
     formats = [wire(service) for wire in FORMATS]
-    counts = RequestCounts()
+    access = Access(keys, requests_per_minute=requests_per_minute)
+    gate = Gate(access=access, limits=service.limits, cors=cors)
     described = openapi.document(formats, title="Tryout", version=API_VERSION)
     exports = [
-        Route(f"/api/export/{name}", partial(exported, service.open_log, name), name=name)
+        Route(
+            f"/api/export/{name}",
+            _with_key(partial(exported, service.open_log, name), access, closed=not open_exports),
+            name=name,
+        )
         for name in EXPORTS
     ]
     return [
         Route("/api/live", live),
         Route("/api/ready", partial(ready, service)),
-        *(route for wire in formats for route in routes_of(wire, service.limits, counts)),
+        *(route for wire in formats for route in routes_of(wire, gate)),
         *exports,
         Route("/api/openapi.json", partial(_json, described)),
         Route("/api/docs", partial(_html, openapi.page(described))),
-        Route("/metrics", partial(metrics, service, counts, sessions)),
+        Route(
+            "/metrics",
+            _with_key(
+                partial(metrics, service, gate.counts, sessions), access, closed=not open_metrics
+            ),
+        ),
         # Streamlit answers any other path with its page; below these that would mislead a client.
         Route("/api", unknown, methods=ANY_METHOD),
         Route("/api/{path:path}", unknown, methods=ANY_METHOD),
@@ -60,6 +87,22 @@ async def metrics(
         unstored=service.unstored,
     )
     return Response(text, media_type=CONTENT_TYPE)
+
+
+def _with_key(
+    endpoint: Callable[[Request], Awaitable[Response]], access: Access, *, closed: bool
+) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint for clients whose key may export, if it is `closed`; else for all."""
+
+    async def admitted(request: Request) -> Response:
+        try:
+            admit(request, access, "export", closed=True)
+        except TryoutError as error:
+            headers = headers_of(error)
+            return JSONResponse({"error": str(error)}, status_of(error).http, headers)
+        return await endpoint(request)
+
+    return admitted if closed else endpoint
 
 
 async def _json(value: object, _request: Request) -> Response:

@@ -52,6 +52,16 @@ class UnsupportedMediaType(InvalidInput):
     """The body is of a type that the route does not read."""
 
 
+class RateLimited(Busy):
+    """The caller has used up its requests; `wait_s` is the time until the next, in seconds."""
+
+    def __init__(self, per_minute: int, *, wait_s: float) -> None:
+        super().__init__(
+            f"More than {per_minute:,} requests a minute. Try again in {math.ceil(wait_s)} s."
+        )
+        self.wait_s = wait_s
+
+
 class NotReady(Unavailable):
     """The model is being loaded, could not be loaded, or the process is about to end."""
 

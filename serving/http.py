@@ -6,12 +6,14 @@ Knows no format: a format names its operations, the body of its errors, and thei
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -19,6 +21,7 @@ from starlette.types import Receive
 
 from errors import TryoutError
 from feedback.records import compact_json
+from serving.access import Access, Scope
 from serving.errors import (
     FAILED,
     BodyTimedOut,
@@ -64,6 +67,7 @@ class Operation:
     path: str
     handler: Handler
     summary: str
+    scope: Scope = "predict"
     request: type[BaseModel] | None = None
     status: int = 200
     responses: dict[str, Any] = field(default_factory=dict)
@@ -91,24 +95,49 @@ class RequestCounts:
         self.counts[key] = self.counts.get(key, 0) + 1
 
 
-def routes_of(wire: Format, limits: Limits, counts: RequestCounts) -> list[Route]:
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """The rules for all requests: who may do what, how large a body may be; and their counts."""
+
+    access: Access
+    limits: Limits
+    cors: Sequence[str] = ()  # the origins whose pages may ask, "*" for all
+    counts: RequestCounts = field(default_factory=RequestCounts)
+
+    @property
+    def middleware(self) -> list[Middleware]:
+        """The answers to browsers that ask for a page of another origin, if any may."""
+        if not self.cors:
+            return []
+        return [
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(self.cors),
+                allow_methods=["*"],
+                allow_headers=["*"],
+                expose_headers=["Retry-After"],
+            )
+        ]
+
+
+def routes_of(wire: Format, gate: Gate) -> list[Route]:
     """A route for each path of the format; a method that it does not have is an error too."""
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in wire.operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     return [
-        Route(path, _endpoint(wire, methods, limits, counts), methods=ANY_METHOD)
+        Route(path, _endpoint(wire, methods, gate), methods=ANY_METHOD, middleware=gate.middleware)
         for path, methods in by_path.items()
     ]
 
 
 def _endpoint(
-    wire: Format, methods: dict[str, Operation], limits: Limits, counts: RequestCounts
+    wire: Format, methods: dict[str, Operation], gate: Gate
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
         started_s = time.perf_counter()
-        response = await _answer(wire, methods, limits, request)
-        counts.add(wire.name, response.status_code)
+        response = await _answer(wire, methods, gate, request)
+        gate.counts.add(wire.name, response.status_code)
         _log(request, wire.name, response.status_code, time.perf_counter() - started_s)
         return response
 
@@ -116,14 +145,15 @@ def _endpoint(
 
 
 async def _answer(
-    wire: Format, methods: dict[str, Operation], limits: Limits, request: Request
+    wire: Format, methods: dict[str, Operation], gate: Gate, request: Request
 ) -> Response:
     """The handler's response, or the format's response to an error; raises nothing."""
     try:
         method = "GET" if request.method == "HEAD" else request.method
         if method not in methods:
             raise MethodNotAllowed(request.method, request.url.path, tuple(methods))
-        body = await read_body(request, limits) if method in ("POST", "PUT", "PATCH") else b""
+        admit(request, gate.access, methods[method].scope)
+        body = await read_body(request, gate.limits) if method in ("POST", "PUT", "PATCH") else b""
         return await while_connected(request, methods[method].handler(request, body))
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
@@ -134,6 +164,12 @@ async def _answer(
     except Exception:
         logger.exception("%s %s failed", request.method, request.url.path)
         return error_response(wire, Failed(FAILED))
+
+
+def admit(request: Request, access: Access, scope: Scope, *, closed: bool = False) -> None:
+    """Raises Unauthorized, Forbidden or RateLimited unless the client may do this now."""
+    address = request.client.host if request.client else ""
+    access.admit(request.headers.get("authorization", ""), address, scope, closed=closed)
 
 
 def error_response(wire: Format, error: TryoutError) -> Response:

@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from serving.http import Format, Operation
 
 # Any operation can answer these: a body in time and within limits, a key, a model that is there.
-ALWAYS = (500, 503)
-WITH_BODY = (400, 408, 413, 415, 429, 504)
+ALWAYS = (401, 403, 429, 500, 503)
+WITH_BODY = (400, 408, 413, 415, 504)
 STYLE = """
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
 body { margin: 0; background: light-dark(#fcfbf9, #15181a); color: light-dark(#1d2529, #e6e8ea) }

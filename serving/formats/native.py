@@ -214,6 +214,7 @@ def native(service: Service) -> Format:
                 path=predictions + "/{id}/ratings",
                 handler=rate,
                 summary="Rate a prediction",
+                scope="rate",
                 request=RatingRequest,
                 status=201,
                 responses={"application/json": RatingBody},

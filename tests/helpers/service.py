@@ -32,10 +32,10 @@ def service_of(predictor: Predictor, log: FeedbackLog, **arguments: Any) -> Serv
 
 
 @contextmanager
-def listening(service: Service, *, port: int = 0) -> Iterator[str]:
+def listening(service: Service, *, port: int = 0, **options: Any) -> Iterator[str]:
     """The routes on a port of 127.0.0.1, a free one by default, by a uvicorn in a thread."""
     port = port or free_port()
-    app = Starlette(routes=routes(service, lambda: 0))
+    app = Starlette(routes=routes(service, lambda: 0, **options))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
