@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from errors import TryoutError
 from feedback.records import compact_json
+from model import Prediction
 from model.prediction import output_to_json
 from serving.errors import Malformed, Refused
 from serving.service import Result
@@ -25,10 +26,15 @@ MICROSECONDS = 1_000_000
 
 
 class Columns(NamedTuple):
-    """The outputs of some texts by name, and the sentences of those that failed by their index."""
+    """The outputs of some texts by name.
+
+    `errors` are the sentences of the texts that failed, by their index; `truncated` are the
+    indices of those that were cut.
+    """
 
     values: Mapping[str, Sequence[Any]]
     errors: Mapping[int, str]
+    truncated: Sequence[int]
 
 
 def require_text(name: str, datatype: str) -> None:
@@ -123,7 +129,15 @@ def columns(results: Sequence[Result]) -> Columns:
         raise errors[0]
     rows = [_row(result) for result in results]
     values = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
-    return Columns(values, {i: str(error) for i, error in errors.items()})
+    return Columns(
+        values,
+        {i: str(error) for i, error in errors.items()},
+        [i for i, result in enumerate(results) if _is_cut(result)],
+    )
+
+
+def _is_cut(result: Result) -> bool:
+    return isinstance(result, Prediction) and result.truncated
 
 
 def _row(result: Result) -> tuple[str, float, str]:

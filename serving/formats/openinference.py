@@ -11,7 +11,9 @@ parameters are those of the model. An answer has these outputs of shape [n], or 
 
 A text that fails among others has empty outputs and 0.0; the answer's parameter `errors` is JSON of
 the sentences by the text's index from 0: {"1": "There is no text to predict. …"}. If all texts
-fail, the answer is the error of the first. The version of a model is its revision.
+fail, the answer is the error of the first. The parameter `truncated` is JSON of the indices of the
+texts that were longer than the model reads, and were cut: [0, 2]. Without such texts an answer has
+no parameters. The version of a model is its revision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -305,14 +307,16 @@ def _flat(data: Sequence[str | list[str]], shape: Sequence[int]) -> list[str]:
     return [item if isinstance(item, str) else item[0] for item in data]
 
 
-def encoded(asked: InferRequest, made: Columns, service: Service, *, is_binary: bool) -> Response:
+def encoded(
+    asked: InferRequest, predicted: Columns, service: Service, *, is_binary: bool
+) -> Response:
     """The answer: JSON, and after it the outputs that are binary.
 
     An output is binary if it says so, or else if `is_binary`.
     """
     outputs, tensors = [], []
     for wanted in asked.outputs or [RequestedOutput(name=name) for name in OUTPUTS]:
-        values = made.values[wanted.name]
+        values = predicted.values[wanted.name]
         output: dict[str, Any] = {
             "name": wanted.name,
             "datatype": OUTPUTS[wanted.name],
@@ -332,8 +336,9 @@ def encoded(asked: InferRequest, made: Columns, service: Service, *, is_binary: 
     }
     if asked.id is not None:
         answer["id"] = asked.id
-    if made.errors:
-        answer["parameters"] = {"errors": compact_json(made.errors)}
+    notes = {"errors": predicted.errors, "truncated": predicted.truncated}
+    if parameters := {name: compact_json(value) for name, value in notes.items() if value}:
+        answer["parameters"] = parameters
     if not tensors:
         return json_response(answer)
     head = compact_json(answer).encode()

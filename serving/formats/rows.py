@@ -7,7 +7,8 @@ has these fields:
 
 - `label`: the label with the highest score, or "" (a generated text has no label);
 - `score`: its probability, or null for a text without a score (generated, or without spans);
-- `output`: the whole output, in the form of the export.
+- `output`: the whole output, in the form of the export;
+- `truncated`: true if the text was longer than the model reads, and was cut.
 
 `instances` get a list of predictions; `inputs`, TensorFlow Serving's columns, a list for each
 field. A text that fails fails the request, whose error has its number. The version of a model is
@@ -74,6 +75,7 @@ class PredictionBody(BaseModel):
     label: str
     score: float | None
     output: JsonValue
+    truncated: bool
 
 
 class RowsBody(BaseModel):
@@ -84,6 +86,7 @@ class Columns(BaseModel):
     label: list[str]
     score: list[float | None]
     output: list[JsonValue]
+    truncated: list[bool]
 
 
 class ColumnsBody(BaseModel):
@@ -194,4 +197,5 @@ def _fields(prediction: Prediction) -> dict[str, Any]:
         "label": prediction.label,
         "score": prediction.score,
         "output": output_to_json(prediction.output),
+        "truncated": prediction.truncated,
     }

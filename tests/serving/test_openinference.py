@@ -175,6 +175,14 @@ def test_a_bad_text_fails_alone(client: httpx2.Client) -> None:
         assert got["output"][1:] == ["", ""]
 
 
+def test_a_text_that_was_cut_is_named(model: Model, sqlite_log: FeedbackLog) -> None:
+    with listening(service_of(model, sqlite_log)) as url:
+        texts = ["word " * 1000, TEXTS[0], "word " * 1000]
+        answer = httpx2.post(url + INFER, json=request(texts), timeout=60).json()
+        assert answer["parameters"] == {"truncated": "[0,2]"}
+        assert "parameters" not in httpx2.post(url + INFER, json=request(TEXTS)).json()
+
+
 def test_if_all_texts_are_bad_the_request_is(client: httpx2.Client) -> None:
     for texts in ([" "], [" ", "x" * 501]):
         answer = client.post(INFER, json=request(texts))

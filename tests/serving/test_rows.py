@@ -21,6 +21,7 @@ from tests.helpers.service import listening, service_of
 from tests.helpers.tasks import TASKS, close, served
 
 PREDICT = "/v1/models/bundled:predict"
+FIELDS = ("label", "score", "output", "truncated")
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "Müde, 你好 🙂"]
 
 
@@ -40,6 +41,7 @@ def rows(model: Model, texts: Sequence[str]) -> list[dict[str, Any]]:
             "label": made.label,
             "score": close(made.score),
             "output": close(output_to_json(made.output)),
+            "truncated": made.truncated,
         }
         for made in model.predict(texts)
     ]
@@ -69,7 +71,7 @@ def test_tensorflow_serving_has_columns_too(
     body = {"signature_name": "serving_default", "inputs": inputs}
     expected = rows(model, TEXTS)
     assert client.post(PREDICT, json=body).json() == {
-        "outputs": {name: [row[name] for row in expected] for name in ("label", "score", "output")}
+        "outputs": {name: [row[name] for row in expected] for name in FIELDS}
     }
 
 
@@ -209,4 +211,12 @@ def test_tasks(tmp_path: Path, name: str) -> None:
         "label": expected.label,
         "score": close(expected.score),
         "output": close(output_to_json(expected.output)),
+        "truncated": False,
     }
+
+
+def test_a_text_that_was_cut_says_so(model: Model, sqlite_log: FeedbackLog) -> None:
+    with listening(service_of(model, sqlite_log)) as url:
+        body = {"instances": ["word " * 1000, TEXTS[0]]}
+        made = httpx2.post(url + PREDICT, json=body, timeout=60).json()["predictions"]
+        assert [each["truncated"] for each in made] == [True, False]
