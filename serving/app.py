@@ -18,13 +18,15 @@ from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
 from serving.formats.huggingface import huggingface
 from serving.formats.native import native
-from serving.http import ANY_METHOD, Gate, RequestCounts, admit, routes_of
+from serving.formats.openinference import openinference
+from serving.formats.rows import rows, vertex
+from serving.http import API_VERSION, Gate, RequestCounts, admit, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
+from serving.models_route import models
 from serving.probes import live, ready
 from serving.service import Service
 
-FORMATS = (native, huggingface)
-API_VERSION = "1"
+FORMATS = (native, huggingface, openinference, rows, models)
 
 
 def routes(
@@ -36,13 +38,17 @@ def routes(
     cors: Sequence[str] = (),
     open_exports: bool = True,
     open_metrics: bool = True,
+    health_route: str = "",
+    predict_route: str = "",
 ) -> list[BaseRoute]:
     """The routes; `sessions` is the number of open pages.
 
     `keys` and `requests_per_minute` are those of `serving.access.Access`, `cors` the origins whose
-    pages may ask. Exports and metrics that are not open need a key that may export.
+    pages may ask. Exports and metrics that are not open need a key that may export. `health_route`
+    and `predict_route` are paths that Vertex AI wants besides; they go first.
     """
-    formats = [wire(service) for wire in FORMATS]
+    vertex_ai = vertex(service, health_route=health_route, predict_route=predict_route)
+    formats = [vertex_ai, *(wire(service) for wire in FORMATS)]
     access = Access(keys, requests_per_minute=requests_per_minute)
     gate = Gate(access=access, limits=service.limits, cors=cors)
     described = openapi.document(formats, title="Tryout", version=API_VERSION)
@@ -68,11 +74,11 @@ def routes(
             ),
         ),
         # Streamlit answers any other path with its page; below these that would mislead a client.
-        Route("/api", unknown, methods=ANY_METHOD),
-        Route("/api/{path:path}", unknown, methods=ANY_METHOD),
-        Route("/models", unknown, methods=ANY_METHOD),
-        Route("/v1/{path:path}", unknown, methods=ANY_METHOD),
-        Route("/v2/{path:path}", unknown, methods=ANY_METHOD),
+        any_method("/api", unknown),
+        any_method("/api/{path:path}", unknown),
+        any_method("/models", unknown),
+        any_method("/v1/{path:path}", unknown),
+        any_method("/v2/{path:path}", unknown),
     ]
 
 

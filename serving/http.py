@@ -5,8 +5,17 @@ Knows no format: a format names its operations, the body of its errors, and thei
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -39,9 +48,12 @@ from serving.limits import Limits
 logger = logging.getLogger(f"tryout.{__name__}")
 requests_log = logging.getLogger("tryout.requests")
 
+API_VERSION = "1"
+JSON = "application/json"
 ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CLIENT_GONE = 499  # nginx's number for a client that did not wait; nobody reads the answer
 LARGE_BODY_BYTES = 100_000  # from here on a body is parsed in a thread
+MAX_MISTAKES = 1000  # with more, none is named: the list of a million takes gigabytes
 
 # An event of a stream; its data is JSON.
 EVENT_SCHEMA = {
@@ -49,6 +61,8 @@ EVENT_SCHEMA = {
     "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
     "required": ["data"],
 }
+
+SEE_PAGE = "The API's page, /api/docs, has the form."
 
 Handler = Callable[[Request, bytes], Awaitable[Response]]
 Parsed = TypeVar("Parsed", bound=BaseModel)
@@ -59,16 +73,18 @@ T = TypeVar("T")
 class Operation:
     """A method of a path: its handler, and its description for the OpenAPI document.
 
-    `request` is the schema of a JSON body. `responses` has the schema of the answer with `status`,
-    by media type; `statuses` are those of errors, besides the ones that every operation can have.
+    `request` is the schema of a JSON body, `other_requests` has those of bodies that are not JSON,
+    by media type. `responses` has the schema of the answer with `status`, by media type; `statuses`
+    are those of errors, besides the ones that every operation can have.
     """
 
     method: str
     path: str
     handler: Handler
     summary: str
-    scope: Scope = "predict"
+    scope: Scope | None = "predict"  # that a key must have; None is open to all
     request: type[BaseModel] | None = None
+    other_requests: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     responses: dict[str, Any] = field(default_factory=dict)
     statuses: tuple[int, ...] = ()
@@ -76,12 +92,16 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A wire format: its operations, and the JSON body of an error with its schema."""
+    """A wire format: its operations, and the JSON body of an error with its schema.
+
+    With `slash` a path may also end with a slash.
+    """
 
     name: str
     operations: tuple[Operation, ...]
     error: Callable[[TryoutError], Any]
     error_schema: type[BaseModel]
+    slash: bool = False
 
 
 @dataclass(slots=True)
@@ -126,9 +146,19 @@ def routes_of(wire: Format, gate: Gate) -> list[Route]:
     for operation in wire.operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     return [
-        Route(path, _endpoint(wire, methods, gate), methods=ANY_METHOD, middleware=gate.middleware)
+        any_method(path + end, _endpoint(wire, methods, gate), gate.middleware)
         for path, methods in by_path.items()
+        for end in (("", "/") if wire.slash else ("",))
     ]
+
+
+def any_method(
+    path: str, endpoint: Callable[[Request], Any], middleware: Sequence[Middleware] = ()
+) -> Route:
+    """A route that takes all methods; a parameter of its path may have line breaks."""
+    route = Route(path, endpoint, methods=ANY_METHOD, middleware=middleware)
+    route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
+    return route
 
 
 def _endpoint(
@@ -152,7 +182,8 @@ async def _answer(
         method = "GET" if request.method == "HEAD" else request.method
         if method not in methods:
             raise MethodNotAllowed(request.method, request.url.path, tuple(methods))
-        admit(request, gate.access, methods[method].scope)
+        if scope := methods[method].scope:
+            admit(request, gate.access, scope)
         body = await read_body(request, gate.limits) if method in ("POST", "PUT", "PATCH") else b""
         return await while_connected(request, methods[method].handler(request, body))
     except ClientDisconnect:
@@ -179,7 +210,7 @@ def error_response(wire: Format, error: TryoutError) -> Response:
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as JSON in ASCII: a text may have lone surrogates, which UTF-8 cannot hold."""
-    return Response(compact_json(value), status, headers, "application/json")
+    return Response(compact_json(value), status, headers, JSON)
 
 
 async def sse_response(events: AsyncGenerator[bytes]) -> Response:
@@ -257,10 +288,10 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-def require_json(request: Request) -> None:
-    """Raises UnsupportedMediaType for a body that says that it is something else than JSON."""
+def require_json(request: Request, *, others: Collection[str] = ()) -> None:
+    """Raises UnsupportedMediaType for a body that says that it is neither JSON nor of `others`."""
     stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if stated and stated != "application/json" and not stated.endswith("+json"):
+    if stated and stated not in (JSON, *others) and not stated.endswith("+json"):
         raise UnsupportedMediaType(
             f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: application/json."
         )
@@ -272,6 +303,11 @@ async def parsed(kind: type[Parsed], request: Request, body: bytes) -> Parsed:
     Raises Malformed with the place of the first error, UnsupportedMediaType as `require_json`.
     """
     require_json(request)
+    return await parsed_json(kind, body)
+
+
+async def parsed_json(kind: type[Parsed], body: bytes) -> Parsed:
+    """JSON as a value of `kind`; raises Malformed with the place of the first error."""
     if len(body) > LARGE_BODY_BYTES:
         return await asyncio.to_thread(_parse, kind, body)
     return _parse(kind, body)
@@ -285,12 +321,14 @@ def _parse(kind: type[Parsed], body: bytes) -> Parsed:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
+    if error.error_count() > MAX_MISTAKES:
+        return f"The body has {error.error_count():,} mistakes. {SEE_PAGE}"
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         reason = first["msg"].removeprefix("Invalid JSON: ")
         return f"The body is not valid JSON: {reason[:200]}."
     place = ".".join(str(part) for part in first["loc"])[:200]
-    return f"{place or 'The body'}: {first['msg'][:200]}. The API's page, /api/docs, has the form."
+    return f"{place or 'The body'}: {first['msg'][:200]}. {SEE_PAGE}"
 
 
 def _log(request: Request, format_name: str, status: int, took_s: float) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from serving.http import Format, Operation
+from serving.http import JSON, Format, Operation
 
 # Any operation can answer these: a body in time and within limits, a key, a model that is there.
 ALWAYS = (401, 403, 429, 500, 503)
@@ -30,15 +30,14 @@ small { color: light-dark(#5c666b, #9aa5ab) }
 
 
 def document(formats: Iterable[Format], *, title: str, version: str) -> dict[str, Any]:
-    """The document as a value that JSON can hold."""
+    """The document as a value that JSON can hold; of the same operation twice, the first counts."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
     for wire in formats:
         for operation in wire.operations:
             path = operation.path.replace(":path}", "}")
-            paths.setdefault(path, {})[operation.method.lower()] = _operation(
-                wire, operation, schemas
-            )
+            described = _operation(wire, operation, schemas)
+            paths.setdefault(path, {}).setdefault(operation.method.lower(), described)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},
@@ -71,16 +70,20 @@ def _operation(wire: Format, operation: Operation, schemas: dict[str, Any]) -> d
             }
         },
     }
-    if operation.request:
+    requests = {JSON: operation.request} if operation.request else {}
+    requests |= operation.other_requests
+    if requests:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _schema(wire, operation.request, schemas)}},
+            "content": {
+                media: {"schema": _schema(wire, kind, schemas)} for media, kind in requests.items()
+            },
         }
-    statuses = {*ALWAYS, *operation.statuses, *(WITH_BODY if operation.request else ())}
+    statuses = {*ALWAYS, *operation.statuses, *(WITH_BODY if requests else ())}
     for status in sorted(statuses):
         described["responses"][str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/json": {"schema": _schema(wire, wire.error_schema, schemas)}},
+            "content": {JSON: {"schema": _schema(wire, wire.error_schema, schemas)}},
         }
     return described
 
