@@ -12,14 +12,17 @@ from starlette.routing import BaseRoute, Route
 
 from serving import openapi
 from serving.exports import EXPORTS, exported
+from serving.formats.azureml import azureml
 from serving.formats.huggingface import huggingface
 from serving.formats.native import native
+from serving.formats.openai import openai
+from serving.formats.sagemaker import sagemaker
 from serving.http import ANY_METHOD, RequestCounts, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.probes import live, ready
 from serving.service import Service
 
-FORMATS = (native, huggingface)
+FORMATS = (native, huggingface, openai, sagemaker, azureml)
 API_VERSION = "1"
 
 

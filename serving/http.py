@@ -6,12 +6,13 @@ Knows no format: a format names its operations, the body of its errors, and thei
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -19,6 +20,8 @@ from starlette.types import Receive
 
 from errors import TryoutError
 from feedback.records import compact_json
+from model import Prediction
+from model.prediction import output_to_json
 from serving.errors import (
     FAILED,
     BodyTimedOut,
@@ -46,6 +49,19 @@ EVENT_SCHEMA = {
     "required": ["data"],
 }
 
+
+class Row(BaseModel):
+    """A prediction as a row: its label, its score, and the whole output in its own JSON.
+
+    Of an input that was cut, `truncated` is true.
+    """
+
+    label: str
+    score: float | None
+    output: JsonValue
+    truncated: bool
+
+
 Handler = Callable[[Request, bytes], Awaitable[Response]]
 Parsed = TypeVar("Parsed", bound=BaseModel)
 T = TypeVar("T")
@@ -55,8 +71,9 @@ T = TypeVar("T")
 class Operation:
     """A method of a path: its handler, and its description for the OpenAPI document.
 
-    `request` is the schema of a JSON body. `responses` has the schema of the answer with `status`,
-    by media type; `statuses` are those of errors, besides the ones that every operation can have.
+    `request` is the schema of a JSON body; `media` has the schemas of the other types of a body.
+    `responses` has the schema of the answer with `status`, by media type; `statuses` are those of
+    errors, besides the ones that every operation can have.
     """
 
     method: str
@@ -64,6 +81,7 @@ class Operation:
     handler: Handler
     summary: str
     request: type[BaseModel] | None = None
+    media: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     responses: dict[str, Any] = field(default_factory=dict)
     statuses: tuple[int, ...] = ()
@@ -143,6 +161,16 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(compact_json(value), status, headers, "application/json")
 
 
+def row_of(prediction: Prediction) -> dict[str, Any]:
+    """The prediction as a `Row`."""
+    return {
+        "label": prediction.label,
+        "score": prediction.score,
+        "output": output_to_json(prediction.output),
+        "truncated": prediction.truncated,
+    }
+
+
 async def sse_response(events: AsyncGenerator[bytes]) -> Response:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
@@ -218,9 +246,14 @@ async def _left(receive: Receive) -> None:
         pass
 
 
+def media_type(request: Request) -> str:
+    """The type of the body in lower case without its parameters; "" if it is not stated."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
 def require_json(request: Request) -> None:
     """Raises UnsupportedMediaType for a body that says that it is something else than JSON."""
-    stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    stated = media_type(request)
     if stated and stated != "application/json" and not stated.endswith("+json"):
         raise UnsupportedMediaType(
             f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: application/json."
@@ -233,12 +266,18 @@ async def parsed(kind: type[Parsed], request: Request, body: bytes) -> Parsed:
     Raises Malformed with the place of the first error, UnsupportedMediaType as `require_json`.
     """
     require_json(request)
+    return await read_in_thread(partial(parse_json, kind), body)
+
+
+async def read_in_thread(read: Callable[[bytes], T], body: bytes) -> T:
+    """The result of `read`, which has a thread to itself if the body is large."""
     if len(body) > LARGE_BODY_BYTES:
-        return await asyncio.to_thread(_parse, kind, body)
-    return _parse(kind, body)
+        return await asyncio.to_thread(read, body)
+    return read(body)
 
 
-def _parse(kind: type[Parsed], body: bytes) -> Parsed:
+def parse_json(kind: type[Parsed], body: bytes) -> Parsed:
+    """The JSON as a value of `kind`; raises Malformed with the place of the first error."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:

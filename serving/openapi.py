@@ -74,7 +74,13 @@ def _operation(wire: Format, operation: Operation, schemas: dict[str, Any]) -> d
     if operation.request:
         described["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": _schema(wire, operation.request, schemas)}},
+            "content": {
+                media: {"schema": _schema(wire, kind, schemas)}
+                for media, kind in {
+                    "application/json": operation.request,
+                    **operation.media,
+                }.items()
+            },
         }
     statuses = {*ALWAYS, *operation.statuses, *(WITH_BODY if operation.request else ())}
     for status in sorted(statuses):
