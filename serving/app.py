@@ -16,14 +16,14 @@ from serving.formats.azureml import azureml
 from serving.formats.huggingface import huggingface
 from serving.formats.native import native
 from serving.formats.openai import openai
+from serving.formats.openinference import openinference
 from serving.formats.sagemaker import sagemaker
-from serving.http import ANY_METHOD, RequestCounts, routes_of
+from serving.http import API_VERSION, RequestCounts, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.probes import live, ready
 from serving.service import Service
 
-FORMATS = (native, huggingface, openai, sagemaker, azureml)
-API_VERSION = "1"
+FORMATS = (native, huggingface, openinference, openai, sagemaker, azureml)
 
 
 def routes(service: Service, sessions: Callable[[], int]) -> list[BaseRoute]:
@@ -44,11 +44,11 @@ def routes(service: Service, sessions: Callable[[], int]) -> list[BaseRoute]:
         Route("/api/docs", partial(_html, openapi.page(described))),
         Route("/metrics", partial(metrics, service, counts, sessions)),
         # Streamlit answers any other path with its page; below these that would mislead a client.
-        Route("/api", unknown, methods=ANY_METHOD),
-        Route("/api/{path:path}", unknown, methods=ANY_METHOD),
-        Route("/models", unknown, methods=ANY_METHOD),
-        Route("/v1/{path:path}", unknown, methods=ANY_METHOD),
-        Route("/v2/{path:path}", unknown, methods=ANY_METHOD),
+        any_method("/api", unknown),
+        any_method("/api/{path:path}", unknown),
+        any_method("/models", unknown),
+        any_method("/v1/{path:path}", unknown),
+        any_method("/v2/{path:path}", unknown),
     ]
 
 

@@ -5,8 +5,9 @@ Knows no format: a format names its operations, the body of its errors, and thei
 
 import asyncio
 import logging
+import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -38,6 +39,8 @@ from serving.limits import Limits
 logger = logging.getLogger(f"tryout.{__name__}")
 requests_log = logging.getLogger("tryout.requests")
 
+API_VERSION = "1"
+JSON = "application/json"
 ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CLIENT_GONE = 499  # nginx's number for a client that did not wait; nobody reads the answer
 LARGE_BODY_BYTES = 100_000  # from here on a body is parsed in a thread
@@ -71,9 +74,9 @@ T = TypeVar("T")
 class Operation:
     """A method of a path: its handler, and its description for the OpenAPI document.
 
-    `request` is the schema of a JSON body; `media` has the schemas of the other types of a body.
-    `responses` has the schema of the answer with `status`, by media type; `statuses` are those of
-    errors, besides the ones that every operation can have.
+    `request` is the schema of a JSON body, `other_requests` has those of bodies that are not JSON,
+    by media type. `responses` has the schema of the answer with `status`, by media type; `statuses`
+    are those of errors, besides the ones that every operation can have.
     """
 
     method: str
@@ -81,7 +84,7 @@ class Operation:
     handler: Handler
     summary: str
     request: type[BaseModel] | None = None
-    media: Mapping[str, Any] = field(default_factory=dict)
+    other_requests: Mapping[str, Any] = field(default_factory=dict)
     status: int = 200
     responses: dict[str, Any] = field(default_factory=dict)
     statuses: tuple[int, ...] = ()
@@ -89,12 +92,16 @@ class Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A wire format: its operations, and the JSON body of an error with its schema."""
+    """A wire format: its operations, and the JSON body of an error with its schema.
+
+    With `slash` a path may also end with a slash.
+    """
 
     name: str
     operations: tuple[Operation, ...]
     error: Callable[[TryoutError], Any]
     error_schema: type[BaseModel]
+    slash: bool = False
 
 
 @dataclass(slots=True)
@@ -114,9 +121,17 @@ def routes_of(wire: Format, limits: Limits, counts: RequestCounts) -> list[Route
     for operation in wire.operations:
         by_path.setdefault(operation.path, {})[operation.method] = operation
     return [
-        Route(path, _endpoint(wire, methods, limits, counts), methods=ANY_METHOD)
+        any_method(path + end, _endpoint(wire, methods, limits, counts))
         for path, methods in by_path.items()
+        for end in (("", "/") if wire.slash else ("",))
     ]
+
+
+def any_method(path: str, endpoint: Callable[[Request], Any]) -> Route:
+    """A route that takes all methods; a parameter of its path may have line breaks."""
+    route = Route(path, endpoint, methods=ANY_METHOD)
+    route.path_regex = re.compile(route.path_regex.pattern, re.DOTALL)
+    return route
 
 
 def _endpoint(
@@ -158,7 +173,7 @@ def error_response(wire: Format, error: TryoutError) -> Response:
 
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as JSON in ASCII: a text may have lone surrogates, which UTF-8 cannot hold."""
-    return Response(compact_json(value), status, headers, "application/json")
+    return Response(compact_json(value), status, headers, JSON)
 
 
 def row_of(prediction: Prediction) -> dict[str, Any]:
@@ -251,12 +266,13 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
-def require_json(request: Request) -> None:
-    """Raises UnsupportedMediaType for a body that says that it is something else than JSON."""
+def require_json(request: Request, *, others: Collection[str] = ()) -> None:
+    """Raises UnsupportedMediaType for a body that says that it is neither JSON nor of `others`."""
     stated = media_type(request)
-    if stated and stated != "application/json" and not stated.endswith("+json"):
+    if stated and stated not in (JSON, *others) and not stated.endswith("+json"):
         raise UnsupportedMediaType(
-            f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: application/json."
+            f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: "
+            f"{', '.join((JSON, *others))}."
         )
 
 
@@ -266,6 +282,11 @@ async def parsed(kind: type[Parsed], request: Request, body: bytes) -> Parsed:
     Raises Malformed with the place of the first error, UnsupportedMediaType as `require_json`.
     """
     require_json(request)
+    return await parsed_json(kind, body)
+
+
+async def parsed_json(kind: type[Parsed], body: bytes) -> Parsed:
+    """JSON as a value of `kind`; raises Malformed with the place of the first error."""
     return await read_in_thread(partial(parse_json, kind), body)
 
 
@@ -277,7 +298,7 @@ async def read_in_thread(read: Callable[[bytes], T], body: bytes) -> T:
 
 
 def parse_json(kind: type[Parsed], body: bytes) -> Parsed:
-    """The JSON as a value of `kind`; raises Malformed with the place of the first error."""
+    """As `parsed_json`, in this thread."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:
@@ -285,7 +306,7 @@ def parse_json(kind: type[Parsed], body: bytes) -> Parsed:
 
 
 def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         reason = first["msg"].removeprefix("Invalid JSON: ")
         return f"The body is not valid JSON: {reason[:200]}."

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from serving.http import Format, Operation
+from serving.http import JSON, Format, Operation
 
 # Any operation can answer these: a body in time and within limits, a key, a model that is there.
 ALWAYS = (500, 503)
@@ -71,22 +71,20 @@ def _operation(wire: Format, operation: Operation, schemas: dict[str, Any]) -> d
             }
         },
     }
-    if operation.request:
+    requests = {JSON: operation.request} if operation.request else {}
+    requests |= operation.other_requests
+    if requests:
         described["requestBody"] = {
             "required": True,
             "content": {
-                media: {"schema": _schema(wire, kind, schemas)}
-                for media, kind in {
-                    "application/json": operation.request,
-                    **operation.media,
-                }.items()
+                media: {"schema": _schema(wire, kind, schemas)} for media, kind in requests.items()
             },
         }
-    statuses = {*ALWAYS, *operation.statuses, *(WITH_BODY if operation.request else ())}
+    statuses = {*ALWAYS, *operation.statuses, *(WITH_BODY if requests else ())}
     for status in sorted(statuses):
         described["responses"][str(status)] = {
             "description": HTTPStatus(status).phrase,
-            "content": {"application/json": {"schema": _schema(wire, wire.error_schema, schemas)}},
+            "content": {JSON: {"schema": _schema(wire, wire.error_schema, schemas)}},
         }
     return described
 

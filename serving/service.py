@@ -111,10 +111,21 @@ class Service:
         """The model's name for clients; raises NotReady if that takes the model to know."""
         return self._name or self.info.id.rstrip("/").split("/")[-1]
 
-    def require_model(self, name: str) -> None:
-        """Raises NotFound unless `name` is the model's name or id."""
+    def require_model(self, name: str, version: str | None = None) -> None:
+        """Raises NotFound unless `name` is the model's name or id, and `version` its revision."""
         if name not in (self.name, self.info.id):
             raise NotFound(f"There is no model {name[:200]!r} here. This is {self.name!r}.")
+        if version not in (None, self.info.revision):
+            raise NotFound(
+                f"There is no version {str(version)[:200]!r} of {self.name!r} here. "
+                f"This is {self.info.revision!r}."
+            )
+
+    def require_ready(self) -> Predictor:
+        """The predictor; raises NotReady also while the process is about to end."""
+        if self.is_stopping:
+            raise NotReady("The service is about to end. Try again in a moment.")
+        return self.predictor
 
     # --- predicting -------------------------------------------------------------------------------
 
@@ -202,14 +213,18 @@ class Service:
                 raise refusal
         return await self._in_thread(lambda: [predictor.reads_all(text, params) for text in texts])
 
-    def _require_room(self, texts: Sequence[str], *, log: bool) -> None:
+    def require_count(self, texts: int) -> None:
+        """Raises Malformed if a request has no texts, TooLarge if it has too many."""
         if not texts:
             raise Malformed("There are no texts. Send one at least.")
-        if len(texts) > self.limits.max_texts:
+        if texts > self.limits.max_texts:
             raise TooLarge(
-                f"{len(texts):,} texts in a request; the limit is {self.limits.max_texts:,}. "
+                f"{texts:,} texts in a request; the limit is {self.limits.max_texts:,}. "
                 "Send several requests."
             )
+
+    def _require_room(self, texts: Sequence[str], *, log: bool) -> None:
+        self.require_count(len(texts))
         if log and self._logs:
             self._writes.require_room()
 

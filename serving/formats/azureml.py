@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from serving.errors import Refused
-from serving.http import Format, Operation, Row, json_response, parsed, row_of
+from serving.http import JSON, Format, Operation, Row, json_response, parsed, row_of
 from serving.service import Service, wants_log
 
 TEXT_COLUMNS = ("text", "input_string")  # the second is that of Azure's models from the Hub
@@ -84,7 +84,7 @@ def azureml(service: Service) -> Format:
                 handler=score,
                 summary="Predict texts as an Azure ML deployment of an MLflow model",
                 request=ScoreRequest,
-                responses={"application/json": list[Row]},
+                responses={JSON: list[Row]},
                 statuses=(422,),
             ),
         ),

@@ -21,8 +21,9 @@ from starlette.responses import Response
 from errors import TryoutError
 from feedback.records import compact_json
 from model import Prediction
-from serving.errors import Malformed, NotReady, Refused, TooLarge, UnsupportedMediaType, status_of
+from serving.errors import Malformed, Refused, TooLarge, UnsupportedMediaType, status_of
 from serving.http import (
+    JSON,
     Format,
     Operation,
     Row,
@@ -30,11 +31,12 @@ from serving.http import (
     media_type,
     parse_json,
     read_in_thread,
+    require_json,
     row_of,
 )
 from serving.service import Service, wants_log
 
-JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
+LINES, CSV = "application/jsonlines", "text/csv"
 HEADER = "inputs"  # the header of the column in the CSV of Hugging Face's containers
 LINES_SCHEMA = {"type": "string", "description": "A JSON value a line."}
 # RFC 4180 with a single column: a row is in double quotes, or has none, no comma and no new line.
@@ -116,28 +118,21 @@ class Invocation:
 def sagemaker(service: Service) -> Format:
     """The format, with its operations on `service`."""
     readers: Mapping[str, Callable[[bytes], Invocation]] = {
-        "": read_json,
-        JSON: read_json,
         LINES: partial(read_lines, max_texts=service.limits.max_texts),
         CSV: partial(read_csv, max_texts=service.limits.max_texts),
     }
 
     async def ping(request: Request, body: bytes) -> Response:
-        if service.is_stopping:
-            raise NotReady("The service is about to end.")
-        _ = service.predictor  # raises NotReady
+        service.require_ready()
         return Response()
 
     async def invoke(request: Request, body: bytes) -> Response:
         stated = media_type(request)
-        if stated not in readers:
-            raise UnsupportedMediaType(
-                f"The body's Content-Type is {stated[:80]!r}. Send {JSON}, {LINES} or {CSV}."
-            )
+        require_json(request, others=readers)
         answered = accepted(request.headers.get("accept", ""), default=stated)
         if answered == CSV and service.predictor.generates:
             raise Refused(f"A generated text has no label and score for CSV. Accept {JSON}.")
-        asked = await read_in_thread(readers[stated], body)
+        asked = await read_in_thread(readers.get(stated, read_json), body)
         predictions = await service.predict_all(
             asked.texts, asked.params, log=wants_log(request.headers)
         )
@@ -160,7 +155,7 @@ def sagemaker(service: Service) -> Format:
                 handler=invoke,
                 summary="Predict texts as a SageMaker container",
                 request=InvocationRequest,
-                media={LINES: LINES_SCHEMA, CSV: CSV_SCHEMA},
+                other_requests={LINES: LINES_SCHEMA, CSV: CSV_SCHEMA},
                 responses={
                     JSON: list[Row] | PredictionsBody,
                     LINES: LINES_SCHEMA,

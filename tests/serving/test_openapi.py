@@ -16,11 +16,11 @@ from starlette.testclient import TestClient
 from feedback import FeedbackLog
 from model import Model, Predictor
 from serving.app import routes
+from serving.http import JSON
 from serving.service import Service
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 
 EXAMPLES = 25
-JSON = "application/json"
 # 422: the form is right, and the model does not take a text or a parameter.
 ACCEPTED = ["2xx", "401", "403", "404", "422", "429", "503"]
 CONFIG = schemathesis.Config.from_dict(

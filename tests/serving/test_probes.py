@@ -59,3 +59,5 @@ def test_other_paths_and_methods_are_not_found(client: TestClient) -> None:
     for path in ("/api", "/api/nothing", "/api/export/nothing.csv"):
         assert client.get(path).json() == {"error": f"There is no GET {path} here."}
     assert client.post("/api/export/ratings.csv").status_code == 404
+    for path in ("/api/a%0Ab", "/models/a%0Ab", "/v2/models/a%0Ab/nothing"):
+        assert "error" in client.post(path).json()

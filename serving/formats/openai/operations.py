@@ -24,7 +24,7 @@ from serving.formats.openai.requests import (
     read_messages,
     read_params,
 )
-from serving.http import EVENT_SCHEMA, Format, Operation, json_response, parsed
+from serving.http import EVENT_SCHEMA, JSON, Format, Operation, json_response, parsed
 from serving.service import Service, wants_log
 
 
@@ -75,7 +75,7 @@ def openai(service: Service) -> Format:
             handler=handler,
             summary=summary,
             request=asked,
-            responses={"application/json": answer, "text/event-stream": EVENT_SCHEMA},
+            responses={JSON: answer, "text/event-stream": EVENT_SCHEMA},
             statuses=(404, 422),
         )
 
@@ -95,7 +95,7 @@ def openai(service: Service) -> Format:
                 path="/v1/models",
                 handler=models,
                 summary="The models: there is one",
-                responses={"application/json": ModelsBody},
+                responses={JSON: ModelsBody},
             ),
         ),
     )

@@ -1,0 +1,133 @@
+"""Tensors of the Open Inference Protocol: the input `text`, the outputs, and their bytes.
+
+Knows neither HTTP nor gRPC, which both carry them.
+https://kserve.github.io/website/docs/concepts/architecture/data-plane/v2-protocol and its extension
+for binary tensors.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from errors import TryoutError
+from feedback.records import compact_json
+from model.prediction import output_to_json
+from serving.errors import Malformed, Refused
+from serving.service import Result
+
+INPUT = "text"
+OUTPUTS: Mapping[str, str] = {"label": "BYTES", "score": "FP64", "output": "BYTES"}
+# Of a request and not of the model: a form of the answer, and what orders or groups requests.
+CHANGE_NOTHING = ("priority", "sequence_id", "sequence_start", "sequence_end")
+NO_SCORE = 0.0  # of a text without a score; NaN is no JSON
+LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
+MICROSECONDS = 1_000_000
+
+
+class Columns(NamedTuple):
+    """The outputs of some texts by name, and the sentences of those that failed by their index."""
+
+    values: Mapping[str, Sequence[Any]]
+    errors: Mapping[int, str]
+
+
+def require_text(name: str, datatype: str) -> None:
+    """Raises Refused unless that is the model's input."""
+    if name != INPUT:
+        raise Refused(f"There is no input {name[:80]!r}. The input is {INPUT!r}.")
+    if datatype != "BYTES":
+        raise Refused(f"The datatype of {INPUT!r} is {datatype[:80]!r}. Send BYTES.")
+
+
+def require_output(name: str) -> None:
+    """Raises Refused unless the model has that output."""
+    if name not in OUTPUTS:
+        raise Refused(f"There is no output {name[:80]!r}. The outputs are {', '.join(OUTPUTS)}.")
+
+
+def texts_of_shape(shape: Sequence[int]) -> int:
+    """The number of texts in a tensor; raises Malformed unless its shape is [n] or [n, 1]."""
+    match list(shape):
+        case [count] | [count, 1]:
+            return count
+        case other:
+            raise Malformed(f"The shape of {INPUT!r} is {str(other)[:80]}. Send [n] or [n, 1].")
+
+
+def read_bytes(raw: bytes, count: int) -> list[str]:
+    """The `count` texts of a BYTES tensor.
+
+    Raises Malformed if the bytes are those of fewer or more texts, or not UTF-8.
+    """
+    texts, at = [], 0
+    for number in range(1, count + 1):
+        if len(raw) - at < LENGTH.size:
+            raise Malformed(
+                f"The bytes of {INPUT!r} end before text {number} of {count}. "
+                "Each text is its length as 4 bytes, little-endian, and then its bytes."
+            )
+        (size,) = LENGTH.unpack_from(raw, at)
+        at += LENGTH.size
+        if size > len(raw) - at:
+            raise Malformed(
+                f"Text {number} of {count} has {size:,} bytes by its length; "
+                f"{len(raw) - at:,} are left."
+            )
+        texts.append(_decoded(raw[at : at + size], number, count))
+        at += size
+    if at < len(raw):
+        raise Malformed(
+            f"The bytes of {INPUT!r} go on for {len(raw) - at:,} bytes after text {count}, "
+            "which is the last by the shape."
+        )
+    return texts
+
+
+def _decoded(raw: bytes, number: int, count: int) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise Malformed(
+            f"Text {number} of {count} is not UTF-8: byte {error.start} is "
+            f"{raw[error.start]:#04x}. Encode texts as UTF-8."
+        ) from error
+
+
+def write_bytes(name: str, values: Sequence[Any]) -> bytes:
+    """The output `name` as a binary tensor."""
+    if OUTPUTS[name] == "FP64":
+        return struct.pack(f"<{len(values)}d", *values)
+    encoded = [value.encode() for value in values]
+    return b"".join(part for each in encoded for part in (LENGTH.pack(len(each)), each))
+
+
+def model_params(parameters: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    """The model's parameters among those of a request, and the most seconds that a text may wait.
+
+    Raises Refused for a timeout that is no number of microseconds.
+    """
+    params = {name: value for name, value in parameters.items() if name not in CHANGE_NOTHING}
+    timeout_us = params.pop("timeout", 0)
+    if type(timeout_us) is not int or not 0 <= timeout_us < 2**63:
+        raise Refused(f"timeout is {timeout_us!r:.80}; it is a whole number of microseconds.")
+    return params, timeout_us / MICROSECONDS or float("inf")
+
+
+def columns(results: Sequence[Result]) -> Columns:
+    """The outputs of `results`; a text that failed has empty ones, and its sentence.
+
+    Raises the first error if all have failed.
+    """
+    errors = {i: result for i, result in enumerate(results) if isinstance(result, TryoutError)}
+    if len(errors) == len(results):
+        raise errors[0]
+    rows = [_row(result) for result in results]
+    values = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
+    return Columns(values, {i: str(error) for i, error in errors.items()})
+
+
+def _row(result: Result) -> tuple[str, float, str]:
+    if isinstance(result, TryoutError):
+        return "", NO_SCORE, ""
+    score = NO_SCORE if result.score is None else result.score
+    return result.label, score, compact_json(output_to_json(result.output))
