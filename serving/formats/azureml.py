@@ -17,7 +17,7 @@ from serving.http import JSON, Format, Operation, Row, json_response, parsed, ro
 from serving.service import Service, wants_log
 
 TEXT_COLUMNS = ("text", "input_string")  # the second is that of Azure's models from the Hub
-Texts = Annotated[list[str], Field(min_length=1)]
+Texts = Annotated[list[str], Field(min_length=1, fail_fast=True)]
 
 
 class Body(BaseModel):
@@ -30,9 +30,9 @@ class Frame(Body):
     `index` changes nothing.
     """
 
-    columns: Annotated[list[str], Field(min_length=1)]
+    columns: Texts
     index: list[JsonValue] | None = None
-    data: Annotated[list[list[JsonValue]], Field(min_length=1)]
+    data: Annotated[list[list[JsonValue]], Field(min_length=1, fail_fast=True)]
 
 
 class NamedTexts(Body):

@@ -54,7 +54,7 @@ class Body(BaseModel):
 class InputsRequest(Body):
     """A text or several, as Hugging Face's containers take them."""
 
-    inputs: str | Annotated[list[str], Field(min_length=1)]
+    inputs: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
     parameters: Params | None = None
 
 
@@ -65,7 +65,7 @@ class Instance(Body):
 class InstancesRequest(Body):
     """Texts as instances, of which the answers are predictions."""
 
-    instances: Annotated[list[str | Instance], Field(min_length=1)]
+    instances: Annotated[list[str | Instance], Field(min_length=1, fail_fast=True)]
     parameters: Params | None = None
 
 

@@ -132,6 +132,12 @@ def test_input_that_cannot_be(
         (b"[" * 5_000_000, 400, "not valid JSON"),
         (b'{"input_data": ["a"], "params": ' + b'{"a":' * 100_000, 400, "not valid JSON"),
         (b'{"input_data": ["\xff"]}', 400, "not valid JSON"),
+        (b'{"input_data": [' + b"1," * 3_000_000 + b"1]}", 400, "input_data.texts.0: "),
+        (
+            b'{"input_data": {"columns": ["a"], "data": [' + b"1," * 3_000_000 + b"1]}}",
+            400,
+            "input_data.frame.data.0: ",
+        ),
         (b"{}", 400, "input_data: Field required"),
         (b'{"inputs": ["a"]}', 400, "input_data: Field required"),
         (b'{"input_data": ["a"], "params": {"top_p": NaN}}', 422, "no parameter 'top_p'"),

@@ -446,6 +446,7 @@ def test_another_model_is_not_found(chat: Served) -> None:
         (b'{"model": "model", "messages": [{"role": "user", "content": "\xff"}]}', 400, "JSON"),
         (b'{"model": "model", "messages": []}', 400, "messages: "),
         (b'{"model": "model", "messages": "a"}', 400, "messages: "),
+        (b'{"model": "model", "messages": [' + b"1," * 3_000_000 + b"1]}", 400, "messages.0: "),
         (b'{"model": "model", "messages": [{"role": "king", "content": "a"}]}', 400, "0.role: "),
         (b'{"model": "model", "messages": [{"role": "user", "content": 1}]}', 400, "content"),
         (b'{"messages": [{"role": "user", "content": "a"}]}', 400, "model: "),

@@ -233,6 +233,8 @@ def test_a_generated_text_is_in_the_output(writer: tuple[Model, httpx2.Client]) 
         (b'{"inputs": []}', JSON, 400, "inputs.inputs"),
         (b'{"inputs": [1]}', JSON, 400, "inputs.inputs"),
         (b'{"inputs": "a", "instances": ["b"]}', JSON, 400, "instances.inputs: "),
+        (b'{"inputs": [' + b"1," * 3_000_000 + b"1]}", JSON, 400, "inputs.inputs"),
+        (b'{"instances": [' + b"1," * 3_000_000 + b"1]}", JSON, 400, "instances.instances.0"),
         (b'{"instances": []}', JSON, 400, "instances.instances: "),
         (b'{"instances": [{"text": "a"}]}', JSON, 400, "instances.instances.0"),
         (b'{"instances": ["a"], "configuration": {"k": 1}}', JSON, 400, "configuration: "),

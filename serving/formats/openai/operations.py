@@ -35,14 +35,17 @@ def openai(service: Service) -> Format:
         asked = await parsed(ChatRequest, request, body)
         _require_generator(service, asked.model)
         params = read_params(service.info, asked, max_completion_tokens=asked.max_completion_tokens)
-        if "chat" not in _param_names(service):
+        names = _param_names(service)
+        if "chat" not in names:
             raise Unsupported(
                 "model",
                 f"The model {service.name!r} has no chat template. Send the text as prompt to "
                 "/v1/completions.",
             )
         text, is_conversation = read_messages(asked.messages)
-        params |= {"chat": True, "messages": is_conversation}
+        params["chat"] = True
+        if is_conversation or "messages" in names:
+            params["messages"] = is_conversation
         progress = service.stream(text, params, log=wants_log(request.headers))
         return await respond(CHAT, service, asked, progress)
 

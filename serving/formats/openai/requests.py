@@ -69,7 +69,7 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True)
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
+    content: str | Annotated[list[Part], Field(fail_fast=True)] | None = None
 
 
 class StreamOptions(BaseModel):
@@ -94,7 +94,7 @@ class GenerateRequest(BaseModel):
     logprobs: bool | Integer | None = None
     n: Integer | None = None
     presence_penalty: float | None = None
-    stop: str | list[str] | None = None
+    stop: str | Annotated[list[str], Field(fail_fast=True)] | None = None
     top_p: float | None = None
 
     @property
@@ -106,7 +106,7 @@ class GenerateRequest(BaseModel):
 class CompletionRequest(GenerateRequest):
     """A prompt to continue, or several."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1)]
+    prompt: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
     best_of: Integer | None = None
     echo: bool | None = None
     suffix: str | None = None
@@ -115,7 +115,7 @@ class CompletionRequest(GenerateRequest):
 class ChatRequest(GenerateRequest):
     """A conversation to go on with, by the model's chat template."""
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[Message], Field(min_length=1, fail_fast=True)]
     max_completion_tokens: Integer | None = None
     metadata: JsonValue = None
     parallel_tool_calls: bool | None = None
@@ -157,12 +157,14 @@ def read_params(
             f"max_tokens is {asked.max_tokens} and max_completion_tokens is {tokens}. Leave out "
             "either.",
         )
-    (limit,) = (param for param in info.params if param.name == "max_new_tokens")
-    if tokens is not None and not limit.minimum <= tokens <= limit.maximum:
-        name = "max_tokens" if max_completion_tokens is None else "max_completion_tokens"
-        raise Unsupported(
-            name, f"{name} is {tokens}; it must be from {limit.minimum:g} to {limit.maximum:g}."
-        )
+    for limit in info.params:
+        if limit.name != "max_new_tokens" or tokens is None:
+            continue
+        if not limit.minimum <= tokens <= limit.maximum:
+            name = "max_tokens" if max_completion_tokens is None else "max_completion_tokens"
+            raise Unsupported(
+                name, f"{name} is {tokens}; it must be from {limit.minimum:g} to {limit.maximum:g}."
+            )
     seed = SEED_OF_ZERO if asked.seed == 0 else asked.seed
     given = {"max_new_tokens": tokens, "temperature": asked.temperature, "seed": seed}
     return {name: value for name, value in given.items() if value is not None}
