@@ -30,6 +30,8 @@ logger = logging.getLogger("tryout.serving")
 
 DEFAULT_PORT = 8000
 PORT_VARIABLES = ("AIP_HTTP_PORT", "PORT")  # Vertex AI's, and that of most other hosts
+# Vertex AI's names of the paths that it asks.
+ROUTE_VARIABLES = {"health_route": "AIP_HEALTH_ROUTE", "predict_route": "AIP_PREDICT_ROUTE"}
 LAST_ANSWERS_S = 30  # that running requests have after a signal to stop
 
 
@@ -43,18 +45,23 @@ def main() -> int:
     except TryoutError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    serve(settings, host=given.host, port=given.port)
+    serve(settings, **vars(given))
     return 0
 
 
 def arguments(words: Sequence[str]) -> argparse.Namespace:
-    """The command line; a port that is not given is that of the environment, else 8000."""
+    """The command line and what hosts set in the environment.
+
+    A port that is not given is that of the environment, else 8000.
+    """
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=_port, help="the port (AIP_HTTP_PORT, PORT, 8000)")
     given = parser.parse_args(words)
     if given.port is None:
         given.port = _port_of_environment(parser)
+    for name, variable in ROUTE_VARIABLES.items():
+        setattr(given, name, _route_of_environment(parser, variable))
     return given
 
 
@@ -75,6 +82,13 @@ def _port_of_environment(parser: argparse.ArgumentParser) -> int:
     return DEFAULT_PORT
 
 
+def _route_of_environment(parser: argparse.ArgumentParser, variable: str) -> str:
+    route = os.environ.get(variable, "")
+    if route and (not route.startswith("/") or {"{", "}"} & set(route)):
+        parser.error(f"{variable} is {route!r}; it must be a path such as /predict.")
+    return route
+
+
 class Server(uvicorn.Server):
     """A server that is no longer ready from the moment that it is asked to stop."""
 
@@ -87,7 +101,9 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(settings: Settings, *, host: str, port: int) -> None:
+def serve(
+    settings: Settings, *, host: str, port: int, health_route: str = "", predict_route: str = ""
+) -> None:
     """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
     prepare_server()
     loader = ModelLoader(lambda: Model(**settings.model.arguments(params=settings.parameters)))
@@ -101,7 +117,10 @@ def serve(settings: Settings, *, host: str, port: int) -> None:
         await to_thread(service.close)
         await to_thread(loader.close)
 
-    app = Starlette(routes=routes(service, sessions=lambda: 0), lifespan=lifespan)
+    all_routes = routes(
+        service, sessions=lambda: 0, health_route=health_route, predict_route=predict_route
+    )
+    app = Starlette(routes=all_routes, lifespan=lifespan)
     config = uvicorn.Config(
         app,
         host=host,

@@ -17,18 +17,30 @@ from serving.formats.huggingface import huggingface
 from serving.formats.native import native
 from serving.formats.openai import openai
 from serving.formats.openinference import openinference
+from serving.formats.rows import rows, vertex
 from serving.formats.sagemaker import sagemaker
 from serving.http import API_VERSION, RequestCounts, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
+from serving.models_route import models
 from serving.probes import live, ready
 from serving.service import Service
 
-FORMATS = (native, huggingface, openinference, openai, sagemaker, azureml)
+FORMATS = (native, huggingface, openinference, rows, models, openai, sagemaker, azureml)
 
 
-def routes(service: Service, sessions: Callable[[], int]) -> list[BaseRoute]:
-    """The routes; `sessions` is the number of open pages."""
-    formats = [wire(service) for wire in FORMATS]
+def routes(
+    service: Service,
+    sessions: Callable[[], int],
+    *,
+    health_route: str = "",
+    predict_route: str = "",
+) -> list[BaseRoute]:
+    """The routes; `sessions` is the number of open pages.
+
+    `health_route` and `predict_route` are paths that Vertex AI wants besides; they go first.
+    """
+    vertex_ai = vertex(service, health_route=health_route, predict_route=predict_route)
+    formats = [vertex_ai, *(wire(service) for wire in FORMATS)]
     counts = RequestCounts()
     described = openapi.document(formats, title="Tryout", version=API_VERSION)
     exports = [

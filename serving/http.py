@@ -44,6 +44,7 @@ JSON = "application/json"
 ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CLIENT_GONE = 499  # nginx's number for a client that did not wait; nobody reads the answer
 LARGE_BODY_BYTES = 100_000  # from here on a body is parsed in a thread
+MAX_MISTAKES = 1000  # with more, none is named: the list of a million takes gigabytes
 
 # An event of a stream; its data is JSON.
 EVENT_SCHEMA = {
@@ -51,6 +52,8 @@ EVENT_SCHEMA = {
     "properties": {"event": {"type": "string"}, "data": {"type": "string"}},
     "required": ["data"],
 }
+
+SEE_PAGE = "The API's page, /api/docs, has the form."
 
 
 class Row(BaseModel):
@@ -306,12 +309,14 @@ def parse_json(kind: type[Parsed], body: bytes) -> Parsed:
 
 
 def _sentence(error: ValidationError) -> str:
+    if error.error_count() > MAX_MISTAKES:
+        return f"The body has {error.error_count():,} mistakes. {SEE_PAGE}"
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     if first["type"] == "json_invalid":
         reason = first["msg"].removeprefix("Invalid JSON: ")
         return f"The body is not valid JSON: {reason[:200]}."
     place = ".".join(str(part) for part in first["loc"])[:200]
-    return f"{place or 'The body'}: {first['msg'][:200]}. The API's page, /api/docs, has the form."
+    return f"{place or 'The body'}: {first['msg'][:200]}. {SEE_PAGE}"
 
 
 def _log(request: Request, format_name: str, status: int, took_s: float) -> None:

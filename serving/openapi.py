@@ -30,15 +30,14 @@ small { color: light-dark(#5c666b, #9aa5ab) }
 
 
 def document(formats: Iterable[Format], *, title: str, version: str) -> dict[str, Any]:
-    """The document as a value that JSON can hold."""
+    """The document as a value that JSON can hold; of the same operation twice, the first counts."""
     paths: dict[str, dict[str, Any]] = {}
     schemas: dict[str, Any] = {}
     for wire in formats:
         for operation in wire.operations:
             path = operation.path.replace(":path}", "}")
-            paths.setdefault(path, {})[operation.method.lower()] = _operation(
-                wire, operation, schemas
-            )
+            described = _operation(wire, operation, schemas)
+            paths.setdefault(path, {}).setdefault(operation.method.lower(), described)
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": version},

@@ -6,6 +6,7 @@ prediction; a caller that is cancelled cancels its texts.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
@@ -71,6 +72,7 @@ class Service:
         self.open_log = open_log
         self.limits = Limits(**limits)
         self.is_stopping = False
+        self.created_s = int(time.time())
         self._name = name
         self._logs = logs
         self._writes = WriteQueue(open_log)
@@ -116,10 +118,7 @@ class Service:
         if name not in (self.name, self.info.id):
             raise NotFound(f"There is no model {name[:200]!r} here. This is {self.name!r}.")
         if version not in (None, self.info.revision):
-            raise NotFound(
-                f"There is no version {str(version)[:200]!r} of {self.name!r} here. "
-                f"This is {self.info.revision!r}."
-            )
+            raise NotFound(f"There is no version {version!r:.80}. This is {self.info.revision!r}.")
 
     def require_ready(self) -> Predictor:
         """The predictor; raises NotReady also while the process is about to end."""

@@ -46,12 +46,12 @@ def require_output(name: str) -> None:
 
 
 def texts_of_shape(shape: Sequence[int]) -> int:
-    """The number of texts in a tensor; raises Malformed unless its shape is [n] or [n, 1]."""
+    """The number of texts in a tensor; raises Refused unless its shape is [n] or [n, 1]."""
     match list(shape):
         case [count] | [count, 1]:
             return count
         case other:
-            raise Malformed(f"The shape of {INPUT!r} is {str(other)[:80]}. Send [n] or [n, 1].")
+            raise Refused(f"The shape of {INPUT!r} is {str(other)[:80]}. Send [n] or [n, 1].")
 
 
 def read_bytes(raw: bytes, count: int) -> list[str]:

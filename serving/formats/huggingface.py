@@ -43,7 +43,7 @@ class TaskRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    inputs: str | Annotated[list[str], Field(min_length=1)]
+    inputs: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
     parameters: dict[str, JsonValue] | None = None
     options: dict[str, JsonValue] | None = None
     stream: bool = False

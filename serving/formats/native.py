@@ -42,7 +42,7 @@ class Body(BaseModel):
 class PredictionsRequest(Body):
     """Texts to predict, with parameters of the model's task."""
 
-    texts: Annotated[list[str], Field(min_length=1)]
+    texts: Annotated[list[str], Field(min_length=1, fail_fast=True)]
     params: dict[str, JsonValue] = {}
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] = MAX_TIMEOUT_S
     stream: bool = False
@@ -51,7 +51,7 @@ class PredictionsRequest(Body):
 class FitsRequest(Body):
     """Texts whose length is to be checked."""
 
-    texts: Annotated[list[str], Field(min_length=1)]
+    texts: Annotated[list[str], Field(min_length=1, fail_fast=True)]
     params: dict[str, JsonValue] = {}
 
 

@@ -17,12 +17,12 @@ fail, the answer is the error of the first. The version of a model is its revisi
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
 from feedback.records import compact_json
-from serving.errors import Malformed
+from serving.errors import Malformed, Refused
 from serving.http import (
     API_VERSION,
     JSON,
@@ -59,7 +59,14 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-Size = Annotated[int, Field(ge=0, lt=2**63)]
+def _whole(value: Any) -> Any:
+    """A number without its point; 2.0 is an integer in JSON's schemas."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Size = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_whole)]
+# By the document 1 at least; that there are no texts has a sentence of its own.
+Dimension = Annotated[Size, Field(json_schema_extra={"minimum": 1})]
 
 
 class InputParameters(Body):
@@ -70,7 +77,7 @@ class Input(Body):
     """The texts: `data`, or as many bytes after the JSON as `binary_data_size` says."""
 
     name: str
-    shape: Annotated[list[Size], Field(fail_fast=True)]
+    shape: Annotated[list[Dimension], Field(fail_fast=True)]
     datatype: str
     parameters: InputParameters | None = None
     data: (
@@ -265,24 +272,24 @@ def split(headers: Mapping[str, str], body: bytes) -> tuple[bytes, bytes]:
 
 
 def read_texts(given: Input, raw: bytes, service: Service) -> list[str]:
-    """The texts of the input; raises Malformed, Refused, TooLarge."""
+    """The texts of the input; raises Refused, Malformed for bytes that are no texts, TooLarge."""
     require_text(given.name, given.datatype)
     count = texts_of_shape(given.shape)
     service.require_count(count)
     size = given.parameters.binary_data_size if given.parameters else None
     if size is None:
         if given.data is None:
-            raise Malformed(f"{INPUT!r} has no data. Send data, or binary_data_size and its bytes.")
+            raise Refused(f"{INPUT!r} has no data. Send data, or binary_data_size and its bytes.")
         if raw:
-            raise Malformed(
+            raise Refused(
                 f"There are {len(raw):,} bytes after the JSON, and {INPUT!r} has no "
                 "binary_data_size."
             )
         return _flat(given.data, given.shape)
     if given.data is not None:
-        raise Malformed(f"{INPUT!r} has both data and binary_data_size. Send either.")
+        raise Refused(f"{INPUT!r} has both data and binary_data_size. Send either.")
     if size != len(raw):
-        raise Malformed(
+        raise Refused(
             f"binary_data_size of {INPUT!r} is {size:,}, and {len(raw):,} bytes follow the JSON, "
             f"whose length the header {LENGTH_HEADER} says."
         )
@@ -290,13 +297,11 @@ def read_texts(given: Input, raw: bytes, service: Service) -> list[str]:
 
 
 def _flat(data: Sequence[str | list[str]], shape: Sequence[int]) -> list[str]:
-    """The texts of `data`, which may be nested as the shape is; raises Malformed."""
+    """The texts of `data`, which may be nested as the shape is; raises Refused."""
     if len(shape) == 1 and any(isinstance(item, list) for item in data):
-        raise Malformed(f"data of {INPUT!r} is nested, and its shape {list(shape)} is not.")
+        raise Refused(f"data of {INPUT!r} is nested, and its shape {list(shape)} is not.")
     if len(data) != shape[0]:
-        raise Malformed(
-            f"data of {INPUT!r} has {len(data):,} texts, and its shape is {list(shape)}."
-        )
+        raise Refused(f"data of {INPUT!r} has {len(data):,} texts, and its shape is {list(shape)}.")
     return [item if isinstance(item, str) else item[0] for item in data]
 
 

@@ -96,6 +96,29 @@ def test_the_port(
     assert arguments(words).port == port
 
 
+def test_the_routes_that_vertex_ai_names(tmp_path: Path) -> None:
+    predict = "/v1/endpoints/7/deployedModels/8:predict"
+    health = predict.removesuffix(":predict")
+    with serving_alone(tmp_path / "log.db", AIP_HEALTH_ROUTE=health, AIP_PREDICT_ROUTE=predict) as (
+        url,
+        _,
+    ):
+        assert httpx2.get(url + health).json() == {"status": "ready"}
+        answer = httpx2.post(url + predict, json={"instances": TEXTS}, timeout=60)
+        assert [each["label"] for each in answer.json()["predictions"]] == ["neutral", "negative"]
+        assert predict in httpx2.get(f"{url}/api/openapi.json").json()["paths"]
+
+
+@pytest.mark.parametrize("route", ["predict", "/predict/{name}"])
+def test_a_route_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], route: str
+) -> None:
+    monkeypatch.setenv("AIP_PREDICT_ROUTE", route)
+    with pytest.raises(SystemExit):
+        arguments([])
+    assert f"AIP_PREDICT_ROUTE is {route!r}" in capsys.readouterr().err
+
+
 def test_a_port_that_is_none_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -206,6 +206,12 @@ def test_many_prompts_are_generated(writer: httpx2.Client) -> None:
         (b'{"texts": []}', 400, "texts: "),
         (b'{"texts": "a"}', 400, "texts: "),
         (b'{"texts": [1]}', 400, "texts.0: "),
+        (b'{"texts": [' + b"1," * 3_000_000 + b"1]}", 400, "texts.0: "),
+        (
+            json.dumps({f"{i}": 1 for i in range(2000)}).encode(),
+            400,
+            "The body has 2,001 mistakes.",
+        ),
         (b'{"texts": ["a"], "text": "b"}', 400, "text: "),
         (b'{"texts": ["a"], "timeout_s": -1}', 400, "timeout_s: "),
         (b'{"texts": ["a"], "timeout_s": NaN}', 400, "timeout_s: "),

@@ -66,7 +66,8 @@ def openai(service: Service) -> Format:
         return json_response(whole(TEXT, service, predictions, None))
 
     async def models(request: Request, body: bytes) -> Response:
-        listed = {"id": service.name, "object": "model", "created": 0, "owned_by": "tryout"}
+        facts = {"created": service.created_s, "owned_by": "tryout"}
+        listed = {"id": service.name, "object": "model"} | facts
         return json_response({"object": "list", "data": [listed]})
 
     def operation(

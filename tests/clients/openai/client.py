@@ -84,7 +84,9 @@ def require_usage(usage: CompletionUsage | None) -> None:
     assert usage.total_tokens == usage.prompt_tokens + TOKENS
 
 
-assert [model.id for model in client.models.list()] == [name]
+(listed,) = client.models.list()
+assert listed.id == client.models.retrieve(name).id == name
+assert listed.created == client.models.retrieve(name).created
 missing = refusal(model="gpt-4o")
 assert (missing.status_code, missing.code, missing.param) == (404, "model_not_found", "model")
 assert isinstance(missing, NotFoundError)
