@@ -21,12 +21,20 @@ class Generation:
     reader has closed the page.
     """
 
-    def __init__(self, decode: Callable[[Sequence[int]], str], *, readers_stay: bool) -> None:
+    def __init__(
+        self,
+        decode: Callable[[Sequence[int]], str],
+        *,
+        readers_stay: bool,
+        prompt_tokens: int | None = None,
+    ) -> None:
         """`decode` gives the text of token ids.
 
         With `readers_stay` the reader waits for `future` alone, and need not call `wait`.
+        `prompt_tokens` is the number of tokens that the model reads first, None if not known.
         """
         self.future: Future[Prediction] = Future()
+        self.prompt_tokens = prompt_tokens
         self._decode = decode
         self._readers_stay = readers_stay
         self._stop = threading.Event()

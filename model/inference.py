@@ -123,9 +123,8 @@ class Inference:
         task = cast(TextGeneration, loaded.task)
         row = task.prompt(text, values, max_tokens=loaded.tokenizer.max_tokens)
         decode = functools.partial(loaded.tokenizer.decode, special=False)
-        return TokenizedText(
-            self, text, (row,), values, Generation(decode, readers_stay=readers_stay)
-        )
+        generation = Generation(decode, readers_stay=readers_stay, prompt_tokens=len(row))
+        return TokenizedText(self, text, (row,), values, generation)
 
     def checked(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters of the task; raises InputError."""

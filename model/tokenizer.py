@@ -14,6 +14,7 @@ from typing import Any
 from model.errors import InputError
 
 UNLIMITED = 2**31  # tokens
+Message = Mapping[str, str]  # of a conversation: its role and its content
 LONE_SURROGATES = dict.fromkeys(range(0xD800, 0xE000), "\N{REPLACEMENT CHARACTER}")
 
 
@@ -227,27 +228,32 @@ class TransformersTokenizer(Tokenizer):
     def _count(self, *texts: str) -> int:
         return len(self._tokenizer(*texts, verbose=False)["input_ids"])
 
-    def prompt(self, text: str, *, chat: bool) -> TokenRow:
-        """The row of a text to continue, or with `chat` of a message to answer; it is not cut.
-
-        Raises InputError if the model's chat template refuses the message.
-        """
-        readable = text.translate(LONE_SURROGATES)
+    def prompt(self, text: str) -> TokenRow:
+        """The row of a text to continue; it is not cut."""
         with self._lock:
-            encoded = self._message(readable) if chat else self._tokenizer(readable, verbose=False)
+            encoded = self._tokenizer(text.translate(LONE_SURROGATES), verbose=False)
         return TokenRow({"input_ids": encoded["input_ids"]}, truncated=False)
 
-    def _message(self, text: str) -> Mapping[str, Any]:
-        try:
-            encoded: Mapping[str, Any] = self._tokenizer.apply_chat_template(
-                [{"role": "user", "content": text}], add_generation_prompt=True, return_dict=True
-            )
-        except Exception as error:  # a template is a program, and comes with the model
-            raise InputError(
-                f"The model's chat template refuses the message: {error}. The owner can set "
-                "chat = false under [parameters] in app.toml."
-            ) from error
-        return encoded
+    def answer(self, messages: Sequence[Message]) -> TokenRow:
+        """The row of a conversation, up to where the model's answer begins; it is not cut.
+
+        Raises InputError if the model's chat template refuses the messages.
+        """
+        readable = [
+            {name: text.translate(LONE_SURROGATES) for name, text in message.items()}
+            for message in messages
+        ]
+        with self._lock:
+            try:
+                encoded = self._tokenizer.apply_chat_template(
+                    readable, add_generation_prompt=True, return_dict=True
+                )
+            except Exception as error:  # a template is a program, and comes with the model
+                raise InputError(
+                    f"The model's chat template refuses the message: {error}. The owner can set "
+                    "chat = false under [parameters] in app.toml."
+                ) from error
+        return TokenRow({"input_ids": encoded["input_ids"]}, truncated=False)
 
     def decode(self, ids: Sequence[int], *, special: bool = True) -> str:
         text: str = self._tokenizer.decode(ids, skip_special_tokens=not special)

@@ -16,17 +16,20 @@ from serving import openapi
 from serving.access import Access
 from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
+from serving.formats.azureml import azureml
 from serving.formats.huggingface import huggingface
 from serving.formats.native import native
+from serving.formats.openai import openai
 from serving.formats.openinference import openinference
 from serving.formats.rows import rows, vertex
+from serving.formats.sagemaker import sagemaker
 from serving.http import API_VERSION, Gate, RequestCounts, admit, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.models_route import models
 from serving.probes import live, ready
 from serving.service import Service
 
-FORMATS = (native, huggingface, openinference, rows, models)
+FORMATS = (native, huggingface, openinference, rows, models, openai, sagemaker, azureml)
 
 
 def routes(

@@ -18,9 +18,10 @@ from collections.abc import (
 )
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, JsonValue, ValidationError
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +31,8 @@ from starlette.types import Receive
 
 from errors import TryoutError
 from feedback.records import compact_json
+from model import Prediction
+from model.prediction import output_to_json
 from serving.access import Access, Scope
 from serving.errors import (
     FAILED,
@@ -63,6 +66,19 @@ EVENT_SCHEMA = {
 }
 
 SEE_PAGE = "The API's page, /api/docs, has the form."
+
+
+class Row(BaseModel):
+    """A prediction as a row: its label, its score, and the whole output in its own JSON.
+
+    Of an input that was cut, `truncated` is true.
+    """
+
+    label: str
+    score: float | None
+    output: JsonValue
+    truncated: bool
+
 
 Handler = Callable[[Request, bytes], Awaitable[Response]]
 Parsed = TypeVar("Parsed", bound=BaseModel)
@@ -213,6 +229,16 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(compact_json(value), status, headers, JSON)
 
 
+def row_of(prediction: Prediction) -> dict[str, Any]:
+    """The prediction as a `Row`."""
+    return {
+        "label": prediction.label,
+        "score": prediction.score,
+        "output": output_to_json(prediction.output),
+        "truncated": prediction.truncated,
+    }
+
+
 async def sse_response(events: AsyncGenerator[bytes]) -> Response:
     """Server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html).
 
@@ -288,12 +314,18 @@ async def _left(receive: Receive) -> None:
         pass
 
 
+def media_type(request: Request) -> str:
+    """The type of the body in lower case without its parameters; "" if it is not stated."""
+    return request.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
 def require_json(request: Request, *, others: Collection[str] = ()) -> None:
     """Raises UnsupportedMediaType for a body that says that it is neither JSON nor of `others`."""
-    stated = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    stated = media_type(request)
     if stated and stated not in (JSON, *others) and not stated.endswith("+json"):
         raise UnsupportedMediaType(
-            f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: application/json."
+            f"The body's Content-Type is {stated[:80]!r}. Send Content-Type: "
+            f"{', '.join((JSON, *others))}."
         )
 
 
@@ -308,12 +340,18 @@ async def parsed(kind: type[Parsed], request: Request, body: bytes) -> Parsed:
 
 async def parsed_json(kind: type[Parsed], body: bytes) -> Parsed:
     """JSON as a value of `kind`; raises Malformed with the place of the first error."""
+    return await read_in_thread(partial(parse_json, kind), body)
+
+
+async def read_in_thread(read: Callable[[bytes], T], body: bytes) -> T:
+    """The result of `read`, which has a thread to itself if the body is large."""
     if len(body) > LARGE_BODY_BYTES:
-        return await asyncio.to_thread(_parse, kind, body)
-    return _parse(kind, body)
+        return await asyncio.to_thread(read, body)
+    return read(body)
 
 
-def _parse(kind: type[Parsed], body: bytes) -> Parsed:
+def parse_json(kind: type[Parsed], body: bytes) -> Parsed:
+    """As `parsed_json`, in this thread."""
     try:
         return kind.model_validate_json(body)
     except ValidationError as error:

@@ -40,7 +40,13 @@ class Grown(NamedTuple):
     tokens: int
 
 
-Progress = Place | Grown
+class Prompt(NamedTuple):
+    """The number of tokens that the model read before it generated."""
+
+    tokens: int
+
+
+Progress = Place | Grown | Prompt
 T = TypeVar("T")
 
 
@@ -177,8 +183,8 @@ class Service:
     ) -> AsyncGenerator[Progress | Prediction]:
         """The places of a text in the queue, its output as it grows, and at last its prediction.
 
-        A text that grows is given as a whole each time. Raises as `predict` does for a
-        single text.
+        A text that grows is given as a whole each time. The tokens of its prompt, if they are
+        known, come right before the prediction. Raises as `predict` does for a single text.
         """
         predictor = self.predictor
         self._require_room([text], log=log)
@@ -297,7 +303,10 @@ class Service:
                         yield Grown(await self._in_thread(lambda: generation.text), so_far)
                 elif looks % LOOKS_A_PLACE == 0 and (place := predictor.place(generation.future)):
                     yield place
-            yield answer.result()
+            prediction = answer.result()
+            if generation.prompt_tokens is not None:
+                yield Prompt(generation.prompt_tokens)
+            yield prediction
         finally:
             generation.stop()
             answer.cancel()

@@ -23,9 +23,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model import Prediction
-from model.prediction import output_to_json
 from serving.errors import Malformed, Refused
-from serving.http import JSON, Format, Operation, json_response, parsed
+from serving.http import JSON, Format, Operation, Row, json_response, parsed, row_of
 from serving.service import Service, wants_log
 
 SIGNATURE = "serving_default"  # TensorFlow Serving's name of a model's only way to be called
@@ -71,15 +70,8 @@ class ErrorBody(BaseModel):
     error: str
 
 
-class PredictionBody(BaseModel):
-    label: str
-    score: float | None
-    output: JsonValue
-    truncated: bool
-
-
 class RowsBody(BaseModel):
-    predictions: list[PredictionBody]
+    predictions: list[Row]
 
 
 class Columns(BaseModel):
@@ -185,18 +177,9 @@ def _only(fields: dict[Any, Any]) -> Any:
 
 
 def _as_rows(predictions: list[Prediction]) -> Any:
-    return {"predictions": [_fields(prediction) for prediction in predictions]}
+    return {"predictions": [row_of(prediction) for prediction in predictions]}
 
 
 def _as_columns(predictions: list[Prediction]) -> Any:
-    items = [_fields(prediction) for prediction in predictions]
+    items = [row_of(prediction) for prediction in predictions]
     return {"outputs": {name: [item[name] for item in items] for name in items[0]}}
-
-
-def _fields(prediction: Prediction) -> dict[str, Any]:
-    return {
-        "label": prediction.label,
-        "score": prediction.score,
-        "output": output_to_json(prediction.output),
-        "truncated": prediction.truncated,
-    }

@@ -8,57 +8,103 @@ itself what else the client can do, and fails if that is wrong.
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
 from model import Model
 from settings import ROOT
+from tests.helpers import tiny
 from tests.helpers.server import free_port, serving
 from tests.helpers.service import serving_alone
 from tests.helpers.until import until
 
-CLIENTS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/requirements.txt"))
+FOLDERS = sorted(path.parent.name for path in Path(__file__).parent.glob("*/requirements.txt"))
+GENERATING = ["openai"]  # clients of models that generate
+CLIENTS = [name for name in FOLDERS if name not in GENERATING]
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "Müde, 你好 🙂"]
 
 pytestmark = pytest.mark.deploy
 
 
-@pytest.fixture(scope="module", params=["alone", "app"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the bundled model, alone and beside the pages."""
-    database = tmp_path_factory.mktemp("clients") / "log.db"
-    if request.param == "alone":
-        with serving_alone(database) as (address, _):
+@contextmanager
+def served(kind: str, database: Path, **environment: Any) -> Iterator[str]:
+    """The address of a model, alone or beside the pages."""
+    if kind == "alone":
+        with serving_alone(database, **environment) as (address, _):
             yield address
     else:
-        with serving(database, port=free_port()) as address:
+        with serving(database, port=free_port(), **environment) as address:
             until(lambda: httpx2.get(f"{address}/api/ready").status_code == 200)
             yield address
 
 
-@pytest.mark.parametrize("client", CLIENTS)
-def test_a_client_gets_the_predictions_of_the_model(client: str, url: str, model: Model) -> None:
+@pytest.fixture(scope="module", params=["alone", "app"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the bundled model, alone and beside the pages."""
+    with served(request.param, tmp_path_factory.mktemp("clients") / "log.db") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Model]:
+    """A model that generates, with a chat template."""
+    folder = tiny.llama(tmp_path_factory.mktemp("writer") / "writer", chat=True, max_tokens=256)
+    model = Model(str(folder), device="cpu")
+    model.load()
+    yield model
+    model.close()
+
+
+def answers_of(client: str, url: str, name: str, texts: Sequence[str]) -> dict[str, Any]:
+    """The answers that the client prints, by each way in which it asks."""
     done = subprocess.run(
         [
             ROOT / ".cache" / "clients" / client / "bin" / "python",
             Path(__file__).parent / client / "client.py",
             url,
-            "bundled",
+            name,
         ],
-        input=json.dumps(TEXTS),
+        input=json.dumps(texts),
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    answers = json.loads(done.stdout)
+    answers: dict[str, Any] = json.loads(done.stdout)
     assert answers
+    return answers
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_client_gets_the_predictions_of_the_model(client: str, url: str, model: Model) -> None:
+    answers = answers_of(client, url, "bundled", TEXTS)
     expected = [
         {"label": made.label, "score": pytest.approx(made.score, abs=1e-4)}
         for made in model.predict(TEXTS)
     ]
     assert answers == dict.fromkeys(answers, expected)
+
+
+@pytest.mark.parametrize("kind", ["alone", "app"])
+@pytest.mark.parametrize("client", GENERATING)
+def test_a_client_gets_the_texts_that_the_model_generates(
+    client: str, kind: str, writer: Model, tmp_path: Path
+) -> None:
+    with served(kind, tmp_path / "log.db", TRYOUT_MODEL__ID=writer.model_id) as url:
+        answers = answers_of(client, url, "writer", TEXTS)
+    expected = {
+        way: [
+            made.output.text  # type: ignore[union-attr]
+            for made in writer.predict(
+                TEXTS, {"max_new_tokens": 24, "chat": way.startswith("chat")}
+            )
+        ]
+        for way in answers
+    }
+    assert answers == expected

@@ -127,6 +127,29 @@ def test_a_message_that_is_too_long_says_how_long_it_is(writer: Model) -> None:
     assert cut.truncated
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Once",
+        "[]",
+        "{}",
+        "[1]",
+        '[{"role": "user"}]',
+        '[{"role": "user", "content": null}]',
+        '[{"role": "user", "content": "a", "name": "b"}]',
+        "[" * 100_000,
+    ],
+)
+def test_a_text_that_is_no_conversation(writer: Model, text: str) -> None:
+    with pytest.raises(InputError, match="is not a JSON list of messages"):
+        writer.stream(text, {"messages": True})
+
+
+def test_a_conversation_needs_the_chat_template(writer: Model) -> None:
+    with pytest.raises(InputError, match="messages is true and chat is false"):
+        writer.stream("[]", {"messages": True, "chat": False})
+
+
 def test_odd_settings_of_the_model_do_no_harm(
     writer: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Each task on each architecture says what transformers' own pipeline says."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -187,7 +188,8 @@ def test_sampled_generation(loaded: Callable[[str], Model]) -> None:
 
 
 def test_chat(tmp_path: Path) -> None:
-    model = Model(str(tiny.llama(tmp_path / "chat", chat=True)), device="cpu")
+    folder = tiny.llama(tmp_path / "chat", chat=True, max_tokens=256)
+    model = Model(str(folder), device="cpu")
     model.load()
     (answer,) = model.predict(["Name a city."], {"max_new_tokens": 8})
     (raw,) = model.predict(["Name a city."], {"max_new_tokens": 8, "chat": False})
@@ -195,4 +197,14 @@ def test_chat(tmp_path: Path) -> None:
     (expected,) = theirs(model)(messages, max_new_tokens=8, do_sample=False)
     assert answer.output.text == expected["generated_text"][-1]["content"]  # type: ignore[union-attr]
     assert raw.output != answer.output
+    conversation = [
+        {"role": "system", "content": "You are brief."},
+        *messages,
+        {"role": "assistant", "content": "Paris"},
+        {"role": "user", "content": "And a \N{SNOWMAN} one?"},
+    ]
+    params = {"max_new_tokens": 8, "messages": True}
+    (answer,) = model.predict([json.dumps(conversation)], params)
+    (expected,) = theirs(model)(conversation, max_new_tokens=8, do_sample=False)
+    assert answer.output.text == expected["generated_text"][-1]["content"]  # type: ignore[union-attr]
     model.close()
