@@ -25,6 +25,12 @@ class SettingsError(TryoutError):
     """app.toml or the environment is wrong; the message names the setting and its value."""
 
 
+# Settings whose value no error may show, since it can be or contain a password.
+SECRET = {
+    "feedback.database": "the path of an SQLite file; a database's URL belongs in DATABASE_URL",
+}
+
+
 class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -139,6 +145,8 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
+        if name in SECRET:
+            raise SettingsError(f"The setting {name} must be {SECRET[name]}.") from None
         raise SettingsError(
             f"The setting {name} is {first['input']!r}: {first['msg']}. "
             f"Correct it in {path.name} or in the environment."
