@@ -143,6 +143,13 @@ def test_an_unknown_prediction_is_told(log: FeedbackLog, wrong: str) -> None:
     assert "p" not in page.query_params
 
 
+def test_an_empty_link_is_no_link(log: FeedbackLog) -> None:
+    page = open_page(p="")
+    assert not page.warning
+    predict(page, "fine")
+    assert page.query_params["p"] == str(newest(log)[0].prediction.id)
+
+
 def test_an_example_is_predicted_by_one_click(log: FeedbackLog) -> None:
     page = open_page()
     page.button(key="example-0").click().run()
