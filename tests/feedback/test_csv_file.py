@@ -233,6 +233,8 @@ def test_a_bad_cell_is_named_and_nothing_is_imported(
     ("file", "message"),
     [
         (b"", "file is empty"),
+        (",".join(reversed(COLUMNS)).encode(), "has its columns in another order"),
+        (",".join((*COLUMNS, COLUMNS[0])).encode(), "has other columns"),
         (b"a,b\r\n1,2\r\n", "lacks the columns"),
         (";".join(COLUMNS).encode(), "separated by semicolons"),
         (",".join((*COLUMNS, "extra")).encode(), "has other columns"),
