@@ -259,6 +259,20 @@ def test_an_edited_row_changes_nothing_and_is_counted(sqlite_log: FeedbackLog) -
     assert exported(sqlite_log) == before
 
 
+def test_rows_of_a_file_that_contradict_each_other_are_counted(sqlite_log: FeedbackLog) -> None:
+    stored = entry()
+    first = rating(stored)
+    sqlite_log.add([stored], [first])
+    header, row = exported(sqlite_log).splitlines(keepends=True)
+    other = row.replace(b",up,", b",down,")
+    assert other != row
+    with empty_log() as log:
+        file = header + row + other + row
+        assert import_csv(log, io.BytesIO(file)) == Imported(3, Added(1, 1, differing=1))
+        assert history(log, unrated=False) == [(stored, first)], "the first row counts"
+        assert import_csv(log, io.BytesIO(file)) == Imported(3, Added(0, 0, differing=1))
+
+
 def test_an_empty_line_at_the_end_does_not_matter(sqlite_log: FeedbackLog) -> None:
     sqlite_log.add([entry()], [])
     with empty_log() as log:
