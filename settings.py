@@ -33,6 +33,7 @@ BESIDE_URL = "beside_url"
 SECRET = {
     "model.url": "a URL like http://localhost:8000, without a user or a query",
     "model.token": "printable ASCII without spaces",
+    "feedback.database": "the path of an SQLite file; a database's URL belongs in DATABASE_URL",
 }
 
 

@@ -221,7 +221,12 @@ def _wrong_header(header: list[str]) -> str:
     if len(header) == 1 and header[0].count(";") == len(COLUMNS) - 1:
         return "The file is separated by semicolons. Save it as CSV with commas."
     missing = [name for name in COLUMNS if name not in header and name not in LATER]
-    wrong = f"lacks the columns {', '.join(missing[:5])}" if missing else "has other columns"
+    if missing:
+        wrong = f"lacks the columns {', '.join(missing[:5])}"
+    elif len(set(header)) == len(header) and set(header) <= set(COLUMNS):
+        wrong = "has its columns in another order"
+    else:
+        wrong = "has other columns"
     return f"The file {wrong}. Import a file that this page exported, with its header as it was."
 
 

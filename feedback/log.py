@@ -235,26 +235,34 @@ def _insert_ratings(connection: sa.Connection, rows: list[dict[str, Any]]) -> tu
 def insert_new(
     connection: sa.Connection, table: sa.Table, rows: list[dict[str, Any]]
 ) -> tuple[int, int]:
-    """Inserts the rows whose ids are new.
+    """Inserts the first row of each id that is new.
 
-    Returns how many were inserted, and how many are there with other content.
+    Returns how many were inserted, and how many of all rows differ from the row that is there now.
     """
-    unique = list({row["id"]: row for row in rows}.values())
-    numbers = [_insert_chunk(connection, table, chunk) for chunk in chunks(unique)]
+    by_id: dict[UUID, list[dict[str, Any]]] = {}
+    for row in rows:
+        by_id.setdefault(row["id"], []).append(row)
+    numbers = [_insert_chunk(connection, table, chunk) for chunk in chunks(list(by_id.items()))]
     return sum(new for new, _ in numbers), sum(differing for _, differing in numbers)
 
 
 def _insert_chunk(
-    connection: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]
+    connection: sa.Connection,
+    table: sa.Table,
+    rows_by_id: Sequence[tuple[UUID, list[dict[str, Any]]]],
 ) -> tuple[int, int]:
     def insert_missing() -> tuple[int, int]:
-        known = sa.select(table).where(table.c.id.in_([row["id"] for row in rows]))
+        known = sa.select(table).where(table.c.id.in_([row_id for row_id, _ in rows_by_id]))
         there = {row["id"]: dict(row) for row in connection.execute(known).mappings()}
-        new = [row for row in rows if row["id"] not in there]
+        new = [rows[0] for row_id, rows in rows_by_id if row_id not in there]
         if new:
             with connection.begin_nested():
                 connection.execute(sa.insert(table), new)
-        same = [there.get(row["id"], row).items() >= row.items() for row in rows]
+        same = [
+            there.get(row_id, rows[0]).items() >= row.items()
+            for row_id, rows in rows_by_id
+            for row in rows
+        ]
         return len(new), same.count(False)
 
     try:

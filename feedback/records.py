@@ -91,7 +91,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """The numbers that `FeedbackLog.add` stored; `differing` ids are there with other content."""
+    """The numbers that `FeedbackLog.add` stored; `differing` rows are there with other content."""
 
     predictions: int
     ratings: int

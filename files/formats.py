@@ -75,7 +75,9 @@ def _read_json(data: bytes, limits: Limits, header: bool | None) -> Table:
     decoded = _decoded(data, limits)
     if decoded.text.lstrip().startswith("["):
         return json_rows.array_table(decoded, limits)
-    return json_rows.lines_table(lines_of(decoded.text), decoded, limits)
+    lines = lines_of(decoded.text)
+    kind = "JSONL" if json_rows.begins_with_object(lines) else "JSON"  # most likely a broken one
+    return json_rows.lines_table(lines, decoded, limits, kind=kind)
 
 
 def _read_unnamed(data: bytes, limits: Limits, header: bool | None) -> Table:

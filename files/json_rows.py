@@ -35,10 +35,12 @@ def begins_with_object(lines: list[str]) -> bool:
     return first.lstrip().startswith("{") and not _line_item(Record(number, [], first)).reason
 
 
-def lines_table(lines: list[str], decoded: Decoded, limits: Limits) -> Table:
+def lines_table(
+    lines: list[str], decoded: Decoded, limits: Limits, *, kind: str = "JSONL"
+) -> Table:
     """The table of JSON Lines; raises ReadingError if it is empty or beyond `limits`."""
     items = map(_line_item, checked(whole_lines(lines), decoded))
-    return _table(items, limits, kind="JSONL", encoding=decoded.encoding)
+    return _table(items, limits, kind=kind, encoding=decoded.encoding)
 
 
 def array_table(decoded: Decoded, limits: Limits) -> Table:

@@ -26,33 +26,42 @@ class ModelLoader:
         """`make` returns a model that is not loaded; its exceptions count as failures, too."""
         self._make = make
         self._lock = threading.Lock()
-        self._future: Future[Predictor] | None = None
+        self._newest: Future[Predictor] | None = None
+        # The newest attempt, or a failed one before it while that runs and nobody asked for it.
+        self._given: Future[Predictor] | None = None
         self._failed_s = 0.0
 
     def current(self) -> Future[Predictor]:
-        """The model that is loaded or being loaded; starts an attempt if one is due."""
+        """The model that is loaded or being loaded; starts an attempt if one is due.
+
+        While an attempt runs that nobody asked for with `retry`, this is the failed one before it,
+        so that a probe goes on saying why there is no model.
+        """
         with self._lock:
-            if self._future is None or (
-                self._failed() and time.monotonic() - self._failed_s > RETRY_S
-            ):
-                self._future = self._start()
-            return self._future
+            if self._newest is None:
+                self._newest = self._start()
+            if self._given is None or self._newest.done():
+                self._given = self._newest
+            if self._failed() and time.monotonic() - self._failed_s > RETRY_S:
+                self._newest = self._start()
+            return self._given
 
     def retry(self) -> None:
-        """Starts another attempt if the last one failed."""
+        """Starts another attempt if the last one failed; `current` gives it while it runs, too."""
         with self._lock:
             if self._failed():
-                self._future = self._start()
+                self._newest = self._start()
+            self._given = self._newest
 
     def close(self) -> None:
         """Closes the model if it is loaded."""
         with self._lock:
-            if self._future and self._future.done() and not self._future.exception():
-                self._future.result().close()
+            if self._newest and self._newest.done() and not self._newest.exception():
+                self._newest.result().close()
 
     def _failed(self) -> bool:
-        future = self._future
-        return future is not None and future.done() and future.exception() is not None
+        newest = self._newest
+        return newest is not None and newest.done() and newest.exception() is not None
 
     def _start(self) -> Future[Predictor]:
         return load_in_thread(self._make, thread_name="load-model", on_end=self._note)

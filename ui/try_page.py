@@ -25,7 +25,7 @@ def current_entry() -> Entry | None:
     An old `p` changes nothing: it stays in the URL while a newer prediction waits to be stored.
     """
     page = state.try_page()
-    linked = st.query_params.get("p")
+    linked = st.query_params.get("p") or None
     if linked is not None and linked != page.linked:
         if entry := _find(linked):
             _open(entry)

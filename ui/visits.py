@@ -77,6 +77,11 @@ def rename(visit: Visit, name: str) -> Visit:
     return Visit(visit.id, memory.name)
 
 
+def is_reserved(name: str) -> bool:
+    """True for a name that begins like an anonymous visitor's."""
+    return name.lstrip().startswith(ANONYMOUS)
+
+
 def saw(*predictions: Prediction) -> None:
     """Notes that this visit has had these outputs in sight."""
     memory = memory_of(current().id)

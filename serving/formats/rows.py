@@ -24,7 +24,8 @@ from starlette.responses import Response
 
 from model import Prediction
 from serving.errors import Malformed, Refused
-from serving.http import JSON, Format, Operation, Row, json_response, parsed, row_of
+from serving.http import JSON, Format, Operation, json_response, parsed, row_of
+from serving.http import Row as RowBody
 from serving.service import Service, wants_log
 
 SIGNATURE = "serving_default"  # TensorFlow Serving's name of a model's only way to be called
@@ -71,7 +72,7 @@ class ErrorBody(BaseModel):
 
 
 class RowsBody(BaseModel):
-    predictions: list[Row]
+    predictions: list[RowBody]
 
 
 class Columns(BaseModel):

@@ -233,6 +233,8 @@ def test_a_bad_cell_is_named_and_nothing_is_imported(
     ("file", "message"),
     [
         (b"", "file is empty"),
+        (",".join(reversed(COLUMNS)).encode(), "has its columns in another order"),
+        (",".join((*COLUMNS, COLUMNS[0])).encode(), "has other columns"),
         (b"a,b\r\n1,2\r\n", "lacks the columns"),
         (";".join(COLUMNS).encode(), "separated by semicolons"),
         (",".join((*COLUMNS, "extra")).encode(), "has other columns"),
@@ -255,6 +257,20 @@ def test_an_edited_row_changes_nothing_and_is_counted(sqlite_log: FeedbackLog) -
     done = import_csv(sqlite_log, io.BytesIO(changed(before, "verdict", "down")))
     assert done == Imported(2, Added(0, 0, differing=1))
     assert exported(sqlite_log) == before
+
+
+def test_rows_of_a_file_that_contradict_each_other_are_counted(sqlite_log: FeedbackLog) -> None:
+    stored = entry()
+    first = rating(stored)
+    sqlite_log.add([stored], [first])
+    header, row = exported(sqlite_log).splitlines(keepends=True)
+    other = row.replace(b",up,", b",down,")
+    assert other != row
+    with empty_log() as log:
+        file = header + row + other + row
+        assert import_csv(log, io.BytesIO(file)) == Imported(3, Added(1, 1, differing=1))
+        assert history(log, unrated=False) == [(stored, first)], "the first row counts"
+        assert import_csv(log, io.BytesIO(file)) == Imported(3, Added(0, 0, differing=1))
 
 
 def test_an_empty_line_at_the_end_does_not_matter(sqlite_log: FeedbackLog) -> None:

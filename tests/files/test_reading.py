@@ -451,6 +451,12 @@ def test_a_json_array() -> None:
         read("a.json", '["a",\n"b"')
 
 
+@pytest.mark.parametrize(("name", "kind"), [("a.json", "JSON"), ("a.jsonl", "JSONL")])
+def test_broken_json_is_called_by_its_name(name: str, kind: str) -> None:
+    table = read(name, '{"text": "a",}\n')
+    assert (table.kind, table.rows, [row.number for row in table.bad]) == (kind, [], [1])
+
+
 # Pasting
 
 

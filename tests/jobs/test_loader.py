@@ -11,6 +11,7 @@ from jobs import loader as loader_module
 from jobs.loader import ModelLoader
 from model import Model, ModelError, Predictor
 from tests.helpers import tiny
+from tests.helpers.until import until
 from ui import shared
 
 
@@ -53,8 +54,41 @@ def test_a_failure_is_told_to_all_and_mended_without_a_restart(
     assert loader.current() is first, "not again at once"
     hidden.rename(folder)
     monkeypatch.setattr(loader_module, "RETRY_S", 0.0)
+    until(lambda: loader.current().exception() is None)
     assert result(loader).info.task == "text-classification"
     loader.close()
+
+
+def test_the_reason_of_a_failure_stays_while_another_attempt_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(loader_module, "RETRY_S", 0.0)
+    attempts: list[threading.Event] = []
+
+    def make() -> Any:
+        attempts.append(threading.Event())
+        number, goes_on = len(attempts), attempts[-1]
+        goes_on.wait(60)
+        raise ModelError(f"Attempt {number} failed.")
+
+    loader = ModelLoader(make)
+    assert not loader.current().done()
+    until(lambda: attempts)
+    attempts[0].set()
+    with pytest.raises(ModelError, match="Attempt 1"):
+        loader.current().result(60)
+    until(lambda: loader.current() and len(attempts) == 2)
+    assert str(loader.current().exception(0)) == "Attempt 1 failed."
+    loader.retry()
+    asked_for = loader.current()
+    assert not asked_for.done(), "whoever asks for another attempt waits for it"
+    assert len(attempts) == 2, "for that which runs"
+    attempts[1].set()
+    with pytest.raises(ModelError, match="Attempt 2"):
+        asked_for.result(60)
+    assert str(loader.current().exception(0)) == "Attempt 2 failed."
+    until(lambda: loader.current() and len(attempts) == 3)
+    attempts[2].set()
 
 
 def test_retry_does_not_wait_and_does_nothing_to_a_model_that_is_there(folder: Path) -> None:

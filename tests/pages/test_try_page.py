@@ -16,6 +16,7 @@ from tests.helpers.app_test import (
     html,
     only,
     open_page,
+    plain,
     predict,
     thumbs,
     widget,
@@ -53,6 +54,19 @@ def test_predict_rate_correct_comment_retract(log: FeedbackLog) -> None:
     assert log.ratings_of(stored.prediction.id) == []
     assert only(page.feedback).value is None
     assert len(history(log, unrated=False)) == 5, "each step is in the history"
+
+
+def test_a_reserved_name_is_refused_and_the_name_before_stays(log: FeedbackLog) -> None:
+    page = predict(open_page(), "fine")
+    widget(page, "Your name (optional)").set_value("Ada").run()
+    widget(page, "Your name (optional)").set_value(" anonymous-1").run()
+    assert plain(only(page.error).value) == (
+        "Not stored, as no name may begin with “anonymous-”; your ratings have the name Ada."
+    )
+    thumbs(page, 1)
+    assert [row.reviewer for _, row in history(log, unrated=False) if row] == ["Ada"]
+    widget(page, "Your name (optional)").set_value("Bob").run()
+    assert not page.error
 
 
 def test_taking_the_thumb_back_retracts(log: FeedbackLog) -> None:
@@ -129,6 +143,13 @@ def test_an_unknown_prediction_is_told(log: FeedbackLog, wrong: str) -> None:
     assert "There is no prediction" in only(page.warning).value
     assert "<b>" not in only(page.warning).value
     assert "p" not in page.query_params
+
+
+def test_an_empty_link_is_no_link(log: FeedbackLog) -> None:
+    page = open_page(p="")
+    assert not page.warning
+    predict(page, "fine")
+    assert page.query_params["p"] == str(newest(log)[0].prediction.id)
 
 
 def test_an_example_is_predicted_by_one_click(log: FeedbackLog) -> None:

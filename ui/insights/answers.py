@@ -90,7 +90,7 @@ def _right(log: FeedbackLog, of: ModelRevision | None) -> None:
             f"**Accuracy in general: {wording.share(drawn.right)}**, from {drawn.right.n:,} "
             f"predictions that chance chose, as most of their reviewers say.{unrated}"
         )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="center"):
         page_link("review", "Review some")
         if drawn.right.n:
             _link("Show those that chance chose", Filter(drawn_to=drawn.last, revision=of))

@@ -5,6 +5,7 @@ import streamlit as st
 from feedback.records import MAX_NAME_CHARS
 from ui import shared, state, visits
 from ui.parts import typed
+from ui.parts.text import as_markdown
 
 KEY = state.SessionState.NAME
 
@@ -16,9 +17,9 @@ def take_and_ask() -> None:
 
 
 def ask() -> None:
-    """A field for the name."""
+    """A field for the name; says below it if the name that was typed is reserved."""
     typed.fill(KEY, visits.current().name)
-    st.text_input(
+    name = st.text_input(
         "Your name (optional)",
         key=KEY,
         max_chars=MAX_NAME_CHARS,
@@ -26,15 +27,21 @@ def ask() -> None:
         help="Ratings under one name are one reviewer's; another name is another reviewer.",
         width=280,
     )
+    if visits.is_reserved(name):
+        st.error(
+            "Not stored, as no name may begin with “anonymous-”; your ratings have the name "
+            f"{as_markdown(visits.current().reviewer)}."
+        )
 
 
 def take() -> None:
     """Takes the name that was typed.
 
     The first name given takes over what was rated anonymously; a later name is another reviewer.
+    A reserved name changes nothing.
     """
     visit, name, box = visits.current(), typed.untaken(KEY), state.outbox()
-    if name is not None:
+    if name is not None and not visits.is_reserved(name):
         renamed = visits.rename(visit, name)
         if not visit.name:
             box.rename(visit.reviewer, renamed.reviewer, shared.log)
