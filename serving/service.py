@@ -71,7 +71,7 @@ class Service:
         self.loading = loading
         self.open_log = open_log
         self.limits = Limits(**limits)
-        self.is_stopping = False
+        self.is_stopping = self._is_closed = False
         self.created_s = int(time.time())
         self._name = name
         self._logs = logs
@@ -315,7 +315,7 @@ class Service:
         self, submit: Callable[[], list[T]], *, undo: Callable[[T], object]
     ) -> list[T]:
         """The result of `submit` in a thread; if the caller is cancelled meanwhile, undoes it."""
-        if self.is_stopping:
+        if self._is_closed:
             raise NotReady("The service ends now. Try again in a moment.")
         task = asyncio.get_running_loop().run_in_executor(self._threads, submit)
 
@@ -376,7 +376,7 @@ class Service:
 
     def close(self) -> None:
         """Stores what waits; blocks for some seconds if the log is away."""
-        self.is_stopping = True
+        self.is_stopping = self._is_closed = True
         self._writes.close()
         for threads in (self._threads, self._log_threads):
             threads.shutdown(wait=False, cancel_futures=True)
