@@ -1,8 +1,7 @@
 """Service: the one way in for all formats, from texts to predictions in the log.
 
 Checks the limits, predicts through the predictor's queue, and puts the predictions into the log.
-Knows no HTTP and no format. Nothing here blocks the event loop, and no thread waits for a
-prediction; a caller that is cancelled cancels its texts.
+Knows no HTTP and no format. Nothing here blocks the event loop.
 """
 
 import asyncio
@@ -11,42 +10,22 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from math import inf
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from errors import TryoutError
 from feedback import Entry, FeedbackLog, Rating
 from feedback.write_queue import WriteQueue
-from model import Generation, InputError, ModelError, ModelInfo, Prediction, Predictor
-from model.batching import Place
+from model import InputError, ModelInfo, Prediction, Predictor
 from model.text import check_text
+from serving.asking import Asking, Progress, Result
 from serving.errors import Malformed, NotFound, NotReady, TooLarge
 from serving.limits import Limits
 
-THREADS = 4  # that tokenize
 LOG_THREADS = 2  # that ask the log, which can be away for seconds
-POLL_S = 0.05  # between looks at a text that grows
-LOOKS_A_PLACE = 10  # after so many the place in the queue is told
 API_SESSION = "api"  # in the place of a visitor's id
 
 Loading = Callable[[], Future[Predictor]]
-Result = Prediction | TryoutError
-
-
-class Grown(NamedTuple):
-    """A generated text so far, and the number of its tokens."""
-
-    text: str
-    tokens: int
-
-
-class Prompt(NamedTuple):
-    """The number of tokens that the model read before it generated."""
-
-    tokens: int
-
-
-Progress = Place | Grown | Prompt
 T = TypeVar("T")
 
 
@@ -71,12 +50,12 @@ class Service:
         self.loading = loading
         self.open_log = open_log
         self.limits = Limits(**limits)
-        self.is_stopping = self._is_closed = False
+        self.is_stopping = False
         self.created_s = int(time.time())
         self._name = name
         self._logs = logs
         self._writes = WriteQueue(open_log)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="tokenize")
+        self._asking = Asking()
         self._log_threads = ThreadPoolExecutor(LOG_THREADS, thread_name_prefix="ask-log")
 
     @property
@@ -149,8 +128,8 @@ class Service:
             if refusal := self._refusal(text):
                 results[i] = refusal
         taken = [i for i in range(len(texts)) if i not in results]
-        run = self._generate if predictor.generates else self._classify
-        made = await run(predictor, [texts[i] for i in taken], params, timeout_s)
+        asked = [texts[i] for i in taken]
+        made = await self._asking.predict(predictor, asked, params, timeout_s)
         results |= zip(taken, made, strict=True)
         if len(texts) == 1 and isinstance(results[0], TryoutError):
             raise results[0]
@@ -190,10 +169,7 @@ class Service:
         self._require_room([text], log=log)
         if refusal := self._refusal(text):
             raise refusal
-        if predictor.generates:
-            events = self._growing(predictor, text, params)
-        else:
-            events = self._waiting(predictor, text, params, timeout_s)
+        events = self._asking.stream(predictor, text, params, timeout_s)
         async with aclosing(events):
             async for event in events:
                 if isinstance(event, Prediction):
@@ -210,7 +186,7 @@ class Service:
         for text in texts:
             if refusal := self._refusal(text):
                 raise refusal
-        return await self._in_thread(lambda: [predictor.reads_all(text, params) for text in texts])
+        return await self._asking.fits(predictor, texts, params)
 
     def require_count(self, texts: int) -> None:
         """Raises Malformed if a request has no texts, TooLarge if it has too many."""
@@ -234,104 +210,6 @@ class Service:
         except InputError as error:
             return error
         return None
-
-    async def _classify(
-        self,
-        predictor: Predictor,
-        texts: Sequence[str],
-        params: Mapping[str, Any],
-        timeout_s: float,
-    ) -> list[Result]:
-        def submit() -> list[Future[Prediction]]:
-            if len(texts) == 1:
-                return [predictor.submit(texts[0], params, timeout_s=timeout_s)]
-            return predictor.submit_many(texts, params, timeout_s=timeout_s)
-
-        futures = await self._submitted(submit, undo=Future.cancel)
-        return await _results(futures)
-
-    async def _generate(
-        self,
-        predictor: Predictor,
-        texts: Sequence[str],
-        params: Mapping[str, Any],
-        timeout_s: float,
-    ) -> list[Result]:
-        """The texts that follow `texts`; a single text is read while it grows, as it should be."""
-        if len(texts) == 1:
-            return [await _last(self._growing(predictor, texts[0], params))]
-
-        def start() -> list[Generation]:
-            return [predictor.stream(text, params, bulk=True) for text in texts]
-
-        generations = await self._submitted(start, undo=Generation.stop)
-        try:
-            return await _results([generation.future for generation in generations])
-        finally:
-            for generation in generations:
-                generation.stop()
-
-    async def _waiting(
-        self, predictor: Predictor, text: str, params: Mapping[str, Any], timeout_s: float
-    ) -> AsyncGenerator[Progress | Prediction]:
-        (future,) = await self._submitted(
-            lambda: [predictor.submit(text, params, timeout_s=timeout_s)], undo=Future.cancel
-        )
-        answer = asyncio.wrap_future(future)
-        try:
-            while not (await asyncio.wait((answer,), timeout=LOOKS_A_PLACE * POLL_S))[0]:
-                if place := predictor.place(future):
-                    yield place
-            yield answer.result()
-        finally:
-            answer.cancel()
-
-    async def _growing(
-        self, predictor: Predictor, text: str, params: Mapping[str, Any]
-    ) -> AsyncGenerator[Progress | Prediction]:
-        (generation,) = await self._submitted(
-            lambda: [predictor.stream(text, params)], undo=Generation.stop
-        )
-        answer, so_far, looks = asyncio.wrap_future(generation.future), 0, 0
-        try:
-            while not (await asyncio.wait((answer,), timeout=POLL_S))[0]:
-                generation.wait(0)  # it goes on only while somebody asks
-                looks += 1
-                if generation.begun:
-                    if generation.tokens > so_far:
-                        so_far = generation.tokens
-                        yield Grown(await self._in_thread(lambda: generation.text), so_far)
-                elif looks % LOOKS_A_PLACE == 0 and (place := predictor.place(generation.future)):
-                    yield place
-            prediction = answer.result()
-            if generation.prompt_tokens is not None:
-                yield Prompt(generation.prompt_tokens)
-            yield prediction
-        finally:
-            generation.stop()
-            answer.cancel()
-
-    async def _submitted(
-        self, submit: Callable[[], list[T]], *, undo: Callable[[T], object]
-    ) -> list[T]:
-        """The result of `submit` in a thread; if the caller is cancelled meanwhile, undoes it."""
-        if self._is_closed:
-            raise NotReady("The service ends now. Try again in a moment.")
-        task = asyncio.get_running_loop().run_in_executor(self._threads, submit)
-
-        def undo_all(done: asyncio.Future[list[T]]) -> None:
-            if not done.cancelled() and not done.exception():
-                for submitted in done.result():
-                    undo(submitted)
-
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            task.add_done_callback(undo_all)
-            raise
-
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
 
     # --- the log ----------------------------------------------------------------------------------
 
@@ -376,31 +254,10 @@ class Service:
 
     def close(self) -> None:
         """Stores what waits; blocks for some seconds if the log is away."""
-        self.is_stopping = self._is_closed = True
+        self.is_stopping = True
         self._writes.close()
-        for threads in (self._threads, self._log_threads):
-            threads.shutdown(wait=False, cancel_futures=True)
-
-
-async def _last(events: AsyncGenerator[Progress | Prediction]) -> Prediction:
-    """The prediction that is the last event."""
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Prediction):
-                return event
-    raise ModelError("A text ended without its prediction.")
-
-
-async def _results(futures: Sequence[Future[Prediction]]) -> list[Result]:
-    """What became of each future; cancels them if the caller is cancelled."""
-    done = await asyncio.gather(*map(asyncio.wrap_future, futures), return_exceptions=True)
-    results: list[Result] = []
-    for result in done:
-        if isinstance(result, Prediction | TryoutError):
-            results.append(result)
-        else:
-            raise result
-    return results
+        self._asking.close()
+        self._log_threads.shutdown(wait=False, cancel_futures=True)
 
 
 def wants_log(headers: Mapping[str, str]) -> bool:

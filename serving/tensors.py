@@ -13,8 +13,8 @@ from errors import TryoutError
 from feedback.records import compact_json
 from model import Prediction
 from model.prediction import output_to_json
+from serving.asking import Result
 from serving.errors import Malformed, Refused
-from serving.service import Result
 
 INPUT = "text"
 OUTPUTS: Mapping[str, str] = {"label": "BYTES", "score": "FP64", "output": "BYTES"}

@@ -15,6 +15,7 @@ from starlette.responses import Response
 from errors import TryoutError
 from model import GeneratedText, InputError, ModelInfo, Prediction, ScoredLabels, Spans
 from model.prediction import Finish
+from serving.asking import Grown, Progress
 from serving.errors import Refused
 from serving.http import (
     EVENT_SCHEMA,
@@ -25,7 +26,7 @@ from serving.http import (
     sse,
     sse_response,
 )
-from serving.service import Grown, Progress, Service, wants_log
+from serving.service import Service, wants_log
 
 CHANGE_NOTHING = (
     "decoder_input_details",

@@ -20,6 +20,7 @@ from feedback.records import ANONYMOUS, MAX_NAME_CHARS, MAX_TEXT_CHARS, reviewer
 from model import Prediction, ScoredLabel, Span
 from model.batching import Place
 from model.prediction import new_id, now, output_to_json
+from serving.asking import Grown, Progress, Result
 from serving.errors import NotFound, Refused, status_of
 from serving.http import (
     EVENT_SCHEMA,
@@ -30,7 +31,7 @@ from serving.http import (
     sse,
     sse_response,
 )
-from serving.service import Grown, Progress, Result, Service, wants_log
+from serving.service import Service, wants_log
 
 MAX_TIMEOUT_S = 3600.0
 

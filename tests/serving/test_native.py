@@ -188,10 +188,12 @@ def test_texts_that_fit(client: httpx2.Client) -> None:
 
 
 def test_many_prompts_are_generated(writer: httpx2.Client) -> None:
-    body = {"texts": ["Once", "Twice", " "], "params": {"max_new_tokens": 5}}
+    texts = ["Once", "x " * 4900, "Twice", " "]
+    body = {"texts": texts, "params": {"max_new_tokens": 5}}
     made = writer.post("/api/predictions", json=body).json()["predictions"]
-    assert [each.get("input") for each in made] == ["Once", "Twice", None]
-    assert made[2]["status"] == 422
+    assert [each.get("input") for each in made] == ["Once", None, "Twice", None]
+    assert [made[i]["status"] for i in (1, 3)] == [422, 422]
+    assert "tokens and the model takes" in made[1]["error"]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,11 @@ from starlette.responses import Response
 from errors import TryoutError
 from model import GeneratedText, Prediction
 from model.prediction import Finish, new_id
+from serving.asking import Grown, Progress, Prompt
 from serving.errors import NotFound, status_of
 from serving.formats.openai.requests import GenerateRequest, Unsupported
 from serving.http import json_response, sse, sse_response
-from serving.service import Grown, Progress, Prompt, Service
+from serving.service import Service
 
 FINISH: Mapping[Finish, str] = {"end": "stop", "length": "length", "stopped": "stop"}
 CODES = {401: "invalid_api_key", 404: "model_not_found", 429: "rate_limit_exceeded"}
