@@ -11,28 +11,40 @@ import pytest
 from feedback import FeedbackLog
 from model import Model
 from settings import ROOT
+from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
 
 ADDRESS = "http://127.0.0.1:8000"
 GUIDE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 EXAMPLES = [
-    (language, code)
-    for language, code in re.findall(r"^```(sh|python)\n(.*?)^```", GUIDE, re.M | re.S)
+    pytest.param(section.startswith("OpenAI"), language, code, id=f"{section[:12].strip()}-{n}")
+    for section in re.split(r"^### ", GUIDE, flags=re.M)
+    for n, (language, code) in enumerate(
+        re.findall(r"^```(sh|python)\n(.*?)^```", section, re.M | re.S)
+    )
     if ADDRESS in code and "make serve" not in code
 ]
 
 
 @pytest.fixture(scope="module")
-def url(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("docs") / "log.db"))
-    with listening(service_of(model, log)) as listening_url:
-        yield listening_url
+def urls(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Services of a model that classifies and of one that generates."""
+    folder = tmp_path_factory.mktemp("docs")
+    writer = Model(str(tiny.llama(folder / "writer", chat=True)), device="cpu")
+    writer.load()
+    log = FeedbackLog(new_sqlite_log(folder / "log.db"))
+    with listening(service_of(model, log)) as one, listening(service_of(writer, log)) as other:
+        yield one, other
+    writer.close()
     log.close()
 
 
-@pytest.mark.parametrize(("language", "code"), EXAMPLES)
-def test_an_example_works(url: str, tmp_path: Path, language: str, code: str) -> None:
+@pytest.mark.parametrize(("generates", "language", "code"), EXAMPLES)
+def test_an_example_works(
+    urls: tuple[str, str], tmp_path: Path, generates: bool, language: str, code: str
+) -> None:
+    url = urls[generates]
     command = ["bash", "-euo", "pipefail", "-c"] if language == "sh" else [sys.executable, "-c"]
     done = subprocess.run(
         [*command, code.replace(ADDRESS, url)],
@@ -43,7 +55,8 @@ def test_an_example_works(url: str, tmp_path: Path, language: str, code: str) ->
     )
     assert done.returncode == 0, done.stderr
     assert "error" not in done.stdout
-    assert re.search(r"positive|\"verdict\":\"down\"", done.stdout), done.stdout
+    expected = r"text|content" if generates else r"positive|\"verdict\":\"down\""
+    assert re.search(expected, done.stdout), done.stdout
 
 
 def test_there_are_examples_of_both_languages_for_each_format() -> None:
