@@ -29,6 +29,7 @@ class SettingsError(TryoutError):
 # Settings of a model in this process, which one behind a URL has for itself.
 ONLY_HERE = {"revision", "runtime", "device", "dtype", "allow_pickle", "trust_remote_code"}
 BESIDE_URL = "beside_url"
+SERVICE_URL = r"^https?://[^\s@?#:/]+(:\d{1,4}|:[1-6]\d{4})?(/[^\s@?#]*)?$"
 # Settings whose value no error may show, since it can be or contain a password.
 SECRET = {
     "model.url": "a URL like http://localhost:8000, without a user or a query",
@@ -42,7 +43,7 @@ class Section(BaseModel):
 
 
 class ModelSettings(Section):
-    """The section [model]: an id, and the other arguments of `model.Model`."""
+    """The section [model]: a model in this process by its id, or in a service by its URL."""
 
     id: Annotated[str, Field(min_length=1)] = "model/bundled"
     name: Annotated[str, Field(pattern=r"^[^/\s]*$")] = ""  # for clients; "" is the id's last part
@@ -55,7 +56,7 @@ class ModelSettings(Section):
     trust_remote_code: bool = False
     labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's
     # The model of a service, instead of `id`; the token goes there and nowhere else.
-    url: Annotated[str | None, Field(pattern=r"^https?://[^\s@?#]+$")] = None
+    url: Annotated[str | None, Field(pattern=SERVICE_URL)] = None
     token: Annotated[str, Field(repr=False, pattern=r"^[!-~]*$")] = ""
 
     @model_validator(mode="after")
@@ -209,6 +210,12 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == BESIDE_URL:  # its input is the whole section, the token included
             raise SettingsError(first["msg"]) from None
+        if first["loc"][0] == "api_keys":
+            where = " ".join(str(part) for part in first["loc"][1:])
+            raise SettingsError(
+                f"TRYOUT_API_KEYS is not a list of keys ({where}: {first['msg']}). Its entries are "
+                "those that python -m serving.access new prints."
+            ) from None
         if name in SECRET:
             raise SettingsError(f"The setting {name} must be {SECRET[name]}.") from None
         raise SettingsError(

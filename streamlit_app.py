@@ -47,6 +47,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     logger.setLevel(logging.INFO)
     disable_nagle()
     prepare_server()
+    if not shared.has_keys():
+        logger.info("There are no keys: whoever reaches this may predict, rate and export")
     shared.loading()
     yield
     await to_thread(service.close)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 
 from errors import TryoutError
 from model import ModelError, Predictor
@@ -111,7 +112,8 @@ def _load(make: Callable[[], Predictor]) -> LoadResult:
         is_explained = isinstance(error, TryoutError) and error.__cause__ is None
         logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)
         if model:
-            model.close()
+            with suppress(Exception):  # the first error is the one to tell
+                model.close()
         if isinstance(error, TryoutError):
             return ModelError(str(error))
         return ModelError(f"The model failed: {error!r}.")

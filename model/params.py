@@ -36,25 +36,25 @@ def checked_value(param: Param, value: Any) -> Any:
     """
     if isinstance(param.default, tuple):
         return _list(param, value)
-    if isinstance(param.default, float) and type(value) is int:
+    if isinstance(param.default, float) and type(value) is int and abs(value) < 2**53:
         value = float(value)
     if type(value) is not type(param.default):
-        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+        raise InputError(f"{param.name} is {value!r:.80}; it must be {_expected(param)}.")
     if isinstance(value, str) and len(value) > MAX_PARAM_CHARS:
         raise InputError(f"{param.title}: {len(value):,} characters; at most {MAX_PARAM_CHARS}.")
     if param.choices and value not in param.choices:
-        raise InputError(f"{param.name} is {value!r}; it must be {' or '.join(param.choices)}.")
+        raise InputError(f"{param.name} is {value!r:.80}; it must be {' or '.join(param.choices)}.")
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and not param.minimum <= value <= param.maximum:
-        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+        raise InputError(f"{param.name} is {value!r:.80}; it must be {_expected(param)}.")
     return value
 
 
 def _list(param: Param, value: Any) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Sequence):
-        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+        raise InputError(f"{param.name} is {value!r:.80}; it must be {_expected(param)}.")
     if not all(isinstance(item, str) for item in value):
-        raise InputError(f"{param.name} is {value!r}; it must be {_expected(param)}.")
+        raise InputError(f"{param.name} is {value!r:.80}; it must be {_expected(param)}.")
     items = list(dict.fromkeys(item.strip() for item in value if item.strip()))
     if not 1 <= len(items) <= param.maximum:
         raise InputError(

@@ -135,7 +135,7 @@ def serve(
         timeout_graceful_shutdown=LAST_ANSWERS_S,
     )
     if not settings.api_keys:
-        logger.info("There are no keys: whoever reaches this may predict and rate")
+        logger.info("There are no keys: whoever reaches this may predict, rate and export")
     logger.info("Listening on http://%s:%d; the API's page is /api/docs", host, port)
     Server(config, service).run()
 

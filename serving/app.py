@@ -47,7 +47,8 @@ def routes(
     """The routes; `sessions` is the number of open pages.
 
     `keys` and `requests_per_minute` are those of `serving.access.Access`, `cors` the origins whose
-    pages may ask. Exports and metrics that are not open need a key that may export. `health_route`
+    pages may ask. Exports need a key that may export if there are keys, or if they are not open;
+    metrics need one if they are not open. `health_route`
     and `predict_route` are paths that Vertex AI wants besides; they go first.
     """
     vertex_ai = vertex(service, health_route=health_route, predict_route=predict_route)
@@ -55,10 +56,11 @@ def routes(
     access = Access(keys, requests_per_minute=requests_per_minute)
     gate = Gate(access=access, limits=service.limits, cors=cors)
     described = openapi.document(formats, title="Tryout", version=API_VERSION)
+    close_exports = access.has_keys or not open_exports
     exports = [
         Route(
             f"/api/export/{name}",
-            _with_key(partial(exported, service.open_log, name), access, closed=not open_exports),
+            _with_key(partial(exported, service.open_log, name), access, closed=close_exports),
             name=name,
         )
         for name in EXPORTS

@@ -150,3 +150,28 @@ def test_a_url_that_is_none_is_named(toml: Path, url: str) -> None:
     toml.write_text(f'[model]\nurl = "{url}"\n')
     with pytest.raises(SettingsError, match=r"model\.url must be a URL"):
         load_settings(toml)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '[{"name": "x", "sha256": "tryout_SECRET", "scopes": ["predict"]}]',
+        '[{"name": "x", "key": "tryout_SECRET"}]',
+        '"tryout_SECRET"',
+        "tryout_SECRET",
+    ],
+)
+def test_a_key_in_the_place_of_its_hash_is_not_shown(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("TRYOUT_API_KEYS", value)
+    with pytest.raises(SettingsError) as raised:
+        load_settings(toml)
+    assert "SECRET" not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("port", ["b", "99999"])
+def test_a_url_with_a_wrong_port_is_named(toml: Path, port: str) -> None:
+    toml.write_text(f'[model]\nurl = "http://host:{port}"\n')
+    with pytest.raises(SettingsError, match=r"model\.url must be a URL"):
+        load_settings(toml)

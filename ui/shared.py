@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import streamlit as st
 
+from errors import TryoutError
 from feedback import FeedbackLog
 from jobs.batch import BatchRuns
 from jobs.challenger import Challenger
@@ -23,6 +24,14 @@ EXPLAINED_AT_ONCE = 2
 def settings() -> Settings:
     """The settings; raises SettingsError."""
     return load_settings()
+
+
+def has_keys() -> bool:
+    """True if programs need a key; also if the settings are broken, which closes the routes."""
+    try:
+        return bool(settings().api_keys)
+    except TryoutError:
+        return True
 
 
 @st.cache_resource(show_spinner=False)

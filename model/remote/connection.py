@@ -30,6 +30,7 @@ TRIES_AGAIN_S = 2.0  # after which an open circuit lets a request through
 KEPT_CONNECTIONS = 20
 INVALID = (400, 413, 415, 422)
 REFUSED_KEY = (401, 403)
+AWAY = (502, 503)
 
 
 class Circuit:
@@ -109,6 +110,7 @@ class Connection:
 
     async def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
         """Sends a request, and again after a while if it cannot have run."""
+        self.circuit.begin()
         for wait_s in BACKOFF_S:
             try:
                 return await self._send_once(method, path, body)
@@ -118,17 +120,23 @@ class Connection:
                 if isinstance(error, ModelUnreachable) and error.may_have_run:
                     raise
             await asyncio.sleep(wait_s)
-        return await self._send_once(method, path, body)
+        try:
+            return await self._send_once(method, path, body)
+        except ModelUnreachable as error:
+            if not error.may_have_run:
+                self.circuit.failed(error)  # a failure is a request, with all of its attempts
+            raise
 
     async def _send_once(self, method: str, path: str, body: Any) -> httpx2.Response:
-        self.circuit.begin()
         try:
             request = self._client.build_request(method, path, json=body)
             response = await self._client.send(request, stream=True)
         except httpx2.TransportError as error:
-            refused = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout)
-            raise self._unreachable(error, may_have_run=not refused) from error
-        self.circuit.answered()
+            if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+                raise self._unreachable(error, may_have_run=False) from error
+            raise self.lost(error) from error
+        if response.status_code not in AWAY:
+            self.circuit.answered()
         if response.is_success:
             return response
         await self._read(response)  # which closes it
@@ -142,16 +150,16 @@ class Connection:
 
     def lost(self, error: httpx2.TransportError) -> ModelUnreachable:
         """The error of a connection that broke before the answer was whole."""
-        return self._unreachable(error, may_have_run=True)
+        failure = self._unreachable(error, may_have_run=True)
+        self.circuit.failed(failure)
+        return failure
 
     def _unreachable(self, error: httpx2.TransportError, *, may_have_run: bool) -> ModelUnreachable:
         reason = str(error).strip().rstrip(".") or type(error).__name__
-        failure = ModelUnreachable(
+        return ModelUnreachable(
             f"The model at {self.url} cannot be reached: {reason[:200]}. Try again in a moment.",
             may_have_run=may_have_run,
         )
-        self.circuit.failed(failure)
-        return failure
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -169,6 +177,12 @@ def error_of(status: int, message: str, url: str, *, wait_s: float = 1.0) -> Mod
         return ModelTimedOut(wait_s, message=message)
     if status == 503:
         return ModelUnreachable(message)
+    if status == 502:  # by a proxy, whose page is not for readers
+        return ModelUnreachable(
+            f"The model at {url} cannot be reached: its proxy gets no answer. Try again in a "
+            "moment.",
+            may_have_run=True,
+        )
     if 300 <= status < 400:
         return ModelError(f"{url} redirects elsewhere. Set model.url to the final address.")
     return ModelError(f"{url} answered with status {status}: {message}")

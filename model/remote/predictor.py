@@ -15,8 +15,17 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+import httpx2
+
 from model.batching import MAX_ITEMS, Counters, Place
-from model.errors import InputError, ModelBusy, ModelClosed, ModelError, ModelLoadError
+from model.errors import (
+    InputError,
+    ModelBusy,
+    ModelClosed,
+    ModelError,
+    ModelLoadError,
+    ModelTimedOut,
+)
 from model.generation import Generation
 from model.info import ModelInfo
 from model.params import checked
@@ -28,6 +37,8 @@ logger = logging.getLogger(f"tryout.{__name__}")
 
 BULK_TEXTS = 64  # of a request
 BULK_REQUESTS = 4  # in flight
+BULK_CHARS = 1_000_000  # of a request, unless a single text has more
+UNDER_WAY = 512  # texts of one call of `predict`, twice as many at most
 GATHER_S = 0.002  # for which the first bulk text waits for others
 LOAD_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 5.0
@@ -83,17 +94,20 @@ class RemoteModel:
         self._places: dict[Future[Prediction], Place] = {}
         self._pending: set[Future[Prediction]] = set()
         self._bulk: deque[_Item] = deque()
-        self._closed = False
+        self._closed = self._refreshes = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # --- life -------------------------------------------------------------------------------------
 
     def load(self) -> None:
         """Asks the service for the facts of its model; raises ModelLoadError with a sentence."""
+        try:
+            self._connection = Connection(self.url, token=self._token, headers=HEADERS)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise ModelLoadError(f"{self.url!r} is not a URL ({error}). Set model.url.") from error
+        self._api = TryoutApi(self._connection)
         loop = self._loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, name="remote-model", daemon=True).start()
-        self._connection = Connection(self.url, token=self._token, headers=HEADERS)
-        self._api = TryoutApi(self._connection)
         try:
             self._facts = self._with_defaults(self._wait(self._api.facts(), LOAD_TIMEOUT_S))
         except ModelError as error:
@@ -189,8 +203,12 @@ class RemoteModel:
             raise InputError("predict takes a list of texts; put a single text into a list.")
         if len(texts) == 1:
             return [self.submit(texts[0], params).result()]
-        futures = self.submit_many(texts, params)
+        futures: list[Future[Prediction]] = []
         try:
+            for start in range(0, len(texts), UNDER_WAY):
+                futures += self.submit_many(texts[start : start + UNDER_WAY], params)
+                for future in futures[-2 * UNDER_WAY : -UNDER_WAY]:
+                    future.result()
             return [future.result() for future in futures]
         finally:
             for future in futures:
@@ -234,7 +252,8 @@ class RemoteModel:
         generation = RemoteGeneration(readers_stay=bulk)
         item = _Item(text, self._checked(params), generation=generation)
         item.future = generation.future
-        self._enqueue([item], bulk=False)
+        # A bulk text is not read while it grows, so it can travel with others.
+        self._enqueue([item], bulk=bulk)
         return generation
 
     def _enqueue(self, items: Sequence[_Item], *, bulk: bool) -> None:
@@ -262,22 +281,28 @@ class RemoteModel:
 
     async def _alone(self, item: _Item) -> None:
         """Predicts an interactive text; a future that is cancelled ends the request."""
-        task = asyncio.current_task()
-        loop = asyncio.get_running_loop()
-
-        def withdraw(future: Future[Prediction]) -> None:
-            if future.cancelled() and task:
-                with suppress(RuntimeError):  # the loop has ended
-                    loop.call_soon_threadsafe(task.cancel)
-
-        item.future.add_done_callback(withdraw)
+        self._withdraw_with([item.future])
         try:
             prediction = await self._followed(item)
         except ModelError as error:
-            self._counters.failed += 1
-            _fail(item.future, error)
+            self._failed(item.future, error)
+        except Exception as error:  # noqa: BLE001 - a future must not stay open
+            self._failed(item.future, self._unexpected(error))
         else:
             self._done(item.future, prediction)
+
+    @staticmethod
+    def _withdraw_with(futures: Sequence[Future[Prediction]]) -> None:
+        """Ends the request of this task as soon as all of its futures are cancelled."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+
+        def withdraw(_: Future[Prediction]) -> None:
+            if task and all(future.cancelled() for future in futures):
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(task.cancel)
+
+        for future in futures:
+            future.add_done_callback(withdraw)
 
     async def _followed(self, item: _Item) -> Prediction:
         """The prediction at the end of a stream, or of the text at which it was stopped."""
@@ -300,8 +325,10 @@ class RemoteModel:
                         return event
                     case Place():
                         self._places[item.future] = event
-                    case Grown() if generation:
+                    case Grown():
                         self._places.pop(item.future, None)
+                        if generation is None:
+                            continue  # whoever asked waits for the whole text
                         generation.grow(event)
                         if not generation.begun:
                             item.future.set_running_or_notify_cancel()
@@ -347,33 +374,52 @@ class RemoteModel:
         """The next bulk texts that have the same parameters."""
         most = min(BULK_TEXTS, self._require_loaded().max_texts)
         taken: list[_Item] = []
+        chars = 0
         while self._bulk and len(taken) < most:
             first = self._bulk[0]
             if taken and (first.params, first.timeout_s) != (taken[0].params, taken[0].timeout_s):
                 break
-            item = self._bulk.popleft()
-            if not item.future.cancelled():
-                taken.append(item)
+            if taken and chars + len(first.text) > BULK_CHARS:
+                break
+            self._bulk.popleft()
+            if not first.future.cancelled():
+                taken.append(first)
+                chars += len(first.text)
         return taken
 
     async def _together(self, items: Sequence[_Item]) -> None:
         if not items:
             return
         texts = [item.text for item in items]
+        self._withdraw_with([item.future for item in items])
         results: Sequence[Prediction | ModelError]
         try:
             results = await self._api.predict(texts, items[0].params, items[0].timeout_s)
         except ModelError as error:
             results = [error] * len(items)
+        except Exception as error:  # noqa: BLE001 - a future must not stay open
+            results = [self._unexpected(error)] * len(items)
         for item, result in zip(items, results, strict=True):
             if isinstance(result, Prediction):
                 self._done(item.future, result)
             else:
-                self._counters.failed += 1
-                _fail(item.future, result)
+                self._failed(item.future, result)
+
+    def _failed(self, future: Future[Prediction], error: ModelError) -> None:
+        if isinstance(error, ModelTimedOut):
+            self._counters.expired += 1
+        else:
+            self._counters.failed += 1
+        _fail(future, error)
+
+    def _unexpected(self, error: Exception) -> ModelError:
+        """Whatever happened, a future must not stay open."""
+        logger.exception("Asking %s failed", self.url, exc_info=error)
+        return ModelError(f"Asking {self.url} failed: {error!r:.200}.")
 
     def _done(self, future: Future[Prediction], prediction: Prediction) -> None:
-        if prediction.model_revision != self.info.revision:
+        if prediction.model_revision != self.info.revision and not self._refreshes:
+            self._refreshes = True
             self._run(self._refresh())
         if future.running() or future.set_running_or_notify_cancel():
             self._pending.discard(future)  # before somebody who waits for the result goes on
@@ -383,9 +429,13 @@ class RemoteModel:
 
     async def _refresh(self) -> None:
         """Reads the facts anew, as the service has another revision of its model."""
-        with suppress(ModelError):
+        try:
             self._facts = self._with_defaults(await self._api.facts())
             logger.info("%s has revision %s now", self.url, self.info.revision)
+        except ModelError as error:
+            logger.warning("The facts of %s cannot be read anew: %s", self.url, error)
+        finally:
+            self._refreshes = False
 
     # --- helpers ----------------------------------------------------------------------------------
 

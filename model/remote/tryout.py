@@ -49,7 +49,7 @@ class TryoutApi:
         value = await self._connection.json("GET", "/api/model")
         try:
             return _facts(value)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._not_understood(error) from error
 
     async def predict(
@@ -61,7 +61,7 @@ class TryoutApi:
         try:
             pairs = zip(texts, value["predictions"], strict=True)
             return [self._result(text, result) for text, result in pairs]
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise self._not_understood(error) from error
 
     async def stream(
@@ -86,7 +86,7 @@ class TryoutApi:
                             raise error_of(data["status"], data["error"], self._connection.url)
             except httpx2.TransportError as error:
                 raise self._connection.lost(error) from error
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
                 raise self._not_understood(error) from error
 
     async def fits(self, text: str, params: Mapping[str, Any]) -> bool:

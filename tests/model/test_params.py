@@ -39,6 +39,7 @@ def test_whole_numbers_are_numbers_and_names_are_tidied() -> None:
     [
         ({"nope": 1}, "no parameter 'nope'; it has top_k, heat, strict"),
         ({"top_k": 0}, "top_k is 0; it must be a whole number from 1 to 50"),
+        ({"heat": 10**400}, "heat is 1000"),
         ({"top_k": 1.5}, "top_k is 1.5; it must be a whole number"),
         ({"top_k": True}, "top_k is True; it must be a whole number"),
         ({"heat": float("nan")}, "heat is nan; it must be a number from 0 to 2"),

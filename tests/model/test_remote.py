@@ -175,6 +175,7 @@ def test_the_owners_defaults_are_those_of_the_form(tmp_path: Path, log: Feedback
         (401, {}, ModelError, "refuses the key: as it was said Set TRYOUT_MODEL__TOKEN"),
         (500, {}, ModelError, "answered with status 500: as it was said"),
         (504, {"Retry-After": "7"}, ModelTimedOut, "as it was said"),
+        (502, {}, ModelUnreachable, "its proxy gets no answer"),
         (307, {"Location": "http://127.0.0.1:1/"}, ModelError, "redirects elsewhere"),
     ],
 )
@@ -233,7 +234,10 @@ def test_an_answer_that_is_lost_is_not_asked_again(log: FeedbackLog) -> None:
         assert len(server.asked) == 1 + 1
 
 
-@pytest.mark.parametrize("value", [{}, [], "x", {"predictions": [{}]}, {"predictions": []}])
+STRANGE = [{}, [], "x", {"predictions": [{}]}, {"predictions": []}, {"predictions": [{"id": 5}]}]
+
+
+@pytest.mark.parametrize("value", STRANGE)
 def test_an_answer_of_something_else_is_said(log: FeedbackLog, value: Any) -> None:
     with scripted() as server:
         server.answer = lambda path: (200, {}, value)
@@ -260,8 +264,9 @@ def test_nobody_there_is_a_sentence_and_the_circuit_opens_and_closes(
         behind_url = RemoteModel(url)
         behind_url.load()
         assert behind_url.submit(TEXT).result(60).label == "positive"
-    with pytest.raises(ModelUnreachable, match="cannot be reached"):
-        behind_url.submit(TEXT).result(60)
+    for _ in range(3):
+        with pytest.raises(ModelUnreachable, match="cannot be reached"):
+            behind_url.submit(TEXT).result(60)
     with pytest.raises(ModelUnreachable, match="cannot be reached"):
         behind_url.submit(TEXT)  # at once: the circuit is open
     with listening(service_of(model, log), port=port):
@@ -302,6 +307,7 @@ def test_a_text_grows_and_is_stopped(tmp_path: Path, log: FeedbackLog) -> None:
         while not whole.wait(0.05):
             pass
         output = whole.future.result().output
+        assert output == behind_url.submit("Once", {"max_new_tokens": 8}).result(60).output
         assert output == writer.predict(["Once"], {"max_new_tokens": 8})[0].output
         growing = behind_url.stream("Once", {"max_new_tokens": 2000})
         until(lambda: not growing.wait(0.01) and growing.tokens > 3)
@@ -384,3 +390,52 @@ def test_a_replay_goes_on_after_its_service_was_away(
             outcomes += rest.result(120)
     behind_url.close()
     assert Counter(outcomes) == {"fixed": 300}
+
+
+def test_bulk_texts_that_are_all_cancelled_are_withdrawn(
+    model: Model, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, forward = threading.Event(), model.loaded.runtime.forward
+    monkeypatch.setattr(
+        model.loaded.runtime, "forward", lambda rows: go_on.wait(60) and forward(rows)
+    )
+    with listening(service_of(model, log)) as url, remote(url) as behind_url:
+        model.submit("the first")
+        until(lambda: model.queue_depth == 0)
+        before = model.counters.cancelled
+        futures = [behind_url.submit(f"{TEXT} {i}", bulk=True) for i in range(10)]
+        until(lambda: model.queue_depth == 10)
+        for future in futures:
+            future.cancel()
+        go_on.set()
+        until(lambda: model.counters.cancelled == before + 10)
+
+
+def test_more_texts_than_a_queue_has_room_for(log: FeedbackLog) -> None:
+    fake = FakePredictor()
+    fake.load()
+    texts = [f"a good day {i}" for i in range(5000)]
+    with listening(service_of(fake, log)) as url, remote(url) as behind_url:
+        assert [made.input for made in behind_url.predict(texts)] == texts
+
+
+def test_something_unexpected_leaves_no_future_open(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakePredictor()
+    fake.load()
+    with listening(service_of(fake, log)) as url, remote(url) as behind_url:
+
+        def broken(*args: object) -> object:
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(behind_url._api, "stream", broken)
+        monkeypatch.setattr(behind_url._api, "predict", broken)
+        for future in (behind_url.submit(TEXT), behind_url.submit(TEXT, bulk=True)):
+            with pytest.raises(ModelError, match=r"RuntimeError\('broken'\)"):
+                future.result(60)
+
+
+def test_a_url_that_is_none_is_a_sentence() -> None:
+    with pytest.raises(ModelLoadError, match="is not a URL"):
+        RemoteModel("http://host:port").load()

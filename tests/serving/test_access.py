@@ -72,6 +72,9 @@ def test_exports_and_metrics_can_be_closed(sqlite_log: FeedbackLog) -> None:
                     assert client.get(path, headers=bearer(token)).status_code == 200
     with client_of(sqlite_log, keys=[entry]) as client:
         assert client.get("/metrics").status_code == 200, "open unless closed"
+        assert client.get("/api/export/predictions.csv").status_code == 401, "keys close the log"
+    with client_of(sqlite_log) as client:
+        assert client.get("/api/export/predictions.csv").status_code == 200
 
 
 def test_the_rate_is_that_of_a_key_or_an_address(sqlite_log: FeedbackLog) -> None:
