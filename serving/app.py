@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from errors import TryoutError
-from serving import openapi
+from serving import api_page, openapi
 from serving.access import Access
 from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
@@ -71,7 +71,7 @@ def routes(
         *(route for wire in formats for route in routes_of(wire, gate)),
         *exports,
         Route("/api/openapi.json", partial(_json, described)),
-        Route("/api/docs", partial(_html, openapi.page(described))),
+        Route("/api/docs", partial(_html, api_page.page(described))),
         Route(
             "/metrics",
             _with_key(
