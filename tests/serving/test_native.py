@@ -180,6 +180,32 @@ def test_who_waits_is_told_the_place(writer: httpx2.Client) -> None:
             assert json.loads(event.split("data: ")[1])["ahead"] == 0
 
 
+def test_a_text_whose_turn_does_not_come_in_time_fails(writer: httpx2.Client) -> None:
+    body = {"texts": ["Once"], "params": {"max_new_tokens": 2000}}
+    with writer.stream("POST", "/api/predictions", json=body | {"stream": True}) as first:
+        growing = first.iter_text()
+        next(growing)
+        hasty = body | {"timeout_s": 0.01}
+        for answer in (
+            writer.post("/api/predictions", json=hasty),
+            writer.post("/api/predictions", json=hasty | {"stream": True}),
+        ):
+            assert answer.status_code == 504
+            assert answer.json()["error"].startswith("The model is overloaded. This text waited")
+        several = writer.post("/api/predictions", json=hasty | {"texts": ["One", " ", "Two"]})
+        statuses = [each["status"] for each in several.json()["predictions"]]
+        assert statuses == [504, 422, 504]
+
+
+def test_the_only_text_left_of_several_fails_alone(writer: httpx2.Client) -> None:
+    too_long = "x " * 4900  # for the model, not for the service
+    body = {"texts": ["", too_long], "params": {"max_new_tokens": 5}}
+    answer = writer.post("/api/predictions", json=body)
+    assert answer.status_code == 200
+    assert [each["status"] for each in answer.json()["predictions"]] == [422, 422]
+    assert "tokens and the model takes" in answer.json()["predictions"][1]["error"]
+
+
 def test_texts_that_fit(client: httpx2.Client) -> None:
     long = "a film " * 400
     answer = client.post("/api/fits", json={"texts": [TEXTS[0], long]})
