@@ -90,8 +90,8 @@ class Operation:
     """A method of a path: its handler, and its description for the OpenAPI document.
 
     `request` is the schema of a JSON body, `other_requests` has those of bodies that are not JSON,
-    by media type. `responses` has the schema of the answer with `status`, by media type; `statuses`
-    are those of errors, besides the ones that every operation can have.
+    by media type. `responses` has the schema of the answer by media type; `statuses` are those of
+    errors, besides the ones that every operation can have.
     """
 
     method: str
@@ -101,7 +101,7 @@ class Operation:
     scope: Scope | None = "predict"  # that a key must have; None is open to all
     request: type[BaseModel] | None = None
     other_requests: Mapping[str, Any] = field(default_factory=dict)
-    status: int = 200
+    answers: tuple[int, ...] = (200,)  # the statuses of an answer that is no error
     responses: dict[str, Any] = field(default_factory=dict)
     statuses: tuple[int, ...] = ()
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from errors import TryoutError
-from feedback import Entry, FeedbackLog, Rating
+from feedback import Entry, FeedbackError, FeedbackLog, Rating
 from feedback.write_queue import WriteQueue
 from model import InputError, ModelInfo, Prediction, Predictor
 from model.text import check_text
@@ -82,6 +82,11 @@ class Service:
     def unstored(self) -> int:
         """The number of predictions that wait for the log."""
         return len(self._writes)
+
+    @property
+    def refused(self) -> int:
+        """The number of predictions that the log did not take, and that are lost."""
+        return self._writes.refused
 
     @property
     def info(self) -> ModelInfo:
@@ -241,20 +246,30 @@ class Service:
             raise NotFound(f"There is no prediction {prediction_id} in the log.")
         return entry.prediction, True
 
-    async def rate(self, rating: Rating) -> None:
+    async def rate(self, rating: Rating) -> tuple[Rating, bool]:
         """Stores a rating, and before it its prediction if that still waits.
 
-        Raises NotFound if there is no such prediction, and LogUnavailable.
+        Returns the rating as it is in the log, and True if it is new; False if the reviewer's
+        rating was the same already. Raises NotFound if there is no such prediction, and
+        LogUnavailable.
         """
         waiting = self._writes.find(rating.prediction_id)
 
-        def store() -> None:
+        def store() -> tuple[Rating, bool]:
             log = self.open_log()
             if waiting:
                 log.record(waiting)
-            log.rate(rating)
+            try:
+                if log.rate(rating):
+                    return rating, True
+            except FeedbackError as error:
+                if log.find(rating.prediction_id):
+                    raise
+                raise NotFound(str(error)) from error
+            stored = log.ratings_of(rating.prediction_id)
+            return next(each for each in stored if each.reviewer == rating.reviewer), False
 
-        await self._ask_log(store)
+        return await self._ask_log(store)
 
     async def _ask_log(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._log_threads, call)

@@ -1,6 +1,6 @@
 """Tryout's own format: all that a prediction holds, the facts of the model, ratings, streams.
 
-The remote predictor (model/remote.py) speaks it.
+The remote predictor (model/remote/tryout.py) speaks it.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -178,8 +178,8 @@ def native(service: Service) -> Format:
         asked = await parsed(RatingRequest, request, body)
         prediction, _ = await service.find(prediction_id)
         rating = rating_from(asked, prediction)
-        await service.rate(rating)
-        return json_response(_rating_to_json(rating), 201)
+        stored, is_new = await service.rate(rating)
+        return json_response(_rating_to_json(stored), 201 if is_new else 200)
 
     async def model(request: Request, body: bytes) -> Response:
         return json_response(model_to_json(service))
@@ -217,7 +217,7 @@ def native(service: Service) -> Format:
                 summary="Rate a prediction",
                 scope="rate",
                 request=RatingRequest,
-                status=201,
+                answers=(200, 201),
                 responses={"application/json": RatingBody},
                 statuses=(404, 422),
             ),
