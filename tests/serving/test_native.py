@@ -172,6 +172,24 @@ def test_a_text_grows_in_a_stream(writer: httpx2.Client) -> None:
     assert so_far
 
 
+def test_a_stream_is_counted_when_it_ends(writer: httpx2.Client) -> None:
+    def count(status: int) -> float:
+        name = f'tryout_requests_total{{format="native",status="{status}"}} '
+        lines = writer.get("/metrics").text.split("\n")
+        return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+    answered, left = count(200), count(499)
+    body = {"texts": ["Once"], "params": {"max_new_tokens": 2000}, "stream": True}
+    with writer.stream("POST", "/api/predictions", json=body) as answer:
+        assert answer.status_code == 200
+        growing = answer.iter_text()
+        next(growing)
+        assert (count(200), count(499)) == (answered, left)
+    until(lambda: count(499) == left + 1)
+    events(writer, texts=["Once"], params={"max_new_tokens": 5})
+    until(lambda: count(200) == answered + 1)
+
+
 def test_who_waits_is_told_the_place(writer: httpx2.Client) -> None:
     body = {"texts": ["Once"], "params": {"max_new_tokens": 2000}, "stream": True}
     with writer.stream("POST", "/api/predictions", json=body) as first:
