@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
+from math import inf
 from uuid import UUID
 
 from feedback.errors import FeedbackError, LogUnavailable
@@ -38,6 +39,7 @@ class WriteQueue:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._closed = threading.Event()
+        self._deadline_s = inf  # of the last attempts
         self.refused = 0  # entries that the log did not take, and that are gone
 
     def require_room(self) -> None:
@@ -49,10 +51,13 @@ class WriteQueue:
             )
 
     def put(self, entries: Sequence[Entry]) -> None:
-        """Queues entries and returns at once."""
+        """Queues entries and returns at once; after `close` they are lost, with an error line."""
         with self._changed:
+            if self._closed.is_set():
+                logger.error("%d predictions came after the end and are not stored", len(entries))
+                return
             self._waiting |= {entry.prediction.id: entry for entry in entries}
-            if self._thread is None and not self._closed.is_set():
+            if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="write-log", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
@@ -68,6 +73,7 @@ class WriteQueue:
     def close(self) -> None:
         """Stores what waits, for 10 s at most if the log is away, and ends the thread."""
         with self._changed:
+            self._deadline_s = time.monotonic() + LAST_TRIES_S
             self._closed.set()
             self._changed.notify_all()
         if self._thread:
@@ -89,7 +95,9 @@ class WriteQueue:
                 logger.error("%d predictions wait for the log: %s", len(self._waiting), error)
                 self._closed.wait(RETRY_S)
                 if self._closed.is_set():
-                    time.sleep(LAST_RETRY_S)  # until `close` has waited long enough
+                    if time.monotonic() > self._deadline_s:
+                        return  # `close` says how many are lost
+                    time.sleep(LAST_RETRY_S)
 
     def _store(self, group: Sequence[Entry]) -> None:
         """Stores entries and forgets them; raises LogUnavailable if that cannot be done now."""
@@ -97,16 +105,19 @@ class WriteQueue:
             self._open_log().add(group, [])
         except LogUnavailable:
             raise
-        except FeedbackError as error:
+        except Exception as error:  # whatever it is, the thread goes on
             if len(group) > 1:  # an entry of the group is to blame; the others are stored without
                 for entry in group:
                     self._store([entry])
                 return
             self.refused += 1
-            logger.error("The prediction %s is not stored: %s", group[0].prediction.id, error)
-        except Exception:
-            logger.exception("Storing %d predictions failed", len(group))
-            raise LogUnavailable("Storing failed; see the log of the process.") from None
+            details = None if isinstance(error, FeedbackError) else error
+            logger.error(
+                "The prediction %s is not stored: %s",
+                group[0].prediction.id,
+                error,
+                exc_info=details,
+            )
         with self._changed:
             for entry in group:
                 self._waiting.pop(entry.prediction.id, None)

@@ -96,6 +96,7 @@ async def metrics(
         sessions=sessions(),
         requests=counts.counts,
         unstored=service.unstored,
+        refused=service.refused,
     )
     return Response(text, media_type=CONTENT_TYPE)
 

@@ -19,9 +19,9 @@ from collections.abc import (
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
@@ -31,8 +31,6 @@ from starlette.types import Receive
 
 from errors import TryoutError
 from feedback.records import compact_json
-from model import Prediction
-from model.prediction import output_to_json
 from serving.access import Access, Scope
 from serving.errors import (
     FAILED,
@@ -68,18 +66,6 @@ EVENT_SCHEMA = {
 SEE_PAGE = "The API's page, /api/docs, has the form."
 
 
-class Row(BaseModel):
-    """A prediction as a row: its label, its score, and the whole output in its own JSON.
-
-    Of an input that was cut, `truncated` is true.
-    """
-
-    label: str
-    score: float | None
-    output: JsonValue
-    truncated: bool
-
-
 Handler = Callable[[Request, bytes], Awaitable[Response]]
 Parsed = TypeVar("Parsed", bound=BaseModel)
 T = TypeVar("T")
@@ -90,8 +76,8 @@ class Operation:
     """A method of a path: its handler, and its description for the OpenAPI document.
 
     `request` is the schema of a JSON body, `other_requests` has those of bodies that are not JSON,
-    by media type. `responses` has the schema of the answer with `status`, by media type; `statuses`
-    are those of errors, besides the ones that every operation can have.
+    by media type. `responses` has the schema of the answer by media type; `statuses` are those of
+    errors, besides the ones that every operation can have.
     """
 
     method: str
@@ -101,7 +87,7 @@ class Operation:
     scope: Scope | None = "predict"  # that a key must have; None is open to all
     request: type[BaseModel] | None = None
     other_requests: Mapping[str, Any] = field(default_factory=dict)
-    status: int = 200
+    answers: tuple[int, ...] = (200,)  # the statuses of an answer that is no error
     responses: dict[str, Any] = field(default_factory=dict)
     statuses: tuple[int, ...] = ()
 
@@ -182,12 +168,37 @@ def _endpoint(
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     async def endpoint(request: Request) -> Response:
         started_s = time.perf_counter()
+
+        def note(status: int) -> None:
+            gate.counts.add(wire.name, status)
+            _log(request, wire.name, status, time.perf_counter() - started_s)
+
         response = await _answer(wire, methods, gate, request)
-        gate.counts.add(wire.name, response.status_code)
-        _log(request, wire.name, response.status_code, time.perf_counter() - started_s)
+        if isinstance(response, StreamingResponse):
+            stream = cast(AsyncGenerator[Any], response.body_iterator)
+            response.body_iterator = _noted(stream, response.status_code, note)
+        else:
+            note(response.status_code)
         return response
 
     return endpoint
+
+
+async def _noted(
+    stream: AsyncGenerator[Any], status_at_end: int, note: Callable[[int], None]
+) -> AsyncGenerator[Any]:
+    """The parts of a stream; its status is noted when it ends, or is left, which has another."""
+    status = CLIENT_GONE
+    try:
+        async with aclosing(stream):
+            async for part in stream:
+                yield part
+        status = status_at_end
+    except Exception:
+        status = status_of(Failed(FAILED)).http
+        raise
+    finally:
+        note(status)
 
 
 async def _answer(
@@ -214,9 +225,13 @@ async def _answer(
 
 
 def admit(request: Request, access: Access, scope: Scope, *, closed: bool = False) -> None:
-    """Raises Unauthorized, Forbidden or RateLimited unless the client may do this now."""
+    """Raises Unauthorized, Forbidden or RateLimited unless the client may do this now.
+
+    The name of its key goes into the line of the request.
+    """
     address = request.client.host if request.client else ""
-    access.admit(request.headers.get("authorization", ""), address, scope, closed=closed)
+    header = request.headers.get("authorization", "")
+    request.state.key = access.admit(header, address, scope, closed=closed)
 
 
 def error_response(wire: Format, error: TryoutError) -> Response:
@@ -227,16 +242,6 @@ def error_response(wire: Format, error: TryoutError) -> Response:
 def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """`value` as JSON in ASCII: a text may have lone surrogates, which UTF-8 cannot hold."""
     return Response(compact_json(value), status, headers, JSON)
-
-
-def row_of(prediction: Prediction) -> dict[str, Any]:
-    """The prediction as a `Row`."""
-    return {
-        "label": prediction.label,
-        "score": prediction.score,
-        "output": output_to_json(prediction.output),
-        "truncated": prediction.truncated,
-    }
 
 
 async def sse_response(events: AsyncGenerator[bytes]) -> Response:
@@ -373,13 +378,14 @@ def _log(request: Request, format_name: str, status: int, took_s: float) -> None
     """One line a request, as fields with names; never a text of the client's."""
     route = request.scope.get("route")
     requests_log.info(
-        "method=%s path=%s format=%s status=%d ms=%.1f trace=%s",
+        "method=%s path=%s format=%s status=%d ms=%.1f trace=%s key=%s",
         request.method,
         getattr(route, "path", "-"),
         format_name,
         status,
         took_s * 1000,
         trace_id(request),
+        getattr(request.state, "key", "") or "-",
     )
 
 

@@ -35,14 +35,15 @@ def metrics_text(
     sessions: int,
     requests: Mapping[tuple[str, int], int] | None = None,
     unstored: int = 0,
+    refused: int = 0,
 ) -> bytes:
     """All metrics as they are now; without a model, those that need none.
 
     `requests` are the requests so far by format and HTTP status, `unstored` the predictions that
-    wait for the log.
+    wait for the log, `refused` those that it did not take.
     """
     registry = CollectorRegistry()
-    registry.register(_Now(model, sessions, requests or {}, unstored))
+    registry.register(_Now(model, sessions, requests or {}, unstored, refused))
     return generate_latest(registry)
 
 
@@ -53,11 +54,13 @@ class _Now(Collector):
         sessions: int,
         requests: Mapping[tuple[str, int], int],
         unstored: int,
+        refused: int,
     ) -> None:
         self._model = model
         self._sessions = sessions
         self._requests = requests
         self._unstored = unstored
+        self._refused = refused
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("tryout_model_ready", "1 once the model is loaded", bool(self._model))
@@ -65,6 +68,9 @@ class _Now(Collector):
         memory_bytes = psutil.Process().memory_info().rss
         yield _gauge("tryout_memory_bytes", "Resident memory of the process", memory_bytes)
         yield _gauge("tryout_unstored", "Predictions that wait for the log", self._unstored)
+        yield CounterMetricFamily(
+            "tryout_refused_by_log", "Predictions that the log did not take", value=self._refused
+        )
         requests = CounterMetricFamily(
             "tryout_requests", "Requests for predictions", labels=["format", "status"]
         )

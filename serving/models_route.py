@@ -11,12 +11,9 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.bodies import ErrorBody
 from serving.http import JSON, Format, Operation, json_response
 from serving.service import Service
-
-
-class ErrorBody(BaseModel):
-    error: str
 
 
 class StatusBody(BaseModel):

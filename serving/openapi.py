@@ -48,13 +48,14 @@ def _operation(wire: Format, operation: Operation, schemas: dict[str, Any]) -> d
             for name in _path_params(operation.path)
         ],
         "responses": {
-            str(operation.status): {
-                "description": HTTPStatus(operation.status).phrase,
+            str(status): {
+                "description": HTTPStatus(status).phrase,
                 "content": {
                     media: {"schema": _schema(wire, kind, schemas)}
                     for media, kind in operation.responses.items()
                 },
             }
+            for status in operation.answers
         },
     }
     requests = {JSON: operation.request} if operation.request else {}

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from errors import TryoutError
-from feedback import Entry, FeedbackLog, Rating
+from feedback import Entry, FeedbackError, FeedbackLog, Rating
 from feedback.write_queue import WriteQueue
 from model import InputError, ModelInfo, Prediction, Predictor
 from model.text import check_text
@@ -23,6 +23,7 @@ from serving.errors import Malformed, NotFound, NotReady, TooLarge
 from serving.limits import Limits
 
 LOG_THREADS = 2  # that ask the log, which can be away for seconds
+MAX_CHARS_AT_ONCE = 100_000  # that are checked on the event loop; more are in a thread
 API_SESSION = "api"  # in the place of a visitor's id
 
 Loading = Callable[[], Future[Predictor]]
@@ -83,6 +84,11 @@ class Service:
         return len(self._writes)
 
     @property
+    def refused(self) -> int:
+        """The number of predictions that the log did not take, and that are lost."""
+        return self._writes.refused
+
+    @property
     def info(self) -> ModelInfo:
         """The facts of the model; raises NotReady."""
         return self.predictor.info
@@ -123,13 +129,12 @@ class Service:
         """
         predictor = self.predictor
         self._require_room(texts, log=log)
-        results: dict[int, Result] = {}
-        for i, text in enumerate(texts):
-            if refusal := self._refusal(text):
-                results[i] = refusal
+        results: dict[int, Result] = dict(await self._refusals(texts))
         taken = [i for i in range(len(texts)) if i not in results]
         asked = [texts[i] for i in taken]
-        made = await self._asking.predict(predictor, asked, params, timeout_s)
+        made = await self._asking.predict(
+            predictor, asked, params, timeout_s, is_single=len(texts) == 1
+        )
         results |= zip(taken, made, strict=True)
         if len(texts) == 1 and isinstance(results[0], TryoutError):
             raise results[0]
@@ -167,7 +172,7 @@ class Service:
         """
         predictor = self.predictor
         self._require_room([text], log=log)
-        if refusal := self._refusal(text):
+        for refusal in (await self._refusals([text])).values():
             raise refusal
         events = self._asking.stream(predictor, text, params, timeout_s)
         async with aclosing(events):
@@ -183,9 +188,8 @@ class Service:
         """
         predictor = self.predictor
         self._require_room(texts, log=False)
-        for text in texts:
-            if refusal := self._refusal(text):
-                raise refusal
+        for refusal in (await self._refusals(texts)).values():
+            raise refusal
         return await self._asking.fits(predictor, texts, params)
 
     def require_count(self, texts: int) -> None:
@@ -203,13 +207,21 @@ class Service:
         if log and self._logs:
             self._writes.require_room()
 
-    def _refusal(self, text: str) -> InputError | None:
-        """The reason why a text cannot be predicted, whatever the model."""
-        try:
-            check_text(text, max_chars=self.limits.max_chars)
-        except InputError as error:
-            return error
-        return None
+    async def _refusals(self, texts: Sequence[str]) -> dict[int, InputError]:
+        """The reasons why texts cannot be predicted, whatever the model, by their index."""
+
+        def find() -> dict[int, InputError]:
+            refusals: dict[int, InputError] = {}
+            for i, text in enumerate(texts):
+                try:
+                    check_text(text, max_chars=self.limits.max_chars)
+                except InputError as error:
+                    refusals[i] = error
+            return refusals
+
+        if sum(map(len, texts)) > MAX_CHARS_AT_ONCE:
+            return await self._asking.in_thread(find)
+        return find()
 
     # --- the log ----------------------------------------------------------------------------------
 
@@ -234,20 +246,30 @@ class Service:
             raise NotFound(f"There is no prediction {prediction_id} in the log.")
         return entry.prediction, True
 
-    async def rate(self, rating: Rating) -> None:
+    async def rate(self, rating: Rating) -> tuple[Rating, bool]:
         """Stores a rating, and before it its prediction if that still waits.
 
-        Raises NotFound if there is no such prediction, and LogUnavailable.
+        Returns the rating as it is in the log, and True if it is new; False if the reviewer's
+        rating was the same already. Raises NotFound if there is no such prediction, and
+        LogUnavailable.
         """
         waiting = self._writes.find(rating.prediction_id)
 
-        def store() -> None:
+        def store() -> tuple[Rating, bool]:
             log = self.open_log()
             if waiting:
                 log.record(waiting)
-            log.rate(rating)
+            try:
+                if log.rate(rating):
+                    return rating, True
+            except FeedbackError as error:
+                if log.find(rating.prediction_id):
+                    raise
+                raise NotFound(str(error)) from error
+            stored = log.ratings_of(rating.prediction_id)
+            return next(each for each in stored if each.reviewer == rating.reviewer), False
 
-        await self._ask_log(store)
+        return await self._ask_log(store)
 
     async def _ask_log(self, call: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._log_threads, call)

@@ -8,20 +8,17 @@ Its liveness probe is GET /, which is a page here; a deployment can name /api/li
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
+from pydantic import BaseModel, Discriminator, Field, JsonValue, Tag
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.bodies import Body, Params, Row, row_of, without_nulls
 from serving.errors import Refused
-from serving.http import JSON, Format, Operation, Row, json_response, parsed, row_of
+from serving.http import JSON, Format, Operation, json_response, parsed
 from serving.service import Service, wants_log
 
 TEXT_COLUMNS = ("text", "input_string")  # the second is that of Azure's models from the Hub
 Texts = Annotated[list[str], Field(min_length=1, fail_fast=True)]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class Frame(Body):
@@ -39,7 +36,7 @@ class NamedTexts(Body):
     """The texts by name, with the parameters as Azure's older images take them."""
 
     input_string: Texts
-    parameters: dict[str, JsonValue] | None = None
+    parameters: Params = None
 
 
 def _kind(value: Any) -> str:
@@ -57,7 +54,7 @@ class ScoreRequest(Body):
         | Annotated[NamedTexts, Tag("named")],
         Discriminator(_kind),
     ]
-    params: dict[str, JsonValue] | None = None
+    params: Params = None
 
 
 class ErrorBody(BaseModel):
@@ -101,10 +98,10 @@ def read_input(asked: ScoreRequest) -> tuple[Sequence[str], dict[str, Any]]:
         if given.parameters and params:
             raise Refused("There are params and input_data.parameters. Send params alone.")
         params = given.parameters or params
-    params = {name: value for name, value in (params or {}).items() if value is not None}
     if isinstance(given, Frame):
-        return _column(given), params
-    return (given.input_string if isinstance(given, NamedTexts) else given), params
+        return _column(given), without_nulls(params)
+    texts = given.input_string if isinstance(given, NamedTexts) else given
+    return texts, without_nulls(params)
 
 
 def _column(frame: Frame) -> list[str]:

@@ -16,6 +16,7 @@ from errors import TryoutError
 from model import GeneratedText, InputError, ModelInfo, Prediction, ScoredLabels, Spans
 from model.prediction import Finish
 from serving.asking import Grown, Progress
+from serving.bodies import Body, ErrorBody, Params, without_nulls
 from serving.errors import Refused
 from serving.http import (
     EVENT_SCHEMA,
@@ -39,19 +40,13 @@ FINISH: Mapping[Finish, str] = {
 }
 
 
-class TaskRequest(BaseModel):
+class TaskRequest(Body):
     """A text or several, with the parameters of the task; `options` change nothing here."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
-
     inputs: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
-    parameters: dict[str, JsonValue] | None = None
+    parameters: Params = None
     options: dict[str, JsonValue] | None = None
     stream: bool = False
-
-
-class ErrorBody(BaseModel):
-    error: str
 
 
 class Label(BaseModel):
@@ -106,7 +101,7 @@ def huggingface(service: Service) -> Format:
             service.require_model(request.path_params["id"])
         asked = await parsed(TaskRequest, request, body)
         info, log = service.info, wants_log(request.headers)
-        params, shaping = read_params(info, asked.parameters or {})
+        params, shaping = read_params(info, asked.parameters)
         if asked.stream:
             if not isinstance(asked.inputs, str):
                 raise Refused("stream takes a single text as inputs.")
@@ -154,13 +149,13 @@ class Shaping(BaseModel):
     details: bool = False
 
 
-def read_params(info: ModelInfo, given: Mapping[str, Any]) -> tuple[dict[str, Any], Shaping]:
+def read_params(info: ModelInfo, given: Params) -> tuple[dict[str, Any], Shaping]:
     """The parameters of the prediction, and those of the answer.
 
     A null is a parameter left out. Raises InputError for a parameter that would change the output
     and that the model does not have.
     """
-    params = {name: value for name, value in given.items() if value is not None}
+    params = without_nulls(given)
     shaping: dict[str, Any] = {}
     match info.task:
         case "text-classification":
@@ -179,7 +174,9 @@ def read_params(info: ModelInfo, given: Mapping[str, Any]) -> tuple[dict[str, An
     try:
         return params, Shaping.model_validate(shaping)
     except ValueError as error:
-        raise InputError(f"A parameter of the answer has a wrong value: {shaping!r}.") from error
+        raise InputError(
+            f"A parameter of the answer has a wrong value: {shaping!r:.80}."
+        ) from error
 
 
 def _taken(params: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -191,7 +188,7 @@ def _require_own_function(params: dict[str, Any]) -> None:
     function = params.pop("function_to_apply", None)
     if function not in (None, "softmax", "sigmoid"):
         raise InputError(
-            f"function_to_apply is {function!r}; scores are probabilities here. Leave it out."
+            f"function_to_apply is {function!r:.80}; scores are probabilities here. Leave it out."
         )
 
 
@@ -202,7 +199,8 @@ def _sample(params: dict[str, Any]) -> None:
         params.setdefault("temperature", 1.0)
     elif sample is False and params.get("temperature"):
         raise InputError(
-            f"do_sample is false and temperature is {params['temperature']!r}; leave out either."
+            f"do_sample is false and temperature is {params['temperature']!r:.80}; leave out "
+            "either."
         )
 
 

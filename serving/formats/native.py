@@ -1,6 +1,6 @@
 """Tryout's own format: all that a prediction holds, the facts of the model, ratings, streams.
 
-The remote predictor (model/remote.py) speaks it.
+The remote predictor (model/remote/tryout.py) speaks it.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -21,6 +21,7 @@ from model import Prediction, ScoredLabel, Span
 from model.batching import Place
 from model.prediction import new_id, now, output_to_json
 from serving.asking import Grown, Progress, Result
+from serving.bodies import Body, ErrorBody, Params, without_nulls
 from serving.errors import NotFound, Refused, status_of
 from serving.http import (
     EVENT_SCHEMA,
@@ -36,15 +37,11 @@ from serving.service import Service, wants_log
 MAX_TIMEOUT_S = 3600.0
 
 
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
 class PredictionsRequest(Body):
     """Texts to predict, with parameters of the model's task."""
 
     texts: Annotated[list[str], Field(min_length=1, fail_fast=True)]
-    params: dict[str, JsonValue] = {}
+    params: Params = None
     timeout_s: Annotated[float, Field(gt=0, le=MAX_TIMEOUT_S)] = MAX_TIMEOUT_S
     stream: bool = False
 
@@ -53,7 +50,7 @@ class FitsRequest(Body):
     """Texts whose length is to be checked."""
 
     texts: Annotated[list[str], Field(min_length=1, fail_fast=True)]
-    params: dict[str, JsonValue] = {}
+    params: Params = None
 
 
 class FitsBody(Body):
@@ -69,12 +66,6 @@ class RatingRequest(Body):
     reviewer: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
     correction: JsonValue = None
     comment: Annotated[str, Field(max_length=MAX_TEXT_CHARS)] = ""
-
-
-class ErrorBody(Body):
-    """A sentence: the event, the value, and the remedy."""
-
-    error: str
 
 
 class LabelsBody(Body):
@@ -152,22 +143,18 @@ def native(service: Service) -> Format:
 
     async def predict(request: Request, body: bytes) -> Response:
         asked = await parsed(PredictionsRequest, request, body)
-        log = wants_log(request.headers)
+        params, log = without_nulls(asked.params), wants_log(request.headers)
         if asked.stream:
             if len(asked.texts) != 1:
                 raise Refused(f"stream takes a single text; there are {len(asked.texts)}.")
-            events = service.stream(
-                asked.texts[0], asked.params, log=log, timeout_s=asked.timeout_s
-            )
+            events = service.stream(asked.texts[0], params, log=log, timeout_s=asked.timeout_s)
             return await sse_response(_events(events))
-        results = await service.predict(
-            asked.texts, asked.params, log=log, timeout_s=asked.timeout_s
-        )
+        results = await service.predict(asked.texts, params, log=log, timeout_s=asked.timeout_s)
         return json_response({"predictions": [result_to_json(result) for result in results]})
 
     async def fits(request: Request, body: bytes) -> Response:
         asked = await parsed(FitsRequest, request, body)
-        return json_response({"fits": await service.fits(asked.texts, asked.params)})
+        return json_response({"fits": await service.fits(asked.texts, without_nulls(asked.params))})
 
     async def find(request: Request, body: bytes) -> Response:
         prediction, stored = await service.find(_id(request))
@@ -178,8 +165,8 @@ def native(service: Service) -> Format:
         asked = await parsed(RatingRequest, request, body)
         prediction, _ = await service.find(prediction_id)
         rating = rating_from(asked, prediction)
-        await service.rate(rating)
-        return json_response(_rating_to_json(rating), 201)
+        stored, is_new = await service.rate(rating)
+        return json_response(_rating_to_json(stored), 201 if is_new else 200)
 
     async def model(request: Request, body: bytes) -> Response:
         return json_response(model_to_json(service))
@@ -217,7 +204,7 @@ def native(service: Service) -> Format:
                 summary="Rate a prediction",
                 scope="rate",
                 request=RatingRequest,
-                status=201,
+                answers=(200, 201),
                 responses={"application/json": RatingBody},
                 statuses=(404, 422),
             ),
@@ -341,6 +328,8 @@ async def _events(
 
 def _common(left: str, right: str) -> int:
     """The number of characters with which both begin."""
+    if right.startswith(left):  # nearly always, and quickly said
+        return len(left)
     pairs = enumerate(zip(left, right, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
 

@@ -19,11 +19,12 @@ no parameters. The version of a model is its revision.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from feedback.records import compact_json
+from serving.bodies import Body, ErrorBody, Integer, Params, without_nulls
 from serving.errors import Malformed, Refused
 from serving.http import (
     API_VERSION,
@@ -57,16 +58,7 @@ BINARY_SCHEMA = {
 }
 
 
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-def _whole(value: Any) -> Any:
-    """A number without its point; 2.0 is an integer in JSON's schemas."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Size = Annotated[int, Field(ge=0, lt=2**63), BeforeValidator(_whole)]
+Size = Annotated[Integer, Field(ge=0, lt=2**63)]
 # By the document 1 at least; that there are no texts has a sentence of its own.
 Dimension = Annotated[Size, Field(json_schema_extra={"minimum": 1})]
 
@@ -110,11 +102,7 @@ class InferRequest(Body):
     outputs: (
         Annotated[list[RequestedOutput], Field(max_length=len(OUTPUTS), fail_fast=True)] | None
     ) = None
-    parameters: dict[str, JsonValue] | None = None
-
-
-class ErrorBody(BaseModel):
-    error: str
+    parameters: Params = None
 
 
 class LiveBody(BaseModel):
@@ -197,7 +185,7 @@ def openinference(service: Service) -> Format:
         for output in asked.outputs or ():
             require_output(output.name)
         texts = read_texts(asked.inputs[0], raw, service)
-        params, timeout_s = model_params(asked.parameters or {})
+        params, timeout_s = model_params(without_nulls(asked.parameters))
         is_binary = params.pop("binary_data_output", False) is True
         log = wants_log(request.headers)
         results = await service.predict(texts, params, log=log, timeout_s=timeout_s)

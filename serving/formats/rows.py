@@ -23,9 +23,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model import Prediction
+from serving.bodies import ErrorBody, Params, row_of, without_nulls
+from serving.bodies import Row as RowBody
 from serving.errors import Malformed, Refused
-from serving.http import JSON, Format, Operation, json_response, parsed, row_of
-from serving.http import Row as RowBody
+from serving.http import JSON, Format, Operation, json_response, parsed
 from serving.service import Service, wants_log
 
 SIGNATURE = "serving_default"  # TensorFlow Serving's name of a model's only way to be called
@@ -63,12 +64,8 @@ class RowsRequest(BaseModel):
 
     instances: Annotated[list[Row], Field(min_length=1, fail_fast=True)] = []
     inputs: Column = []
-    parameters: dict[str, JsonValue] = {}
+    parameters: Params = None
     signature_name: str = SIGNATURE
-
-
-class ErrorBody(BaseModel):
-    error: str
 
 
 class RowsBody(BaseModel):
@@ -130,8 +127,8 @@ def _predicting(service: Service, path: str, *statuses: int) -> Operation:
                 f"signature_name is {asked.signature_name[:80]!r}; "
                 f"there is {SIGNATURE!r} only. Leave it out."
             )
-        log = wants_log(request.headers)
-        return json_response(encoded(await service.predict_all(texts, asked.parameters, log=log)))
+        params, log = without_nulls(asked.parameters), wants_log(request.headers)
+        return json_response(encoded(await service.predict_all(texts, params, log=log)))
 
     return Operation(
         method="POST",

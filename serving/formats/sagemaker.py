@@ -14,25 +14,24 @@ from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, RootModel, Tag
+from pydantic import BaseModel, Discriminator, Field, RootModel, Tag
 from starlette.requests import Request
 from starlette.responses import Response
 
 from errors import TryoutError
 from feedback.records import compact_json
 from model import Prediction
+from serving.bodies import Body, Params, Row, row_of, without_nulls
 from serving.errors import Malformed, Refused, TooLarge, UnsupportedMediaType, status_of
 from serving.http import (
     JSON,
     Format,
     Operation,
-    Row,
     json_response,
     media_type,
     parse_json,
     read_in_thread,
     require_json,
-    row_of,
 )
 from serving.service import Service, wants_log
 
@@ -44,18 +43,13 @@ CSV_SCHEMA = {
     "type": "string",
     "pattern": r'^(("([^"]|"")*"|[^",\r\n]+)(\r?\n|$))+$',
 }
-Params = dict[str, JsonValue]
-
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class InputsRequest(Body):
     """A text or several, as Hugging Face's containers take them."""
 
     inputs: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
-    parameters: Params | None = None
+    parameters: Params = None
 
 
 class Instance(Body):
@@ -66,7 +60,7 @@ class InstancesRequest(Body):
     """Texts as instances, of which the answers are predictions."""
 
     instances: Annotated[list[str | Instance], Field(min_length=1, fail_fast=True)]
-    parameters: Params | None = None
+    parameters: Params = None
 
 
 def _kind(value: Any) -> str:
@@ -86,7 +80,7 @@ class InvocationRequest(
 
 class LineObject(Body):
     inputs: str
-    parameters: Params | None = None
+    parameters: Params = None
 
 
 class Line(RootModel[str | LineObject]):
@@ -181,7 +175,7 @@ def error_body(error: TryoutError) -> dict[str, Any]:
 def read_json(body: bytes) -> Invocation:
     """The texts of a JSON body; raises Malformed."""
     asked = parse_json(InvocationRequest, body).root
-    params = _without_nulls(asked.parameters)
+    params = without_nulls(asked.parameters)
     if isinstance(asked, InstancesRequest):
         texts = [each if isinstance(each, str) else each.inputs for each in asked.instances]
         return Invocation(texts=texts, params=params, has_instances=True)
@@ -197,15 +191,15 @@ def read_lines(body: bytes, *, max_texts: int) -> Invocation:
     """
     texts: list[str] = []
     params: Mapping[str, Any] | None = None
-    for number, line in enumerate(body.split(b"\n"), start=1):
+    for number, line in enumerate(io.BytesIO(body), start=1):
         if not line.strip():
             continue
         _require_room(len(texts) + 1, max_texts)
         try:
-            read = parse_json(Line, line).root
+            read = parse_json(Line, line.rstrip()).root
         except Malformed as error:
             raise Malformed(f"Line {number}: {error}") from error
-        given = {} if isinstance(read, str) else _without_nulls(read.parameters)
+        given = {} if isinstance(read, str) else without_nulls(read.parameters)
         if params is not None and given != params:
             raise Refused(
                 f"Line {number} has other parameters than the lines before it. Send a request for "
@@ -246,10 +240,6 @@ def _require_room(count: int, max_texts: int) -> None:
     """Raises TooLarge, so that a body is read no further than needed to know it."""
     if count > max_texts:
         raise TooLarge(f"There are more than {max_texts:,} texts. Send several requests.")
-
-
-def _without_nulls(params: Params | None) -> dict[str, Any]:
-    return {name: value for name, value in (params or {}).items() if value is not None}
 
 
 # --- answers --------------------------------------------------------------------------------------

@@ -75,15 +75,16 @@ def test_a_log_that_is_away_is_tried_again(
     queue.close()
 
 
+@pytest.mark.parametrize("error", [FeedbackError("refused"), ValueError("unexpected")])
 def test_an_entry_that_the_log_refuses_does_not_stop_the_others(
-    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     entries = [entry() for _ in range(4)]
     add = log.add
 
     def picky(group: list[object], ratings: list[object]) -> object:
         if entries[2] in group:
-            raise FeedbackError("refused")
+            raise error
         return add(group, ratings)  # type: ignore[arg-type]
 
     monkeypatch.setattr(log, "add", picky)
@@ -93,6 +94,26 @@ def test_an_entry_that_the_log_refuses_does_not_stop_the_others(
     assert log.counts().predictions == 3
     assert queue.refused == 1
     queue.close()
+
+
+def test_a_closed_queue_gives_up_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("feedback.write_queue.LAST_TRIES_S", 0.01)
+    monkeypatch.setattr("feedback.write_queue.LAST_RETRY_S", 0.01)
+
+    def away() -> FeedbackLog:
+        raise LogUnavailable("away")
+
+    queue = WriteQueue(away)
+    queue.put([entry()])
+    (thread,) = (each for each in threading.enumerate() if each.name == "write-log")
+    queue.close()
+    until(lambda: not thread.is_alive())
+    assert "1 predictions could not be stored" in caplog.text
+    queue.put([entry(), entry()])
+    assert "2 predictions came after the end" in caplog.text
+    assert len(queue) == 1
 
 
 def test_too_many_waiting_entries_are_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from feedback import FeedbackLog
 from model import Model
 from model.prediction import output_from_json
+from serving.bodies import Row
 from serving.formats.azureml import ErrorBody
-from serving.http import Row
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of

@@ -31,6 +31,7 @@ def test_without_a_model_there_are_sessions_and_memory() -> None:
         ("tryout_model_ready",): 0,
         ("tryout_sessions",): 3,
         ("tryout_unstored",): 0,
+        ("tryout_refused_by_log_total",): 0,
     }
 
 

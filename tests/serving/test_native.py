@@ -109,6 +109,9 @@ def test_a_rating_is_an_ordinary_rating(client: httpx2.Client, log: FeedbackLog)
     assert answer.status_code == 201
     (rating,) = log.ratings_of(ID(made["id"]))
     assert (rating.reviewer, rating.verdict, rating.correction) == ("Ada", "down", wrong)
+    again = client.post(path, json=judgement)
+    assert (again.status_code, again.json()) == (200, answer.json())
+    assert again.json()["id"] == str(rating.id)
     client.post(path, json={"verdict": "up", "reviewer": "Ada"})
     (rating,) = log.ratings_of(ID(made["id"]))
     assert (rating.verdict, rating.correction) == ("up", "")
@@ -169,6 +172,24 @@ def test_a_text_grows_in_a_stream(writer: httpx2.Client) -> None:
     assert so_far
 
 
+def test_a_stream_is_counted_when_it_ends(writer: httpx2.Client) -> None:
+    def count(status: int) -> float:
+        name = f'tryout_requests_total{{format="native",status="{status}"}} '
+        lines = writer.get("/metrics").text.split("\n")
+        return sum(float(line.removeprefix(name)) for line in lines if line.startswith(name))
+
+    answered, left = count(200), count(499)
+    body = {"texts": ["Once"], "params": {"max_new_tokens": 2000}, "stream": True}
+    with writer.stream("POST", "/api/predictions", json=body) as answer:
+        assert answer.status_code == 200
+        growing = answer.iter_text()
+        next(growing)
+        assert (count(200), count(499)) == (answered, left)
+    until(lambda: count(499) == left + 1)
+    events(writer, texts=["Once"], params={"max_new_tokens": 5})
+    until(lambda: count(200) == answered + 1)
+
+
 def test_who_waits_is_told_the_place(writer: httpx2.Client) -> None:
     body = {"texts": ["Once"], "params": {"max_new_tokens": 2000}, "stream": True}
     with writer.stream("POST", "/api/predictions", json=body) as first:
@@ -178,6 +199,32 @@ def test_who_waits_is_told_the_place(writer: httpx2.Client) -> None:
             event = next(second.iter_text())
             assert event.startswith("event: place")
             assert json.loads(event.split("data: ")[1])["ahead"] == 0
+
+
+def test_a_text_whose_turn_does_not_come_in_time_fails(writer: httpx2.Client) -> None:
+    body = {"texts": ["Once"], "params": {"max_new_tokens": 2000}}
+    with writer.stream("POST", "/api/predictions", json=body | {"stream": True}) as first:
+        growing = first.iter_text()
+        next(growing)
+        hasty = body | {"timeout_s": 0.01}
+        for answer in (
+            writer.post("/api/predictions", json=hasty),
+            writer.post("/api/predictions", json=hasty | {"stream": True}),
+        ):
+            assert answer.status_code == 504
+            assert answer.json()["error"].startswith("The model is overloaded. This text waited")
+        several = writer.post("/api/predictions", json=hasty | {"texts": ["One", " ", "Two"]})
+        statuses = [each["status"] for each in several.json()["predictions"]]
+        assert statuses == [504, 422, 504]
+
+
+def test_the_only_text_left_of_several_fails_alone(writer: httpx2.Client) -> None:
+    too_long = "x " * 4900  # for the model, not for the service
+    body = {"texts": ["", too_long], "params": {"max_new_tokens": 5}}
+    answer = writer.post("/api/predictions", json=body)
+    assert answer.status_code == 200
+    assert [each["status"] for each in answer.json()["predictions"]] == [422, 422]
+    assert "tokens and the model takes" in answer.json()["predictions"][1]["error"]
 
 
 def test_texts_that_fit(client: httpx2.Client) -> None:

@@ -17,8 +17,8 @@ from pydantic import TypeAdapter
 from feedback import FeedbackLog
 from model import Model, Predictor
 from model.prediction import output_from_json
+from serving.bodies import Row
 from serving.formats.sagemaker import ErrorBody, PredictionsBody
-from serving.http import Row
 from serving.service import Service
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from model import ModelInfo
+from serving.bodies import Integer
 from serving.errors import Refused
 
 # Fields that would change the answer, each with the values that do not.
@@ -36,14 +37,6 @@ NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 }
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 SEED_OF_ZERO = 2**31 - 1  # with 0 a model draws a new seed each time, which OpenAI's 0 does not
-
-
-def _integer(value: Any) -> Any:
-    """A float without a fraction as an integer, which it is in JSON Schema."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-Integer = Annotated[int, BeforeValidator(_integer)]
 
 
 class Unsupported(Refused):

@@ -1,0 +1,57 @@
+"""Parts of JSON bodies that several formats have. Knows no format and no route."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
+
+from model import Prediction
+from model.prediction import output_to_json
+
+
+class Body(BaseModel):
+    """A body without fields that it does not name, whose values have the types that it names."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class ErrorBody(Body):
+    """A sentence: the event, the value, and the remedy."""
+
+    error: str
+
+
+class Row(BaseModel):
+    """A prediction as a row: its label, its score, and the whole output in its own JSON.
+
+    Of an input that was cut, `truncated` is true.
+    """
+
+    label: str
+    score: float | None
+    output: JsonValue
+    truncated: bool
+
+
+def row_of(prediction: Prediction) -> dict[str, Any]:
+    """The prediction as a `Row`."""
+    return {
+        "label": prediction.label,
+        "score": prediction.score,
+        "output": output_to_json(prediction.output),
+        "truncated": prediction.truncated,
+    }
+
+
+def _integer(value: Any) -> Any:
+    """A float without a fraction as an integer, which it is in JSON Schema."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Integer = Annotated[int, BeforeValidator(_integer)]
+Params = dict[str, JsonValue] | None  # of a request, by name
+
+
+def without_nulls(params: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The parameters of a request; null is a parameter left out."""
+    return {name: value for name, value in (params or {}).items() if value is not None}
