@@ -1,6 +1,6 @@
 """A predictor behind a URL, for pages and jobs whose process has no model.
 
-`class RemoteModel` has the queue and the futures; connection.py HTTP, retries and the circuit;
+`class RemoteModel` is what callers see, sending.py the requests; connection.py HTTP, retries and the circuit;
 tryout.py the service's own format.
 """
 

@@ -44,6 +44,11 @@ class TryoutApi:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
+    @property
+    def url(self) -> str:
+        """The address of the service."""
+        return self._connection.url
+
     async def facts(self) -> Facts:
         """The model that the service has now."""
         value = await self._connection.json("GET", "/api/model")
@@ -83,7 +88,7 @@ class TryoutApi:
                         case "prediction":
                             yield self._prediction(text, data)
                         case "error":
-                            raise error_of(data["status"], data["error"], self._connection.url)
+                            raise error_of(data["status"], data["error"], self.url)
             except httpx2.TransportError as error:
                 raise self._connection.lost(error) from error
             except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -96,7 +101,7 @@ class TryoutApi:
 
     def _result(self, text: str, value: Mapping[str, Any]) -> Prediction | ModelError:
         if "error" in value:
-            return error_of(value["status"], value["error"], self._connection.url)
+            return error_of(value["status"], value["error"], self.url)
         return self._prediction(text, value)
 
     @staticmethod
@@ -115,7 +120,7 @@ class TryoutApi:
 
     def _not_understood(self, error: Exception) -> ModelError:
         return ModelError(
-            f"The answer of {self._connection.url} is not understood ({error!r}). Check that it "
+            f"The answer of {self.url} is not understood ({error!r}). Check that it "
             "runs the same version as this app."
         )
 

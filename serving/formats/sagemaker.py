@@ -219,6 +219,7 @@ def read_csv(body: bytes, *, max_texts: int) -> Invocation:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed(f"The CSV is not UTF-8: {error.reason} at byte {error.start}.") from error
+    csv.field_size_limit(2**31 - 1)  # the limit of a text is that of the service
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     texts: list[str] = []
     try:

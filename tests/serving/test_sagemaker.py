@@ -260,7 +260,7 @@ def test_a_generated_text_is_in_the_output(writer: tuple[Model, httpx2.Client]) 
         (b"inputs\n", CSV, 400, "There are no texts"),
         (b"", CSV, 400, "There are no texts"),
         (b'a\n" "\n', CSV, 422, "Text 2 of 2: There is no text"),
-        (b"x" * 200_000, CSV, 400, "Line 1 is not CSV: field larger than field limit"),
+        (b"x" * 200_000, CSV, 422, "The text has 200,000 characters and the limit is"),
         (b"a\n" * 2_000_000, CSV, 413, "more than 20 texts"),
         (b"inputs\n" + b"a\n" * 21, CSV, 413, "more than 20 texts"),
         (b"a", "application/x-npy", 415, "Send Content-Type: application/json, application/jsonl"),
