@@ -58,7 +58,12 @@ BINARY_SCHEMA = {
 }
 
 
-Size = Annotated[Integer, Field(ge=0, lt=2**63)]
+MAX_SIZE = 2**63 - 1
+# Of a type with a validator of its own pydantic does not write the bounds into the schema.
+Size = Annotated[
+    Integer,
+    Field(ge=0, le=MAX_SIZE, json_schema_extra={"minimum": 0, "maximum": MAX_SIZE}),
+]
 # By the document 1 at least; that there are no texts has a sentence of its own.
 Dimension = Annotated[Size, Field(json_schema_extra={"minimum": 1})]
 
