@@ -4,9 +4,12 @@ from typing import Any
 
 from model.model import Model
 from model.predictor import Predictor
-from model.remote import RemoteModel
 
 
 def make_predictor(*, url: str | None = None, **arguments: Any) -> Predictor:
     """A predictor that is not loaded yet: `RemoteModel` with a `url`, else `Model`."""
-    return RemoteModel(url, **arguments) if url else Model(**arguments)
+    if url:
+        from model.remote import RemoteModel  # its HTTP client takes as long as all else here
+
+        return RemoteModel(url, **arguments)
+    return Model(**arguments)

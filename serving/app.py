@@ -3,8 +3,9 @@
 Takes the service and the number of sessions; knows neither pages nor settings.
 """
 
+from asyncio import to_thread
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from starlette.requests import Request
@@ -55,7 +56,11 @@ def routes(
     formats = [vertex_ai, *(wire(service) for wire in FORMATS)]
     access = Access(keys, requests_per_minute=requests_per_minute)
     gate = Gate(access=access, limits=service.limits, cors=cors)
-    described = openapi.document(formats, title="Tryout", version=API_VERSION)
+
+    @cache
+    def described() -> dict[str, Any]:  # when it is asked for: it takes longer than all else here
+        return openapi.document(formats, title="Tryout", version=API_VERSION)
+
     close_exports = access.has_keys or not open_exports
     exports = [
         Route(
@@ -71,7 +76,7 @@ def routes(
         *(route for wire in formats for route in routes_of(wire, gate)),
         *exports,
         Route("/api/openapi.json", partial(_json, described)),
-        Route("/api/docs", partial(_html, api_page.page(described))),
+        Route("/api/docs", partial(_html, lambda: api_page.page(described()))),
         Route(
             "/metrics",
             _with_key(
@@ -117,12 +122,12 @@ def _with_key(
     return admitted if closed else endpoint
 
 
-async def _json(value: object, _request: Request) -> Response:
-    return JSONResponse(value)
+async def _json(make: Callable[[], object], _request: Request) -> Response:
+    return JSONResponse(await to_thread(make))
 
 
-async def _html(text: str, _request: Request) -> Response:
-    return HTMLResponse(text)
+async def _html(make: Callable[[], str], _request: Request) -> Response:
+    return HTMLResponse(await to_thread(make))
 
 
 async def unknown(request: Request) -> JSONResponse:
