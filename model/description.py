@@ -1,13 +1,12 @@
 """The facts of a loaded model, for a page and for the log."""
 
 import platform
-from dataclasses import replace
 from importlib.metadata import version
-from typing import Any
 
 from model.card import Card
 from model.info import Example, ModelInfo
 from model.loading import Loaded
+from model.params import with_defaults
 from model.tasks import FillMask, Task
 from model.tokenizer import UNLIMITED
 
@@ -25,10 +24,7 @@ def describe(model_id: str, loaded: Loaded) -> ModelInfo:
         placeholder=task.placeholder,
         labels=task.labels,
         mask_token=loaded.tokenizer.mask_token if task.name == FillMask.name else None,
-        params=tuple(
-            replace(param, default=_frozen(loaded.params.get(param.name, param.default)))
-            for param in task.params
-        ),
+        params=with_defaults(task.params, loaded.params),
         examples=_examples(card, task) or task.examples,
         parameters=runtime.parameters,
         memory_bytes=runtime.memory_bytes,
@@ -54,7 +50,3 @@ def _examples(card: Card, task: Task) -> tuple[Example, ...]:
         )
         for example in card.examples
     )
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -7,11 +7,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from typing import NamedTuple
 
 from model.futures import is_done
 from model.prediction import Prediction
 
 UNREAD_S = 5.0  # a text that was not read for so many seconds is stopped
+
+
+class Grown(NamedTuple):
+    """A generated text so far, and the number of its tokens."""
+
+    text: str
+    tokens: int
 
 
 class Generation:

@@ -4,12 +4,25 @@ Knows no task, only a sequence of `Param`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from model.errors import InputError
 from model.info import Param
 
 MAX_PARAM_CHARS = 500  # of a text, and of each text of a list
+
+
+def with_defaults(params: Sequence[Param], values: Mapping[str, Any]) -> tuple[Param, ...]:
+    """The parameters, with those of `values` as their defaults."""
+    return tuple(
+        replace(param, default=frozen(values.get(param.name, param.default))) for param in params
+    )
+
+
+def frozen(value: Any) -> Any:
+    """A list as a tuple, as the default of a parameter has it."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def checked(

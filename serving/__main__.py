@@ -106,8 +106,8 @@ def serve(
 ) -> None:
     """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
     prepare_server()
-    arguments = settings.model.arguments(params=settings.parameters)
-    loader = ModelLoader(lambda: make_predictor(**arguments))
+    model = settings.model.arguments(params=settings.parameters)
+    loader = ModelLoader(lambda: make_predictor(**model))
     open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
     service = Service(loader.current, open_log, **settings.service_arguments())
 

@@ -17,6 +17,7 @@ from errors import TryoutError
 from model import Generation, InputError, ModelError, Prediction, Predictor
 from model.batching import Place
 from model.errors import ModelTimedOut
+from model.generation import Grown
 from serving.errors import NotReady
 
 THREADS = 4  # that tokenize
@@ -27,13 +28,6 @@ LOOKS_A_PLACE = 10  # after so many the place in the queue is told
 Result = Prediction | TryoutError
 Answer = asyncio.Future[Prediction]
 T = TypeVar("T")
-
-
-class Grown(NamedTuple):
-    """A generated text so far, and the number of its tokens."""
-
-    text: str
-    tokens: int
 
 
 class Prompt(NamedTuple):

@@ -4,6 +4,7 @@ Knows no format: bodies and paths are its caller's.
 """
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Mapping
@@ -91,7 +92,7 @@ class Connection:
         async with self.stream(method, path, body) as response:
             content = await self._read(response)
         try:
-            return httpx2.Response(200, content=content).json()
+            return json.loads(content)
         except ValueError as error:
             raise ModelError(
                 f"{self.url} answered {content[:80]!r}, which is not JSON. Check model.url."

@@ -23,7 +23,7 @@ from model.errors import (
 )
 from model.generation import Generation
 from model.info import ModelInfo
-from model.params import checked
+from model.params import checked, with_defaults
 from model.prediction import Prediction
 from model.remote.connection import Connection
 from model.remote.sending import Item, RemoteGeneration, Sender
@@ -104,13 +104,8 @@ class RemoteModel:
     def _with_defaults(self, facts: Facts) -> Facts:
         """The facts with the owner's defaults; raises InputError for a default that cannot be."""
         values = checked(facts.info.params, {}, defaults=self._params)
-        params = [
-            replace(param, default=_frozen(values[param.name]))
-            if param.name in self._params
-            else param
-            for param in facts.info.params
-        ]
-        return facts._replace(info=replace(facts.info, params=tuple(params)))
+        params = with_defaults(facts.info.params, values)
+        return facts._replace(info=replace(facts.info, params=params))
 
     # --- facts ------------------------------------------------------------------------------------
 
@@ -259,7 +254,3 @@ class RemoteModel:
         except TimeoutError as error:
             future.cancel()
             raise ModelError(f"{self.url} did not answer within {timeout_s:g} s.") from error
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

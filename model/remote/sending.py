@@ -16,9 +16,9 @@ from typing import Any
 
 from model.batching import MAX_ITEMS, Counters, Place
 from model.errors import ModelBusy, ModelClosed, ModelError, ModelTimedOut
-from model.generation import Generation
+from model.generation import Generation, Grown
 from model.prediction import GeneratedText, Prediction, new_id, now
-from model.remote.tryout import Facts, Grown, TryoutApi
+from model.remote.tryout import Facts, TryoutApi
 
 logger = logging.getLogger(f"tryout.{__name__}")
 

@@ -4,8 +4,9 @@ Knows neither futures nor queues. Lone surrogates, which JSON in UTF-8 cannot ho
 the way; a prediction still has its input as it was given.
 """
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,20 +15,15 @@ import httpx2
 
 from model.batching import Place
 from model.errors import ModelError
+from model.generation import Grown
 from model.info import Example, ModelInfo, Param
+from model.params import frozen
 from model.prediction import Prediction, output_from_json
 from model.remote.connection import Connection, error_of
 from model.tokenizer import LONE_SURROGATES
 
 HEADERS = {"X-Tryout-Log": "no"}  # whoever asks stores the prediction; twice would be wrong
 RUNTIME = "remote"
-
-
-class Grown(NamedTuple):
-    """A generated text so far, and the number of its tokens."""
-
-    text: str
-    tokens: int
 
 
 class Facts(NamedTuple):
@@ -52,10 +48,8 @@ class TryoutApi:
     async def facts(self) -> Facts:
         """The model that the service has now."""
         value = await self._connection.json("GET", "/api/model")
-        try:
+        with self._reading():
             return _facts(value)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._not_understood(error) from error
 
     async def predict(
         self, texts: Sequence[str], params: Mapping[str, Any], timeout_s: float
@@ -63,11 +57,9 @@ class TryoutApi:
         """A prediction or an error for each text, in their order."""
         body = _body(texts, params, timeout_s)
         value = await self._connection.json("POST", "/api/predictions", body)
-        try:
+        with self._reading():
             pairs = zip(texts, value["predictions"], strict=True)
             return [self._result(text, result) for text, result in pairs]
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise self._not_understood(error) from error
 
     async def stream(
         self, text: str, params: Mapping[str, Any], timeout_s: float
@@ -76,7 +68,7 @@ class TryoutApi:
         body = _body([text], params, timeout_s) | {"stream": True}
         so_far = ""
         async with self._connection.stream("POST", "/api/predictions", body) as response:
-            try:
+            with self._reading():
                 async for event in httpx2.EventSource(response):
                     data: Any = event.json()
                     match event.event:
@@ -89,15 +81,25 @@ class TryoutApi:
                             yield self._prediction(text, data)
                         case "error":
                             raise error_of(data["status"], data["error"], self.url)
-            except httpx2.TransportError as error:
-                raise self._connection.lost(error) from error
-            except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise self._not_understood(error) from error
 
     async def fits(self, text: str, params: Mapping[str, Any]) -> bool:
         """True if the text is within the model's limit of tokens."""
-        body = {"texts": [text.translate(LONE_SURROGATES)], "params": dict(params)}
-        return bool((await self._connection.json("POST", "/api/fits", body))["fits"][0])
+        value = await self._connection.json("POST", "/api/fits", _body([text], params))
+        with self._reading():
+            return bool(value["fits"][0])
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Raises ModelError for an answer that breaks off, or that has another form."""
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise self._connection.lost(error) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(
+                f"The answer of {self.url} is not understood ({error!r}). Check that it runs the "
+                "same version as this app."
+            ) from error
 
     def _result(self, text: str, value: Mapping[str, Any]) -> Prediction | ModelError:
         if "error" in value:
@@ -118,14 +120,10 @@ class TryoutApi:
             }
         )
 
-    def _not_understood(self, error: Exception) -> ModelError:
-        return ModelError(
-            f"The answer of {self.url} is not understood ({error!r}). Check that it "
-            "runs the same version as this app."
-        )
 
-
-def _body(texts: Sequence[str], params: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
+def _body(
+    texts: Sequence[str], params: Mapping[str, Any], timeout_s: float = float("inf")
+) -> dict[str, Any]:
     deadline = {"timeout_s": timeout_s} if timeout_s < float("inf") else {}
     readable = [text.translate(LONE_SURROGATES) for text in texts]
     return {"texts": readable, "params": dict(params)} | deadline
@@ -146,6 +144,5 @@ def _facts(value: Mapping[str, Any]) -> Facts:
 
 
 def _param(value: Mapping[str, Any]) -> Param:
-    param = Param(**value)
-    default = tuple(param.default) if isinstance(param.default, list) else param.default
-    return replace(param, default=default, choices=tuple(param.choices))
+    changed = {"default": frozen(value["default"]), "choices": tuple(value["choices"])}
+    return Param(**{**value, **changed})

@@ -14,8 +14,9 @@ from starlette.responses import Response
 
 from errors import TryoutError
 from model import GeneratedText, InputError, ModelInfo, Prediction, ScoredLabels, Spans
+from model.generation import Grown
 from model.prediction import Finish
-from serving.asking import Grown, Progress
+from serving.asking import Progress
 from serving.bodies import Body, ErrorBody, Params, without_nulls
 from serving.errors import Refused
 from serving.http import (

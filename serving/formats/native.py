@@ -19,8 +19,9 @@ from feedback.corrections import correction_from
 from feedback.records import ANONYMOUS, MAX_NAME_CHARS, MAX_TEXT_CHARS, reviewer_name
 from model import Prediction, ScoredLabel, Span
 from model.batching import Place
+from model.generation import Grown
 from model.prediction import new_id, now, output_to_json
-from serving.asking import Grown, Progress, Result
+from serving.asking import Progress, Result
 from serving.bodies import Body, ErrorBody, Params, without_nulls
 from serving.errors import NotFound, Refused, status_of
 from serving.http import (

@@ -11,8 +11,9 @@ from starlette.responses import Response
 
 from errors import TryoutError
 from model import GeneratedText, Prediction
+from model.generation import Grown
 from model.prediction import Finish, new_id
-from serving.asking import Grown, Progress, Prompt
+from serving.asking import Progress, Prompt
 from serving.errors import NotFound, status_of
 from serving.formats.openai.requests import GenerateRequest, Unsupported
 from serving.http import json_response, sse, sse_response
