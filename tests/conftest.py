@@ -2,6 +2,7 @@
 
 import gc
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,20 @@ def model() -> Iterator[Model]:
     loaded.load()
     yield loaded
     loaded.close()
+
+
+@pytest.fixture
+def held(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """The model computes nothing until the event is set."""
+    go_on, forward = threading.Event(), model.loaded.runtime.forward
+
+    def wait(rows: object) -> object:
+        go_on.wait(60)
+        return forward(rows)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(model.loaded.runtime, "forward", wait)
+    yield go_on
+    go_on.set()
 
 
 @pytest.fixture(scope="session")

@@ -25,31 +25,39 @@ def free_port() -> int:
 @contextmanager
 def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
     """`streamlit run`, as `make run` starts it, until its port answers; yields its URL."""
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    command = ["streamlit", "run", "streamlit_app.py"]
     options = {"port": port, "address": "127.0.0.1", "headless": "true"}
     for name, value in options.items():
         command += [f"--server.{name}", str(value)]
+    with started(command, database, probe=f"http://127.0.0.1:{port}/api/live", **environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def started(
+    module: list[str], database: Path, *, probe: str, **environment: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """`python -m module` with a log in `database`; yields the process once `probe` answers."""
     # Whatever is set where this runs, the log is the one that was asked for.
     clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
     output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-m", *module],
         cwd=ROOT,
         env=clean | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
         stdout=output,
         stderr=output,
     )
-    url = f"http://127.0.0.1:{port}"
     try:
-        wait_for_url(f"{url}/api/live", process, output)
-        yield url
+        _wait(probe, process, output)
+        yield process
     finally:
         process.kill()  # as a host would: nothing that was stored may be lost
         process.wait()
         output.close()
 
 
-def wait_for_url(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
+def _wait(url: str, process: "subprocess.Popen[bytes]", output: IO[bytes]) -> None:
     """Returns once `url` answers with 200; fails with the output of a process that has ended."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

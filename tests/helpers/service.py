@@ -1,10 +1,7 @@
 """The routes of a service: in this process behind a real port, and as `make serve` starts them."""
 
-import os
 import signal
 import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -19,8 +16,7 @@ from feedback import FeedbackLog
 from model import Predictor
 from serving.app import routes
 from serving.service import Service
-from settings import ROOT
-from tests.helpers.server import free_port, wait_for_url
+from tests.helpers.server import free_port, started
 from tests.helpers.until import until
 
 
@@ -54,23 +50,10 @@ def serving_alone(
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """`python -m serving` as `make serve` starts it; yields its URL and its process."""
     port = port or free_port()
-    clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
-    output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving", "--port", str(port)],
-        cwd=ROOT,
-        env=clean | {"TRYOUT_FEEDBACK__DATABASE": str(database)} | environment,
-        stdout=output,
-        stderr=output,
-    )
     url = f"http://127.0.0.1:{port}"
-    try:
-        wait_for_url(f"{url}/api/{'ready' if ready else 'live'}", process, output)
+    probe = f"{url}/api/{'ready' if ready else 'live'}"
+    with started(["serving", "--port", str(port)], database, probe=probe, **environment) as process:
         yield url, process
-    finally:
-        process.kill()
-        process.wait()
-        output.close()
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:

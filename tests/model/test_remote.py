@@ -35,7 +35,6 @@ from model.remote import RemoteModel
 from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.batches import batch_of
-from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.entries import entry, labels, rating
 from tests.helpers.predictor import FakePredictor
 from tests.helpers.server import free_port
@@ -90,10 +89,8 @@ def scripted() -> Iterator[Scripted]:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Iterator[FeedbackLog]:
-    opened = FeedbackLog(new_sqlite_log(tmp_path / "log.db"))
-    yield opened
-    opened.close()
+def log(sqlite_log: FeedbackLog) -> FeedbackLog:
+    return sqlite_log
 
 
 @contextmanager
@@ -277,12 +274,8 @@ def test_nobody_there_is_a_sentence_and_the_circuit_opens_and_closes(
 
 
 def test_a_cancelled_text_is_withdrawn(
-    model: Model, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+    model: Model, log: FeedbackLog, held: threading.Event
 ) -> None:
-    go_on, forward = threading.Event(), model.loaded.runtime.forward
-    monkeypatch.setattr(
-        model.loaded.runtime, "forward", lambda rows: go_on.wait(60) and forward(rows)
-    )
     with listening(service_of(model, log)) as url, remote(url) as behind_url:
         model.submit("the first")
         until(lambda: model.queue_depth == 0)
@@ -293,7 +286,7 @@ def test_a_cancelled_text_is_withdrawn(
         future.cancel()
         with pytest.raises(CancelledError):
             future.result(60)
-        go_on.set()
+        held.set()
         until(lambda: model.counters.cancelled == before + 1)
         assert behind_url.place(future) is None
         assert behind_url.queue_depth == 0
@@ -393,12 +386,8 @@ def test_a_replay_goes_on_after_its_service_was_away(
 
 
 def test_bulk_texts_that_are_all_cancelled_are_withdrawn(
-    model: Model, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+    model: Model, log: FeedbackLog, held: threading.Event
 ) -> None:
-    go_on, forward = threading.Event(), model.loaded.runtime.forward
-    monkeypatch.setattr(
-        model.loaded.runtime, "forward", lambda rows: go_on.wait(60) and forward(rows)
-    )
     with listening(service_of(model, log)) as url, remote(url) as behind_url:
         model.submit("the first")
         until(lambda: model.queue_depth == 0)
@@ -407,7 +396,7 @@ def test_bulk_texts_that_are_all_cancelled_are_withdrawn(
         until(lambda: model.queue_depth == 10)
         for future in futures:
             future.cancel()
-        go_on.set()
+        held.set()
         until(lambda: model.counters.cancelled == before + 10)
 
 

@@ -1,4 +1,4 @@
-"""What goes wrong on any page is a sentence there."""
+"""A failure on any page is a sentence there."""
 
 import sqlite3
 from pathlib import Path

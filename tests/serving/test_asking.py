@@ -1,4 +1,4 @@
-"""What keeps the event loop and the threads free: checks of many texts, and callers that leave."""
+"""The event loop and the threads stay free: checks of many texts, and callers that leave."""
 
 import asyncio
 import threading

@@ -6,7 +6,6 @@ https://github.com/Azure/azureml-examples/tree/main/sdk/python/foundation-models
 """
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -22,6 +21,7 @@ from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
 
+MAX_CHARS = 3000
 TEXTS = ["I had so much fun today!", "That was an unfortunate series of events.", "Müde, 你好 🙂"]
 FRAME = {"columns": ["text"], "index": [0, 1, 2], "data": [[text] for text in TEXTS]}
 WIDE = {
@@ -29,15 +29,6 @@ WIDE = {
     "index": ["a", "b", "c"],
     "data": [[i, text] for i, text in enumerate(TEXTS)],
 }
-
-
-@pytest.fixture(scope="module")
-def client(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("azureml") / "log.db"))
-    service = service_of(model, log, max_chars=3000, max_texts=20)
-    with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
-        yield opened
-    log.close()
 
 
 @pytest.mark.parametrize(

@@ -20,21 +20,8 @@ from tests.helpers.service import listening, service_of
 from tests.helpers.until import until
 
 ANY = Filter()
+MAX_CHARS = 3000
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "It is Tuesday."]
-
-
-@pytest.fixture(scope="module")
-def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FeedbackLog]:
-    opened = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("native") / "log.db"))
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(scope="module")
-def client(model: Model, log: FeedbackLog) -> Iterator[httpx2.Client]:
-    service = service_of(model, log, max_chars=3000, max_texts=20)
-    with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +50,7 @@ def events(client: httpx2.Client, **body: object) -> list[tuple[str, dict[str, o
 
 
 def test_a_prediction_is_that_of_the_model_and_is_stored_soon(
-    model: Model, client: httpx2.Client, log: FeedbackLog
+    model: Model, client: httpx2.Client, service_log: FeedbackLog
 ) -> None:
     answer = client.post("/api/predictions", json={"texts": TEXTS})
     assert answer.status_code == 200
@@ -79,7 +66,7 @@ def test_a_prediction_is_that_of_the_model_and_is_stored_soon(
     found = client.get(path).json()
     TypeAdapter(PredictionBody).validate_python(found, strict=False)
     assert found == predictions[0] | {"stored": True}
-    assert {each.source for each, _ in log.page(ANY, offset=0, limit=9)} == {"api"}
+    assert {each.source for each, _ in service_log.page(ANY, offset=0, limit=9)} == {"api"}
 
 
 def test_texts_are_not_stored_for_who_asks_so(client: httpx2.Client) -> None:
@@ -100,20 +87,20 @@ def test_a_bad_text_fails_alone_among_others(client: httpx2.Client) -> None:
     assert client.post("/api/predictions", json={"texts": [" "]}).status_code == 422
 
 
-def test_a_rating_is_an_ordinary_rating(client: httpx2.Client, log: FeedbackLog) -> None:
+def test_a_rating_is_an_ordinary_rating(client: httpx2.Client, service_log: FeedbackLog) -> None:
     made = client.post("/api/predictions", json={"texts": TEXTS[:1]}).json()["predictions"][0]
     wrong = next(item["label"] for item in made["output"][1:])
     path = f"/api/predictions/{made['id']}/ratings"
     judgement = {"verdict": "down", "reviewer": " Ada ", "correction": wrong, "comment": "no"}
     answer = client.post(path, json=judgement)  # at once: the prediction may still be on its way
     assert answer.status_code == 201
-    (rating,) = log.ratings_of(ID(made["id"]))
+    (rating,) = service_log.ratings_of(ID(made["id"]))
     assert (rating.reviewer, rating.verdict, rating.correction) == ("Ada", "down", wrong)
     again = client.post(path, json=judgement)
     assert (again.status_code, again.json()) == (200, answer.json())
     assert again.json()["id"] == str(rating.id)
     client.post(path, json={"verdict": "up", "reviewer": "Ada"})
-    (rating,) = log.ratings_of(ID(made["id"]))
+    (rating,) = service_log.ratings_of(ID(made["id"]))
     assert (rating.verdict, rating.correction) == ("up", "")
 
 

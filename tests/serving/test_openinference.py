@@ -5,7 +5,7 @@ tests/clients asks the same with clients that we did not write.
 
 import json
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -19,22 +19,12 @@ from model.prediction import output_to_json
 from serving.errors import Refused
 from serving.service import Service
 from serving.tensors import model_params
-from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
 from tests.helpers.tasks import TASKS, close, served
 
 INFER = "/v2/models/bundled/infer"
 HEADER = "Inference-Header-Content-Length"
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "Müde, 你好 🙂"]
-
-
-@pytest.fixture(scope="module")
-def client(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("openinference") / "log.db"))
-    service = service_of(model, log, max_chars=500, max_texts=20)
-    with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
-        yield opened
-    log.close()
 
 
 def request(texts: Sequence[Any], **changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the requests of all formats have in common: nulls, counts, and the line in the log."""
+"""Common to the requests of all formats: nulls, counts, and the line in the log."""
 
 import logging
 from collections.abc import Iterator

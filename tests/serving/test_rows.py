@@ -4,7 +4,7 @@ tests/clients asks the same with KServe's own client.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,12 @@ from feedback import FeedbackLog
 from model import Model, Predictor
 from model.prediction import output_to_json
 from serving.service import Service
-from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
 from tests.helpers.tasks import TASKS, close, served
 
 PREDICT = "/v1/models/bundled:predict"
 FIELDS = ("label", "score", "output", "truncated")
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "Müde, 你好 🙂"]
-
-
-@pytest.fixture(scope="module")
-def client(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("rows") / "log.db"))
-    service = service_of(model, log, max_chars=500, max_texts=20)
-    with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
-        yield opened
-    log.close()
 
 
 def rows(model: Model, texts: Sequence[str]) -> list[dict[str, Any]]:

@@ -28,15 +28,6 @@ JSON, LINES, CSV = "application/json", "application/jsonlines", "text/csv"
 TEXTS = ["I love you", "I like you", 'Nobody answers, said "Ada".\nTwice.', "Müde, 你好 🙂"]
 
 
-@pytest.fixture(scope="module")
-def client(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx2.Client]:
-    log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("sagemaker") / "log.db"))
-    service = service_of(model, log, max_chars=500, max_texts=20)
-    with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
-        yield opened
-    log.close()
-
-
 def invoke(
     client: httpx2.Client, body: str | bytes, content_type: str, accept: str | None = None
 ) -> httpx2.Response:

@@ -21,20 +21,6 @@ BODY = {"texts": ["The battery lasts two days."]}
 
 
 @pytest.fixture
-def held(model: Model, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """The model computes nothing until the event is set."""
-    go_on, forward = threading.Event(), model.loaded.runtime.forward
-
-    def wait(rows: object) -> object:
-        go_on.wait(60)
-        return forward(rows)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(model.loaded.runtime, "forward", wait)
-    yield go_on
-    go_on.set()
-
-
-@pytest.fixture
 def url(model: Model, sqlite_log: FeedbackLog) -> Iterator[str]:
     with listening(service_of(model, sqlite_log, body_timeout_s=0.5)) as listening_url:
         yield listening_url
