@@ -23,8 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model import Prediction
-from serving.bodies import ErrorBody, Params, row_of, without_nulls
-from serving.bodies import Row as RowBody
+from serving.bodies import ErrorBody, Params, Row, row_of, without_nulls
 from serving.errors import Malformed, Refused
 from serving.http import JSON, Format, Operation, json_response, parsed
 from serving.service import Service, wants_log
@@ -40,7 +39,7 @@ def _form(value: Any) -> str:
 
 
 # A text, or an object with the text as its only field.
-Row = Annotated[
+Instance = Annotated[
     Annotated[str, Tag("plain")]
     | Annotated[dict[FieldName, str], Field(min_length=1, max_length=1), Tag("object")],
     Discriminator(_form),
@@ -62,14 +61,14 @@ class RowsRequest(BaseModel):
         json_schema_extra={"oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}]},
     )
 
-    instances: Annotated[list[Row], Field(min_length=1, fail_fast=True)] = []
+    instances: Annotated[list[Instance], Field(min_length=1, fail_fast=True)] = []
     inputs: Column = []
     parameters: Params = None
     signature_name: str = SIGNATURE
 
 
 class RowsBody(BaseModel):
-    predictions: list[RowBody]
+    predictions: list[Row]
 
 
 class Columns(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from model import ModelInfo
-from serving.bodies import Integer
+from serving.bodies import Body, Integer
 from serving.errors import Refused
 
 # Fields that would change the answer, each with the values that do not.
@@ -70,10 +70,8 @@ class StreamOptions(BaseModel):
     include_obfuscation: bool | None = None
 
 
-class GenerateRequest(BaseModel):
+class GenerateRequest(Body):
     """The fields that both kinds of completions have."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     model: str
     max_tokens: Integer | None = None
