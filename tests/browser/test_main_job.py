@@ -12,6 +12,7 @@ from tests.browser.conftest import WAIT_MS
 from tests.helpers import tiny
 from tests.helpers.browser_steps import exported, predict, settled, thumb
 from tests.helpers.server import free_port, serving
+from tests.helpers.until import until
 
 BACKGROUNDS: dict[Literal["light", "dark"], str] = {
     "light": "rgb(252, 251, 249)",
@@ -36,6 +37,8 @@ def test_paste_predict_rate_reload_export(page: Page, server: str, tmp_path: Pat
     settled(page)
     page.get_by_role("textbox", name="Your name (optional)").fill("Ada")
     page.get_by_role("textbox", name="Your name (optional)").press("Enter")
+    # A page that looks settled may not have begun with the name yet.
+    until(lambda: "Ada" in page.request.get(f"{server}/api/export/ratings.csv").text())
     settled(page)
 
     page.reload()
