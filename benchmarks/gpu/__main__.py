@@ -22,9 +22,10 @@ import torch
 from benchmarks import machine
 from benchmarks.gpu import tokenizing
 from benchmarks.gpu.meter import Key, Meter
-from benchmarks.gpu.models import CANDIDATES, QUICK
+from benchmarks.gpu.models import CANDIDATES, QUICK, Candidate
 from benchmarks.gpu.parts import Parts
 from benchmarks.gpu.report import section
+from benchmarks.running import outcome
 from benchmarks.trees import commit
 from model.machine import usable_cores
 
@@ -87,8 +88,13 @@ def measure(meter: Meter, *, quick: bool, limit_s: float) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for i, candidate in enumerate(candidates):
             meter.deadline_s = started_s + limit_s * (i + 1) / len(candidates)
-            model_id = candidate.saved(Path(folder), device=meter.device)
-            Parts(meter, candidate, model_id).measure()
+            if reason := outcome(partial(measure_model, meter, candidate, Path(folder))):
+                print(f"{candidate.name}: {reason}", file=sys.stderr)
+
+
+def measure_model(meter: Meter, candidate: Candidate, folder: Path) -> None:
+    """All figures of a model, which is made in `folder` unless it is the bundled one."""
+    Parts(meter, candidate, candidate.saved(folder, device=meter.device)).measure()
 
 
 if __name__ == "__main__":
