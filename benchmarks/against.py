@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
+from benchmarks.markdown import table
 from benchmarks.parts import MILLION_S, Sizes, clicks_drawn, feedback_page, room
-from benchmarks.report import origins, table
+from benchmarks.report import origins
 from benchmarks.results import Results
 from benchmarks.running import REST, brief, guarded, outcome, parsed, process
 from benchmarks.servers import ONNX, TRYOUT

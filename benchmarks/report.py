@@ -1,11 +1,12 @@
 """benchmarks/RESULTS.md: a section for each kind of processor, of which a run replaces its own."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from benchmarks import aims
 from benchmarks.machine import KINDS
+from benchmarks.markdown import table
 from benchmarks.results import Results
 from benchmarks.servers import ONNX, TRYOUT
 
@@ -89,12 +90,6 @@ def origins(results: Results) -> Iterator[str]:
         names.setdefault(origin + ("" if part["is_done"] else ", interrupted"), []).append(name)
     for origin, parts in names.items():
         yield f"{origin}." if len(names) == 1 else f"- {', '.join(parts)}: {origin}."
-
-
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    names = list(columns)
-    for cells in (names, ["---"] * len(names), *rows):
-        yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
 
 
 def cells(figures: Figures | str, of: Sequence[tuple[str, str]]) -> list[str]:

@@ -5,6 +5,7 @@ make bench ONLY=rooms,alone   some parts; RESULTS.md follows when the others are
 make bench AGAINST=COMMIT     rooms of 16, browser, offline and million of COMMIT and of this tree,
                               in turns, as a table in .cache/bench; ONLY chooses among the four
 make bench QUICK=1            a trial of all measurements with small numbers; RESULTS.md stays
+python -m benchmarks.gpu      the model on a CUDA GPU; prints its section of RESULTS.md
 
 All on one machine, one after the other: the same model, the same real texts, visitors who click
 without a pause over each server's own protocol, and one in a real browser. Each figure is saved
