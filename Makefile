@@ -51,7 +51,7 @@ onnx: .venv/dev
 	$(BIN)/python -m model.export $(if $(INT8),--int8)
 
 # Real texts, 25 minutes at most on two cores; a comparison takes about 20, without the peers.
-bench: .venv/dev $(if $(AGAINST),,.cache/gradio/done)
+bench: .venv/dev $(if $(AGAINST),,.cache/gradio/done .cache/servers/done)
 	$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) \
 		$(if $(AGAINST),--against $(AGAINST)) $(if $(QUICK),--quick)
 
@@ -86,4 +86,11 @@ clean:
 .cache/gradio/done:
 	$(PYTHON) -m venv .cache/gradio
 	.cache/gradio/bin/pip install -q torch==2.13.0 transformers==5.23.0 gradio==6.31.0
+	touch $@
+
+# The packages after them are those of class Model, which these servers have for a comparison.
+.cache/servers/done:
+	$(PYTHON) -m venv .cache/servers
+	.cache/servers/bin/pip install -q torch==2.13.0 transformers==5.23.0 litserve==0.2.19 \
+		bentoml==1.4.40 psutil==7.2.2 PyYAML==6.0.3 sentencepiece==0.2.3 uuid-utils==1.2.0
 	touch $@

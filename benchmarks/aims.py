@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import alone, feedback_page, million
+from benchmarks import alone, feedback_page, million, remote, service
 from benchmarks.results import Results
 from benchmarks.running import NotMeasured
-from benchmarks.servers import BATCHED, ONE, ONNX, PLAIN, TRYOUT
+from benchmarks.servers import BATCHED, BENTOML, LITSERVE, ONE, ONNX, PLAIN, TRYOUT
 
 Value = Callable[[str], float]  # of Tryout with one of its runtimes, by the app's name
 ONLY_TORCH = (TRYOUT,)
@@ -48,6 +48,8 @@ def rows(results: Results) -> Iterator[str]:
         ("alone", _alone),
         ("batch", _batch),
         ("million", _million),
+        ("service", _service),
+        ("remote", _remote),
     ):
         if part in results.parts:
             for aim in aims(results):
@@ -179,3 +181,40 @@ def _million(results: Results) -> Iterator[Aim]:
         ("export of at least 50,000 rows/s", 50_000, figure(million.EXPORT), "rows/s"),
     ):
         yield Aim(f"a million rows: {text}", limit, value, unit, ONLY_TORCH)
+
+
+def _service(results: Results) -> Iterator[Aim]:
+    def against(peer: str, what: str) -> Value:
+        def ratio(name: str) -> float:
+            figures = [results.number("service", each, what) for each in (name, peer)]
+            return figures[0] / figures[1]
+
+        return ratio
+
+    for over, times in ((service.PIPELINE, 4), (service.OURS, 1.2)):
+        for peer in (f"{LITSERVE}, {over}", f"{BENTOML}, {over}"):
+            text = f"service, 32 clients: requests/s at least {times} x {peer}"
+            yield Aim(text, times, against(peer, "per_s"), of=ONLY_TORCH)
+            text = f"service, 32 clients: 95 of 100 within 1 x {peer}"
+            yield Aim(text, 1, against(peer, "p95_ms"), of=ONLY_TORCH)
+    for what, times in ((service.SINGLE, 0.65), (service.MANY, 0.85)):
+        yield Aim(
+            f"service, {what}: texts/s at least {times} x {service.PREDICT}",
+            times,
+            _figure(results, "service", f"{what}, ratio"),
+            of=ONLY_TORCH,
+        )
+
+
+def _remote(results: Results) -> Iterator[Aim]:
+    for text, limit, what, unit in (
+        ("a lone client: 2 ms over the call in a process at most", 2, remote.OVER, "ms"),
+        ("a click with a model behind a URL: 3 ms more at most", 3, remote.MORE, "ms"),
+        ("the pages without a model: 200 MB at most", 200, remote.MEMORY, "MB"),
+    ):
+        yield Aim(text, limit, _figure(results, "remote", what), unit, ONLY_TORCH)
+
+
+def _figure(results: Results, part: str, what: str) -> Value:
+    """The figure itself, whatever the app."""
+    return lambda name: results.number(part, what)

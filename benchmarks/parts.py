@@ -11,20 +11,29 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.load import connected
-from benchmarks.running import NotMeasured, done, figures, guarded, outcome, within
-from benchmarks.servers import ONNX, TRYOUT, App, Server, apps, tryout
+from benchmarks import service
+from benchmarks.running import NotMeasured, done, figures, guarded, outcome
+from benchmarks.servers import (
+    EXPORT_S,
+    ONNX,
+    TRYOUT,
+    App,
+    Server,
+    apps,
+    first_prediction,
+    tryout,
+    tryout_service,
+)
 
 Pairs = Iterator[tuple[str, Any]]
-FIRST_S = 120
 ROOM_S = 150  # a room that opens and closes as slowly as benchmarks.load allows
 BROWSER_S = 180
 ALONE_S = 180
-EXPORT_S = 300
 OFFLINE_S = 600
 MILLION_S = 900
 FEEDBACK_S = 300
 BATCH_S = 600
+REMOTE_S = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,16 +115,6 @@ def room(kind: str, server: Server, visitors: int, seconds: float) -> dict[str, 
     return measured | {"memory_mb": server.memory_mb}
 
 
-def first_prediction(kind: str, server: Server) -> None:
-    """Returns as soon as the model is loaded and has predicted a text."""
-
-    def visit() -> None:
-        with connected(kind, server.url) as click:
-            click("The first prediction waits for the model.")
-
-    within(FIRST_S, visit)
-
-
 def browser(bench: Bench) -> Pairs:
     """A visitor in Chromium: from the start to the first prediction, from a click to its card."""
     for app in bench.apps:
@@ -181,6 +180,30 @@ def batch(bench: Bench) -> Pairs:
         yield from figures("benchmarks.batch", *arguments, limit_s=BATCH_S).items()
 
 
+def clients(bench: Bench) -> Pairs:
+    """Clients of the service beside Model.predict, and beside LitServe and BentoML; needs wrk."""
+    together = service.beside_predict(bench.folder, bench.sizes.seconds)
+    yield from guarded(service.PREDICT, together)
+    for server in service.servers(bench.folder):
+        yield from guarded(
+            server.name, service.under_load(server, bench.folder, bench.sizes.seconds)
+        )
+
+
+def behind_url(bench: Bench) -> Pairs:
+    """The cost of a model behind a URL: a click, a lone request, the memory of the pages."""
+    log = bench.folder / "remote.db"
+    with (
+        tryout_service(bench.folder / "served.db") as server,
+        tryout(bench.folder / "log.db") as local,
+        tryout(log, url=server.url) as there,
+    ):
+        for app in (local, there):
+            first_prediction("tryout", app)
+        arguments = (server.url, local.url, there.url, str(there.pid), str(bench.sizes.clicks))
+        yield from figures("benchmarks.remote", *arguments, limit_s=REMOTE_S).items()
+
+
 PARTS: dict[str, Callable[[Bench], Pairs]] = {
     "rooms": rooms,
     "browser": browser,
@@ -188,4 +211,6 @@ PARTS: dict[str, Callable[[Bench], Pairs]] = {
     "offline": offline,
     "million": million,
     "batch": batch,
+    "service": clients,
+    "remote": behind_url,
 }

@@ -9,16 +9,18 @@ from benchmarks.machine import KINDS
 from benchmarks.markdown import table
 from benchmarks.results import Results
 from benchmarks.servers import ONNX, TRYOUT
+from benchmarks.service import MANY, PREDICT, SERVERS, SINGLE
 
 HEAD = """\
 # Measured
 
 A section for each kind of processor; `make bench` replaces that of the machine where it runs. The
-versions in requirements-dev.txt; Gradio 6.31.0. The bundled model and the same real texts (tweets,
-reviews, newspaper sentences) for all. Visitors click without a pause over each server's own
-protocol, from a process on the same machine: it takes its share of the cores. Tryout also stores
-each prediction durably and shows the rating form; the others do neither. *Tryout* is what
-`make run` starts; *onnx int8* is the same with `make onnx INT8=1` and `runtime = "onnx"`.
+versions in requirements-dev.txt; Gradio 6.31.0, LitServe 0.2.19, BentoML 1.4.40. The bundled model
+and the same real texts (tweets, reviews, newspaper sentences) for all. Visitors click without a
+pause over each server's own protocol, from a process on the same machine: it takes its share of the
+cores. Tryout also stores each prediction durably and shows the rating form; the others do neither.
+*Tryout* is what `make run` starts; *onnx int8* is the same with `make onnx INT8=1` and
+`runtime = "onnx"`.
 
 An aim in bold was not reached. The better Gradio is the one that predicts more; `batch=True` has it
 compute together what has gathered, as Tryout does. For each prediction Tryout also runs a script,
@@ -42,6 +44,7 @@ ROOM = (
     ("errors", "{:.0f}"),
     ("memory_mb", "{:.0f} MB"),
 )
+CLIENTS = ROOM[:-1]
 BROWSER = (("first_s", "{:.1f} s"), ("median_ms", "{:.0f} ms"), ("p95_ms", "{:.0f} ms"))
 Figures = dict[str, Any]
 
@@ -161,6 +164,27 @@ def _batch(figures: Figures) -> Iterator[str]:
     yield from ("", *table(("what", ""), rows))
 
 
+def _service(figures: Figures) -> Iterator[str]:
+    yield from ("", "### The service", "", "wrk, 32 clients with kept connections.", "")
+    columns = ("server, a text a request", "requests/s", "median", "95 of 100", "errors")
+    servers = {name: each for name, each in figures.items() if name in SERVERS}
+    yield from table(columns, ([name, *cells(each, CLIENTS)] for name, each in servers.items()))
+    yield from ("", *table(("in turns", "texts/s", "against Model.predict"), _in_turns(figures)))
+
+
+def _in_turns(figures: Figures) -> Iterator[list[str]]:
+    for name in (PREDICT, SINGLE, MANY):
+        if name in figures:
+            ratio = figures.get(f"{name}, ratio", "")
+            yield [name, shown(figures[name], "{:.0f}"), shown(ratio, "{:.2f}")]
+
+
+def _remote(figures: Figures) -> Iterator[str]:
+    rows = ([what, shown(value, "{:,.1f}")] for what, value in figures.items())
+    yield from ("", "### A model behind a URL", "", "Everything on one machine; medians.", "")
+    yield from table(("what", ""), rows)
+
+
 PARTS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "rooms": _rooms,
     "browser": _browser,
@@ -168,4 +192,6 @@ PARTS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "offline": _offline,
     "million": _million,
     "batch": _batch,
+    "service": _service,
+    "remote": _remote,
 }

@@ -18,13 +18,19 @@ from pathlib import Path
 import psutil
 
 from benchmarks.from_tests import free_port
-from benchmarks.running import NotMeasured, end, environment, reason
+from benchmarks.load import connected
+from benchmarks.running import NotMeasured, end, environment, reason, within
 from settings import ROOT
 
 TRYOUT, ONNX = "Tryout", "Tryout, onnx int8"
 PLAIN, ONE, BATCHED = "plain Streamlit", "Gradio", "Gradio, batch=True"
+LITSERVE, BENTOML = "LitServe", "BentoML"
+PEERS = ROOT / "benchmarks" / "peers"
 GRADIO_PYTHON = ROOT / ".cache" / "gradio" / "bin" / "python"
+SERVERS_BIN = ROOT / ".cache" / "servers" / "bin"  # of LitServe and BentoML
 STARTS_S = 120
+FIRST_S = 120
+EXPORT_S = 300
 HEALTH = "/_stcore/health"  # of every Streamlit app
 
 
@@ -68,17 +74,27 @@ def apps(folder: Path, export: Callable[[], Path]) -> list[App]:
 
 
 def tryout(
-    log: Path, *, export: Path | None = None, tree: Path = ROOT, python: str = sys.executable
+    log: Path,
+    *,
+    export: Path | None = None,
+    url: str = "",
+    tree: Path = ROOT,
+    python: str = sys.executable,
 ) -> AbstractContextManager[Server]:
-    """Tryout as `make run` starts it in `tree`, with the SQLite file `log`; an `export` is int8."""
+    """Tryout as `make run` starts it in `tree`, with the SQLite file `log`.
+
+    An `export` is int8; the model of a service at `url` takes the place of one in the process.
+    """
     settings = {"TRYOUT_FEEDBACK__DATABASE": str(log)}
+    if url:
+        settings |= {"TRYOUT_MODEL__URL": url}
     if export:
         settings |= {"TRYOUT_MODEL__ID": str(export), "TRYOUT_MODEL__RUNTIME": "onnx"}
     return _streamlit(python, "streamlit_app.py", cwd=tree, more=settings)
 
 
 def plain_streamlit(folder: Path) -> AbstractContextManager[Server]:
-    script = str(ROOT / "benchmarks" / "peers" / "plain_streamlit.py")
+    script = str(PEERS / "plain_streamlit.py")
     return _streamlit(sys.executable, script, cwd=folder, more=_peer_model())
 
 
@@ -86,9 +102,50 @@ def gradio(folder: Path, **more: str) -> AbstractContextManager[Server]:
     if not GRADIO_PYTHON.is_file():
         raise NotMeasured("failed: Gradio is not installed, make .cache/gradio/done does it")
     port = free_port()
-    command = [str(GRADIO_PYTHON), str(ROOT / "benchmarks" / "peers" / "gradio_app.py")]
+    command = [str(GRADIO_PYTHON), str(PEERS / "gradio_app.py")]
     settings = _peer_model() | {"PORT": str(port)} | more
     return _started(command, port=port, cwd=folder, more=settings, probe="/")
+
+
+def tryout_service(log: Path) -> AbstractContextManager[Server]:
+    """Tryout's service as `make serve` starts it."""
+    port = free_port()
+    command = [sys.executable, "-m", "serving", "--port", str(port)]
+    settings = {"TRYOUT_FEEDBACK__DATABASE": str(log)}
+    return _started(command, port=port, cwd=ROOT, more=settings, probe="/api/ready")
+
+
+def litserve(folder: Path, **more: str) -> AbstractContextManager[Server]:
+    port = free_port()
+    command = [_of_servers("python"), str(PEERS / "litserve_server.py")]
+    settings = _peer_model() | {"PORT": str(port), "PYTHONPATH": str(ROOT)} | more
+    return _started(command, port=port, cwd=folder, more=settings, probe="/health")
+
+
+def bentoml(folder: Path, **more: str) -> AbstractContextManager[Server]:
+    port = free_port()
+    command = [_of_servers("bentoml"), "serve", "bentoml_service:Sentiment"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    quiet = {"BENTOML_HOME": str(folder / "bentoml"), "BENTOML_DO_NOT_TRACK": "True"}
+    settings = _peer_model() | quiet | {"PYTHONPATH": str(ROOT)} | more
+    return _started(command, port=port, cwd=PEERS, more=settings, probe="/readyz")
+
+
+def _of_servers(command: str) -> str:
+    path = SERVERS_BIN / command
+    if not path.is_file():
+        raise NotMeasured("failed: not installed, make .cache/servers/done does it")
+    return str(path)
+
+
+def first_prediction(kind: str, server: Server) -> None:
+    """Returns as soon as the model is loaded and has predicted a text."""
+
+    def visit() -> None:
+        with connected(kind, server.url) as click:
+            click("The first prediction waits for the model.")
+
+    within(FIRST_S, visit)
 
 
 def _peer_model() -> dict[str, str]:

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.parts import EXPORT_S, first_prediction
 from benchmarks.running import TOO_SLOW, NotMeasured, done, end, environment, reason, why_not
-from benchmarks.servers import ONNX, Server, tryout
+from benchmarks.servers import EXPORT_S, ONNX, Server, first_prediction, tryout
 from model.export.parity import TEXTS
 
 BEFORE, AFTER = "before", "after"

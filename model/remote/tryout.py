@@ -67,6 +67,7 @@ class TryoutApi:
         """The places of a text in the queue, its output as it grows, and its prediction."""
         body = _body([text], params, timeout_s) | {"stream": True}
         so_far = ""
+        made: Prediction | None = None
         async with self._connection.stream("POST", "/api/predictions", body) as response:
             with self._reading():
                 async for event in httpx2.EventSource(response):
@@ -78,9 +79,11 @@ class TryoutApi:
                             so_far = so_far[: data["at"]] + data["text"]
                             yield Grown(so_far, data["tokens"])
                         case "prediction":
-                            yield self._prediction(text, data)
+                            made = self._prediction(text, data)
                         case "error":
                             raise error_of(data["status"], data["error"], self.url)
+        if made:  # only now: a connection whose answer was not read to its end is not kept
+            yield made
 
     async def fits(self, text: str, params: Mapping[str, Any]) -> bool:
         """True if the text is within the model's limit of tokens."""

@@ -276,13 +276,13 @@ async def _events(
     try:
         async with aclosing(progress):
             async for event in progress:
-                if isinstance(event, Grown) and event.text.startswith(so_far):
+                if isinstance(event, Grown) and len(event.settled) > len(so_far):
                     index += 1
-                    yield sse(_token(index, event.text[len(so_far) :]))
-                    so_far = event.text
+                    yield sse(_token(index, event.settled[len(so_far) :]))
+                    so_far = event.settled
                 elif isinstance(event, Prediction):
                     output = cast(GeneratedText, event.output)
-                    rest = output.text.removeprefix(so_far)
+                    rest = output.text[len(so_far) :]
                     last = {
                         "generated_text": _full(event, output, shaping),
                         "details": _details(event) if shaping.details else None,

@@ -13,7 +13,7 @@ from benchmarks.parts import PARTS
 @pytest.mark.parametrize(
     ("only", "parts"),
     [
-        ("", ["rooms", "browser", "alone", "offline", "million", "batch"]),
+        ("", ["rooms", "browser", "alone", "offline", "million", "batch", "service", "remote"]),
         ("rooms", ["rooms"]),
         ("million, rooms", ["rooms", "million"]),
     ],

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import psutil
 import pytest
 
 from feedback import FeedbackLog, batches
@@ -124,6 +125,24 @@ def test_predictions_are_those_of_the_model_and_not_stored_twice(
             assert answer.runtime == "remote"
             assert answer.model_revision == model.info.revision
     assert log.counts().predictions == 0, "who asks stores them"
+
+
+def test_texts_one_after_another_go_over_one_connection(log: FeedbackLog) -> None:
+    fake = FakePredictor()
+    fake.load()
+
+    def ports(port: int) -> set[int]:
+        """The client's ends of the connections to `port`, which is in this process too."""
+        connections = psutil.Process().net_connections("tcp")
+        return {each.laddr.port for each in connections if each.raddr and each.raddr.port == port}
+
+    with listening(service_of(fake, log)) as url, remote(url) as behind_url:
+        port = int(url.rpartition(":")[2])
+        opened = ports(port)
+        for number in range(5):
+            behind_url.submit(f"{TEXT} {number}").result(60)
+            assert ports(port) == opened
+        assert len(opened) == 1
 
 
 def test_neither_torch_nor_streamlit_is_needed(model: Model, log: FeedbackLog) -> None:

@@ -215,7 +215,7 @@ async def _events(
 
 def _text(event: Grown | Prediction) -> str:
     if isinstance(event, Grown):
-        return event.text
+        return event.settled  # a client cannot take back a part
     return cast(GeneratedText, event.output).text
 
 
