@@ -216,6 +216,11 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
                 f"TRYOUT_API_KEYS is not a list of keys ({where}: {first['msg']}). Its entries are "
                 "those that python -m serving.access new prints."
             ) from None
+        if first["type"] == "extra_forbidden":  # its value may be a password in the wrong place
+            raise SettingsError(
+                f"There is no setting {name}. Remove it from {path.name} or the environment, or "
+                "correct its name."
+            ) from None
         if name in SECRET:
             raise SettingsError(f"The setting {name} must be {SECRET[name]}.") from None
         raise SettingsError(
