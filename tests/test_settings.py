@@ -71,7 +71,7 @@ def test_only_a_file_on_a_passing_disk_does_not_last(
         ('[model]\ndtype = "int3"', r"model\.dtype is 'int3'"),
         ('[model]\nrevison = "typo"', r"There is no setting model\.revison"),
         ('[feedback]\ndatabase = ""', r"feedback\.database must be the path of an SQLite file"),
-        ('database_url = "postgres://me:secret@db"', r"no setting database_url\. Remove"),
+        ('databse_url = "postgres://me:secret@db"', r"no setting databse_url\. Remove"),
         ('title = "unclosed', "not valid TOML"),
         ("title = 1", "title is 1"),
     ],
