@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from errors import TryoutError
 from serving import api_page, openapi
 from serving.access import Access
+from serving.admission import admit
 from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
 from serving.formats.azureml import azureml
@@ -24,7 +25,7 @@ from serving.formats.openai import openai
 from serving.formats.openinference import openinference
 from serving.formats.rows import rows, vertex
 from serving.formats.sagemaker import sagemaker
-from serving.http import API_VERSION, Gate, RequestCounts, admit, any_method, routes_of
+from serving.http import API_VERSION, Gate, RequestCounts, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.models_route import models
 from serving.probes import live, ready
