@@ -30,7 +30,7 @@ class GraphQLRequest(Body):
     `extensions` change nothing.
     """
 
-    query: Annotated[str, Field(max_length=MAX_DOCUMENT_CHARS)]
+    query: Annotated[str, Field(min_length=1, max_length=MAX_DOCUMENT_CHARS)]
     variables: dict[str, JsonValue] | None = None
     operationName: str | None = None
     extensions: dict[str, JsonValue] | None = None
