@@ -171,7 +171,8 @@ class Settings(BaseSettings):
         """The arguments of `serving.app.routes` that an owner can set."""
         names = {"requests_per_minute", "cors", "open_metrics", "open_exports"}
         keys = [key.model_dump() for key in self.api_keys]
-        return self.serving.model_dump(include=names) | {"keys": keys}
+        others = {"keys": keys, "random_share": self.review.random_share}
+        return self.serving.model_dump(include=names) | others
 
     @property
     def log_lasts(self) -> bool:

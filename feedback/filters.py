@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
@@ -21,6 +22,10 @@ from feedback.tables import (
     predictions,
 )
 from feedback.totals import in_score_bin, truth
+
+_joined = predictions.outerjoin(
+    current_ratings, current_ratings.c.prediction_id == predictions.c.id
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +72,24 @@ def count_query(chosen: Filter, *, limit: int) -> sa.Select[int]:
 def rows_query(query: sa.Select[Any], chosen: Filter) -> sa.Select[Any]:
     """`query`, a select of columns of predictions and current ratings, with the chosen rows.
 
-    Newest first. Ordered by the table that SQLite goes through first, or it sorts all that match.
+    Newest first.
     """
-    by_rating = chosen.has_verdict or (chosen.asks_ratings and not chosen.revision)
-    newest = current_ratings.c.prediction_id if by_rating else predictions.c.id
-    return _filtered(query, chosen).order_by(newest.desc(), current_ratings.c.id.desc())
+    newest = _prediction_id(chosen).desc()
+    return _filtered(query, chosen).order_by(newest, current_ratings.c.id.desc())
+
+
+def ids_query(chosen: Filter, *, before: UUID | None, limit: int) -> sa.Select[UUID]:
+    """A query for the ids of predictions that have a chosen row, newest first, each once.
+
+    Only those below the id `before`, so that predictions stored meanwhile move none.
+    """
+    prediction_id = _prediction_id(chosen)
+    query = sa.select(prediction_id).where(*_conditions(chosen))
+    if chosen.asks_ratings:
+        query = query.select_from(_joined).distinct()
+    if before is not None:
+        query = query.where(prediction_id < before)
+    return query.order_by(prediction_id.desc()).limit(limit)
 
 
 def of_model(table: sa.FromClause, revision: ModelRevision | None) -> sa.ColumnElement[bool]:
@@ -83,11 +101,14 @@ def of_model(table: sa.FromClause, revision: ModelRevision | None) -> sa.ColumnE
     )
 
 
+def _prediction_id(chosen: Filter) -> sa.ColumnElement[UUID]:
+    """The column to order rows by: of the table that SQLite goes through first, or it sorts all."""
+    by_rating = chosen.has_verdict or (chosen.asks_ratings and not chosen.revision)
+    return current_ratings.c.prediction_id if by_rating else predictions.c.id
+
+
 def _filtered(query: sa.Select[Any], chosen: Filter) -> sa.Select[Any]:
-    joined = predictions.outerjoin(
-        current_ratings, current_ratings.c.prediction_id == predictions.c.id
-    )
-    return query.select_from(joined).where(*_conditions(chosen))
+    return query.select_from(_joined).where(*_conditions(chosen))
 
 
 def _conditions(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from feedback.database import Database
 from feedback.errors import FeedbackError
-from feedback.filters import Filter, count_query, of_model, rows_query
+from feedback.filters import Filter, count_query, ids_query, of_model, rows_query
 from feedback.records import (
     Added,
     Counts,
@@ -112,10 +112,19 @@ class FeedbackLog:
 
     def ratings_of(self, prediction_id: UUID) -> list[Rating]:
         """The ratings of a prediction that count, oldest first."""
-        query = sa.select(current_ratings).where(current_ratings.c.prediction_id == prediction_id)
+        return self.ratings_of_each([prediction_id])[prediction_id]
+
+    def ratings_of_each(self, prediction_ids: Sequence[UUID]) -> dict[UUID, list[Rating]]:
+        """The ratings of each prediction that count, oldest first; by one query, so not of many."""
+        query = sa.select(current_ratings).where(
+            current_ratings.c.prediction_id.in_(prediction_ids)
+        )
         with self.database.connect() as connection:
             rows = connection.execute(query.order_by(current_ratings.c.id)).all()
-        return [Rating(**row._mapping) for row in rows]
+        each: dict[UUID, list[Rating]] = {prediction_id: [] for prediction_id in prediction_ids}
+        for row in rows:
+            each[row.prediction_id].append(Rating(**row._mapping))
+        return each
 
     def counts(self) -> Counts:
         """The numbers of predictions, ratings and reviewers."""
@@ -153,6 +162,16 @@ class FeedbackLog:
         query = rows_query(_rows, chosen).offset(offset).limit(limit)
         with self.database.connect() as connection:
             return [_row(row) for row in connection.execute(query)]
+
+    def entries(self, chosen: Filter, *, before: UUID | None = None, limit: int) -> list[Entry]:
+        """Predictions that have a row of `page`, newest first, each once.
+
+        With `before` those below that id: the page that follows it, whatever is stored meanwhile.
+        """
+        ids = ids_query(chosen, before=before, limit=limit).subquery()
+        query = sa.select(predictions).where(_id.in_(sa.select(ids))).order_by(_id.desc())
+        with self.database.connect() as connection:
+            return [entry_from(_values(row)) for row in connection.execute(query)]
 
     def mistakes(self, revision: ModelRevision | None = None, *, limit: int) -> list[Row]:
         """The predictions rated down that have the highest scores, with each such rating."""

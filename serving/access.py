@@ -22,6 +22,7 @@ Scope = Literal["predict", "rate", "export"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 PREFIX = "tryout_"
 MAX_CALLERS = 10_000  # whose rates are remembered
+NO_KEY = "This needs a key. Send Authorization: Bearer and the key that the owner gave you."
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,31 @@ class Key:
     name: str
     sha256: str
     scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client that was let in: the name of its key, "" without one, and the key's scopes.
+
+    Without keys there is nobody to tell apart, and `scopes` is None.
+    """
+
+    name: str = ""
+    scopes: frozenset[str] | None = None
+
+    def require(self, scope: Scope, *, closed: bool = False) -> None:
+        """Raises Forbidden for a key without `scope`, and for something `closed` Unauthorized.
+
+        `closed` is for something that needs a key even if there are none.
+        """
+        if self.scopes is None:
+            if closed:
+                raise Unauthorized(NO_KEY)
+        elif scope not in self.scopes:
+            raise Forbidden(
+                f"The key {self.name!r} may {' and '.join(sorted(self.scopes))}; "
+                f"this needs {scope!r}. Ask the owner for it."
+            )
 
 
 class Access:
@@ -60,36 +86,42 @@ class Access:
         `authorization` is the header, "" without one. `closed` is a route that needs a key even if
         there are none. Raises Unauthorized, Forbidden for a key without `scope`, RateLimited.
         """
-        caller = self._caller(authorization, scope) if self._keys or closed else ""
-        self._count(f"key {caller}" if caller else f"address {address}")
+        caller = self._caller(authorization)
+        caller.require(scope, closed=closed)
+        self._count(caller, address)
+        return caller.name
+
+    def let_in(self, authorization: str, address: str) -> Caller:
+        """The caller, whatever its scopes, and one request less for it.
+
+        Raises Unauthorized and RateLimited.
+        """
+        caller = self._caller(authorization)
+        self._count(caller, address)
         return caller
 
-    def _caller(self, authorization: str, scope: Scope) -> str:
+    def _caller(self, authorization: str) -> Caller:
+        if not self._keys:
+            return Caller()
         kind, _, token = authorization.partition(" ")
         if kind.lower() != "bearer" or not token.strip():
-            raise Unauthorized(
-                "This needs a key. Send Authorization: Bearer and the key that the owner gave you."
-            )
+            raise Unauthorized(NO_KEY)
         digest = hashlib.sha256(token.strip().encode("utf-8", "replace")).hexdigest()
         # All keys are compared, so that the time tells nothing.
         matching = [key for key in self._keys if hmac.compare_digest(key.sha256, digest)]
         if not matching:
             raise Unauthorized("The key is not valid. Ask the owner for another.")
-        if scope not in matching[0].scopes:
-            raise Forbidden(
-                f"The key {matching[0].name!r} may {' and '.join(sorted(matching[0].scopes))}; "
-                f"this needs {scope!r}. Ask the owner for it."
-            )
-        return matching[0].name
+        return Caller(matching[0].name, matching[0].scopes)
 
-    def _count(self, caller: str) -> None:
+    def _count(self, caller: Caller, address: str) -> None:
         """Takes one of the caller's requests, which come back at an even pace."""
         if not self._per_minute:
             return
+        counted = f"key {caller.name}" if caller.name else f"address {address}"
         now_s, most = self._clock(), float(self._per_minute)
-        left, then_s = self._left.pop(caller, (most, now_s))
+        left, then_s = self._left.pop(counted, (most, now_s))
         left = min(most, left + (now_s - then_s) * most / 60)
-        self._left[caller] = (left - 1 if left >= 1 else left, now_s)
+        self._left[counted] = (left - 1 if left >= 1 else left, now_s)
         while len(self._left) > MAX_CALLERS:
             self._left.popitem(last=False)
         if left < 1:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from errors import TryoutError
 from serving import api_page, openapi
 from serving.access import Access
+from serving.admission import admit
 from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
 from serving.formats.azureml import azureml
@@ -24,7 +25,8 @@ from serving.formats.openai import openai
 from serving.formats.openinference import openinference
 from serving.formats.rows import rows, vertex
 from serving.formats.sagemaker import sagemaker
-from serving.http import API_VERSION, Gate, RequestCounts, admit, any_method, routes_of
+from serving.graphql.route import graphql
+from serving.http import API_VERSION, Gate, RequestCounts, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.models_route import models
 from serving.probes import live, ready
@@ -42,6 +44,7 @@ def routes(
     cors: Sequence[str] = (),
     open_exports: bool = True,
     open_metrics: bool = True,
+    random_share: float = 0.0,
     health_route: str = "",
     predict_route: str = "",
 ) -> list[BaseRoute]:
@@ -49,19 +52,23 @@ def routes(
 
     `keys` and `requests_per_minute` are those of `serving.access.Access`, `cors` the origins whose
     pages may ask. Exports need a key that may export if there are keys, or if they are not open;
-    metrics need one if they are not open. `health_route`
-    and `predict_route` are paths that Vertex AI wants besides; they go first.
+    metrics need one if they are not open. `random_share` of all predictions is drawn for review.
+    `health_route` and `predict_route` are paths that Vertex AI wants besides; they go first.
     """
     vertex_ai = vertex(service, health_route=health_route, predict_route=predict_route)
-    formats = [vertex_ai, *(wire(service) for wire in FORMATS)]
     access = Access(keys, requests_per_minute=requests_per_minute)
+    close_exports = access.has_keys or not open_exports
+    formats = [
+        vertex_ai,
+        *(wire(service) for wire in FORMATS),
+        graphql(service, closes_log=close_exports, random_share=random_share),
+    ]
     gate = Gate(access=access, limits=service.limits, cors=cors)
 
     @cache
     def described() -> dict[str, Any]:  # when it is asked for: it takes longer than all else here
         return openapi.document(formats, title="Tryout", version=API_VERSION)
 
-    close_exports = access.has_keys or not open_exports
     exports = [
         Route(
             f"/api/export/{name}",

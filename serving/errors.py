@@ -66,6 +66,10 @@ class NotReady(Unavailable):
     """The model is being loaded, could not be loaded, or the process is about to end."""
 
 
+class NotInstalled(TryoutError):
+    """An optional part of the service whose packages are not installed."""
+
+
 class Failed(TryoutError):
     """Something that nobody expected; the details are in the log."""
 
@@ -88,6 +92,7 @@ TABLE: Mapping[type[BaseException], Status] = {
     UnsupportedMediaType: Status(415, "INVALID_ARGUMENT"),
     InvalidInput: Status(422, "INVALID_ARGUMENT"),
     Busy: Status(429, "RESOURCE_EXHAUSTED"),
+    NotInstalled: Status(501, "UNIMPLEMENTED"),
     Unavailable: Status(503, "UNAVAILABLE"),
     TimedOut: Status(504, "DEADLINE_EXCEEDED"),
     TryoutError: Status(500, "INTERNAL"),

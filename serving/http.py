@@ -19,7 +19,7 @@ from collections.abc import (
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 from starlette.middleware import Middleware
@@ -32,6 +32,7 @@ from starlette.types import Receive
 from errors import TryoutError
 from feedback.records import compact_json
 from serving.access import Access, Scope
+from serving.admission import admit, let_in
 from serving.errors import (
     FAILED,
     BodyTimedOut,
@@ -84,7 +85,8 @@ class Operation:
     path: str
     handler: Handler
     summary: str
-    scope: Scope | None = "predict"  # that a key must have; None is open to all
+    # That a key must have; "any" is any key, whose scopes the handler asks; None is open to all.
+    scope: Scope | Literal["any"] | None = "predict"
     request: type[BaseModel] | None = None
     other_requests: Mapping[str, Any] = field(default_factory=dict)
     answers: tuple[int, ...] = (200,)  # the statuses of an answer that is no error
@@ -209,7 +211,10 @@ async def _answer(
         method = "GET" if request.method == "HEAD" else request.method
         if method not in methods:
             raise MethodNotAllowed(request.method, request.url.path, tuple(methods))
-        if scope := methods[method].scope:
+        scope = methods[method].scope
+        if scope == "any":
+            request.state.caller = let_in(request, gate.access)
+        elif scope:
             admit(request, gate.access, scope)
         body = await read_body(request, gate.limits) if method in ("POST", "PUT", "PATCH") else b""
         return await while_connected(request, methods[method].handler(request, body))
@@ -222,16 +227,6 @@ async def _answer(
     except Exception:
         logger.exception("%s %s failed", request.method, request.url.path)
         return error_response(wire, Failed(FAILED))
-
-
-def admit(request: Request, access: Access, scope: Scope, *, closed: bool = False) -> None:
-    """Raises Unauthorized, Forbidden or RateLimited unless the client may do this now.
-
-    The name of its key goes into the line of the request.
-    """
-    address = request.client.host if request.client else ""
-    header = request.headers.get("authorization", "")
-    request.state.key = access.admit(header, address, scope, closed=closed)
 
 
 def error_response(wire: Format, error: TryoutError) -> Response:
@@ -359,6 +354,14 @@ def parse_json(kind: type[Parsed], body: bytes) -> Parsed:
     """As `parsed_json`, in this thread."""
     try:
         return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise Malformed(_sentence(error)) from error
+
+
+def validated(kind: type[Parsed], values: Mapping[str, Any]) -> Parsed:
+    """Values by name as a value of `kind`; raises Malformed with the place of the first error."""
+    try:
+        return kind.model_validate(values)
     except ValidationError as error:
         raise Malformed(_sentence(error)) from error
 

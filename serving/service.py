@@ -234,17 +234,17 @@ class Service:
                 ]
             )
 
-    async def find(self, prediction_id: UUID) -> tuple[Prediction, bool]:
-        """A prediction, and True if it is in the log; False while it waits to be stored.
+    async def find(self, prediction_id: UUID) -> tuple[Entry, bool]:
+        """A prediction's entry, and True if it is in the log; False while it waits to be stored.
 
         Raises NotFound, and LogUnavailable.
         """
         if waiting := self._writes.find(prediction_id):
-            return waiting.prediction, False
-        entry = await self._ask_log(lambda: self.open_log().find(prediction_id))
+            return waiting, False
+        entry = await self.ask_log(lambda log: log.find(prediction_id))
         if entry is None:
             raise NotFound(f"There is no prediction {prediction_id} in the log.")
-        return entry.prediction, True
+        return entry, True
 
     async def rate(self, rating: Rating) -> tuple[Rating, bool]:
         """Stores a rating, and before it its prediction if that still waits.
@@ -255,8 +255,7 @@ class Service:
         """
         waiting = self._writes.find(rating.prediction_id)
 
-        def store() -> tuple[Rating, bool]:
-            log = self.open_log()
+        def store(log: FeedbackLog) -> tuple[Rating, bool]:
             if waiting:
                 log.record(waiting)
             try:
@@ -269,10 +268,12 @@ class Service:
             stored = log.ratings_of(rating.prediction_id)
             return next(each for each in stored if each.reviewer == rating.reviewer), False
 
-        return await self._ask_log(store)
+        return await self.ask_log(store)
 
-    async def _ask_log(self, call: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._log_threads, call)
+    async def ask_log(self, question: Callable[[FeedbackLog], T]) -> T:
+        """The answer of the log, which is asked in a thread; raises LogUnavailable."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._log_threads, lambda: question(self.open_log()))
 
     def close(self) -> None:
         """Stores what waits; blocks for some seconds if the log is away."""

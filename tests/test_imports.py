@@ -28,6 +28,7 @@ OURS = {name.removesuffix(".py") for name in MAY_IMPORT}
 ONLY_IN = {
     "streamlit": {"ui", "pages", "streamlit_app"},
     "starlette": {"ui", "serving", "streamlit_app"},
+    "strawberry": {"serving"},
     "uvicorn": {"serving"},
     "sqlalchemy": {"feedback"},
     "openpyxl": {"files"},

@@ -15,15 +15,13 @@ from starlette.responses import Response
 
 from errors import TryoutError
 from feedback import Rating
-from feedback.corrections import correction_from
-from feedback.records import ANONYMOUS, MAX_NAME_CHARS, MAX_TEXT_CHARS, reviewer_name
 from model import Prediction, ScoredLabel, Span
 from model.batching import Place
 from model.generation import Grown
-from model.prediction import new_id, now, output_to_json
+from model.prediction import output_to_json
 from serving.asking import Progress, Result
 from serving.bodies import Body, ErrorBody, Params, without_nulls
-from serving.errors import NotFound, Refused, status_of
+from serving.errors import Refused, status_of
 from serving.http import (
     EVENT_SCHEMA,
     Format,
@@ -33,6 +31,7 @@ from serving.http import (
     sse,
     sse_response,
 )
+from serving.ratings import RatingRequest, id_from, rating_from
 from serving.service import Service, wants_log
 
 MAX_TIMEOUT_S = 3600.0
@@ -58,15 +57,6 @@ class FitsBody(Body):
     """True for each text of which the model would read all."""
 
     fits: list[bool]
-
-
-class RatingRequest(Body):
-    """A reviewer's judgement of a prediction."""
-
-    verdict: Literal["up", "down"]
-    reviewer: Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
-    correction: JsonValue = None
-    comment: Annotated[str, Field(max_length=MAX_TEXT_CHARS)] = ""
 
 
 class LabelsBody(Body):
@@ -158,14 +148,14 @@ def native(service: Service) -> Format:
         return json_response({"fits": await service.fits(asked.texts, without_nulls(asked.params))})
 
     async def find(request: Request, body: bytes) -> Response:
-        prediction, stored = await service.find(_id(request))
-        return json_response(prediction_to_json(prediction, stored=stored))
+        entry, stored = await service.find(id_from(request.path_params["id"]))
+        return json_response(prediction_to_json(entry.prediction, stored=stored))
 
     async def rate(request: Request, body: bytes) -> Response:
-        prediction_id = _id(request)
+        prediction_id = id_from(request.path_params["id"])
         asked = await parsed(RatingRequest, request, body)
-        prediction, _ = await service.find(prediction_id)
-        rating = rating_from(asked, prediction)
+        entry, _ = await service.find(prediction_id)
+        rating = rating_from(asked, entry.prediction)
         stored, is_new = await service.rate(rating)
         return json_response(_rating_to_json(stored), 201 if is_new else 200)
 
@@ -269,24 +259,6 @@ def model_to_json(service: Service) -> dict[str, Any]:
     }
 
 
-def rating_from(asked: RatingRequest, prediction: Prediction) -> Rating:
-    """The rating of a request; raises Refused, or RefusedCorrection."""
-    reviewer = reviewer_name(asked.reviewer)
-    if not reviewer:
-        raise Refused(f"reviewer is {asked.reviewer!r}; it must be a name, not {ANONYMOUS}….")
-    if asked.correction is not None and asked.verdict == "up":
-        raise Refused("A correction goes with the verdict 'down'.")
-    return Rating(
-        id=new_id(),
-        prediction_id=prediction.id,
-        created_at=now(),
-        reviewer=reviewer,
-        verdict=asked.verdict,
-        correction=correction_from(prediction, asked.correction),
-        comment=asked.comment.strip(),
-    )
-
-
 def _rating_to_json(rating: Rating) -> Mapping[str, Any]:
     return {
         "id": str(rating.id),
@@ -333,11 +305,3 @@ def _common(left: str, right: str) -> int:
         return len(left)
     pairs = enumerate(zip(left, right, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
-
-
-def _id(request: Request) -> UUID:
-    given = request.path_params["id"]
-    try:
-        return UUID(given)
-    except ValueError as error:
-        raise NotFound(f"There is no prediction {given[:80]!r} in the log.") from error

@@ -2,6 +2,7 @@
 
 from feedback import FeedbackLog
 from feedback.filters import Filter
+from feedback.records import ModelRevision
 from tests.helpers.entries import entry, rating
 
 
@@ -29,3 +30,30 @@ def test_filters_and_pages(log: FeedbackLog) -> None:
     assert len(texts(Filter(text="%_"))) == 3, "wildcards are text"
     assert texts(Filter(label="negative")) == []
     assert len(texts(Filter(label="positive", text="100%", verdict="unrated"))) == 2
+
+
+def test_predictions_that_follow_another_are_each_there_once(log: FeedbackLog) -> None:
+    entries = [entry(f"text {n}") for n in range(6)]
+    for stored in entries:
+        log.record(stored)
+    for stored in entries[:4]:
+        for reviewer in ("Ada", "Bob"):
+            log.rate(rating(stored, reviewer, verdict="up"))
+    log.rate(rating(entries[5], verdict="down"))
+    revision = ModelRevision("model/bundled", "abc")
+    rated_up = [stored.prediction.id for stored in reversed(entries[:4])]
+    for chosen, ids in {
+        Filter(): [stored.prediction.id for stored in reversed(entries)],
+        Filter(verdict="up"): rated_up,
+        Filter(verdict="up", revision=revision): rated_up,
+        Filter(blind=False, text="text", revision=revision): [entries[5].prediction.id, *rated_up],
+        Filter(verdict="unrated"): [entries[4].prediction.id],
+        Filter(disputed=True): [],
+    }.items():
+        got = [stored.prediction.id for stored in log.entries(chosen, limit=99)]
+        assert got == ids
+        if ids:
+            follow = log.entries(chosen, before=ids[0], limit=2)
+            assert [stored.prediction.id for stored in follow] == ids[1:3]
+    each = log.ratings_of_each([entries[0].prediction.id, entries[4].prediction.id])
+    assert [len(ratings) for ratings in each.values()] == [2, 0]

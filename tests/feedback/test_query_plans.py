@@ -10,6 +10,7 @@ from feedback import FeedbackLog, batches
 from feedback.filters import Filter
 from feedback.review_queue import to_review
 from feedback.tables import metadata
+from model.prediction import new_id
 from tests.helpers.batches import batch_of
 
 Ask = Callable[[FeedbackLog], object]
@@ -40,6 +41,14 @@ QUESTIONS: dict[str, tuple[Ask, set[str]]] = {
     ),
     "rows rated up": (
         lambda log: log.page(Filter(verdict="up"), offset=0, limit=5),
+        {"ix_ratings_verdict_prediction_id_id"},
+    ),
+    "predictions that follow another": (
+        lambda log: log.entries(Filter(), before=new_id(), limit=5),
+        {"sqlite_autoindex_predictions_1"},
+    ),
+    "predictions rated down": (
+        lambda log: log.entries(Filter(verdict="down"), before=new_id(), limit=5),
         {"ix_ratings_verdict_prediction_id_id"},
     ),
     "confident mistakes": (

@@ -8,6 +8,7 @@ import pytest
 from feedback import FeedbackLog
 from model import Model
 from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.predictor import FakePredictor
 from tests.helpers.service import listening, service_of
 
 MAX_TEXTS = 20
@@ -29,4 +30,13 @@ def client(
     max_chars = getattr(request.module, "MAX_CHARS", 500)
     service = service_of(model, service_log, max_chars=max_chars, max_texts=MAX_TEXTS)
     with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as opened:
+        yield opened
+
+
+@pytest.fixture
+def log_client(sqlite_log: FeedbackLog) -> Iterator[httpx2.Client]:
+    """A client of a service whose log a test has for itself."""
+    fake = FakePredictor()
+    fake.load()
+    with listening(service_of(fake, sqlite_log)) as url, httpx2.Client(base_url=url) as opened:
         yield opened
