@@ -132,7 +132,7 @@ def as_json(value: Any) -> str:
 
 
 def _escape(char: str) -> str:
-    return re.sub("....", r"\\u\g<0>", char.encode("utf-16-be").hex())
+    return re.sub("....", r"\\u\g<0>", char.encode("utf-16-be", "surrogatepass").hex())
 
 
 def as_python(value: Any) -> str:
@@ -276,7 +276,8 @@ def _messages(call: Call) -> list[Any]:
     """The messages of a chat, for OpenAI's format."""
     if call.is_conversation:
         try:
-            messages = json.loads(call.text)
+            written = json.dumps(json.loads(call.text), ensure_ascii=False)
+            messages = json.loads(written.translate(LONE_SURROGATES))
         except (ValueError, RecursionError):  # a prediction from a file can be of any text
             messages = None
         if isinstance(messages, list):
