@@ -56,3 +56,8 @@ class ModelInfo:
     dtype_reason: str  # the result of the trial that chose the dtype; "" without a trial
     versions: Mapping[str, str]
     card: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the id: the model's name for clients, unless its owner has another."""
+        return self.id.rstrip("/").split("/")[-1]

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
+from model import Example
 from ui import shared
 from ui.about_page import default_in_words, facts_html, supported, without_front_matter
-from ui.parts import storing, waiting
+from ui.parts import storing, use_from_code, waiting
 from ui.parts.text import as_markdown
 
 settings = shared.settings()
@@ -43,6 +44,11 @@ if info:
             f"model.labels in app.toml names {as_markdown(', '.join(unknown))}, which is no label "
             "of this model."
         )
+
+if info:
+    st.subheader(use_from_code.TITLE)
+    example = next(map(Example, settings.examples or ()), info.examples[0])
+    use_from_code.show(info, example.text, example.params, page="about")
 
 st.subheader("Limits")
 st.markdown(

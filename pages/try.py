@@ -4,7 +4,7 @@ import streamlit as st
 
 from model import Example
 from ui import shared, try_page, visits
-from ui.parts import param_form, rating_form, storing, waiting
+from ui.parts import param_form, rating_form, storing, use_from_code, waiting
 from ui.parts.card import card_html
 from ui.parts.labels import names_for
 from ui.parts.text import as_markdown
@@ -38,5 +38,7 @@ if entry:
     visits.saw(entry.prediction)
     st.html(card_html(entry.prediction, names_for(entry.prediction)))
     rating_form.show(entry, stored=try_page.link)
+    if model:
+        use_from_code.show_folded(model.info, entry.prediction)
 else:
     storing.store()

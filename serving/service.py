@@ -96,7 +96,7 @@ class Service:
     @property
     def name(self) -> str:
         """The model's name for clients; raises NotReady if that takes the model to know."""
-        return self._name or self.info.id.rstrip("/").split("/")[-1]
+        return self._name or self.info.name
 
     def require_model(self, name: str, version: str | None = None) -> None:
         """Raises NotFound unless `name` is the model's name or id, and `version` its revision."""
