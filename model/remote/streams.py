@@ -53,9 +53,9 @@ class Streams:
 async def parts(response: httpx2.Response) -> AsyncGenerator[Any]:
     """The JSON of each event, until the last; or that of the body, which is not a stream."""
     if not response.headers.get("content-type", "").startswith(EVENTS):
-        yield json.loads(await response.aread())
+        yield json.loads(await response.aread(), strict=False)
         return
     async for event in httpx2.EventSource(response):
         if event.data.strip() == END:
             return
-        yield event.json()
+        yield json.loads(event.data, strict=False)  # some put bare control characters into errors

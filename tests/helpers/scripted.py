@@ -10,6 +10,7 @@ from typing import Any
 from model.remote import RemoteModel
 
 Answer = tuple[int, dict[str, str], Any]  # a status, headers, a value for JSON or the body's bytes
+NO_ROUTE: Answer = (404, {"Content-Type": "text/plain"}, b"Not Found")
 
 
 class Scripted(ThreadingHTTPServer):
@@ -66,3 +67,23 @@ def remote(url: str, **arguments: Any) -> Iterator[RemoteModel]:
         yield made
     finally:
         made.close()
+
+
+def sse(*values: Any, done: bool = True) -> Answer:
+    """A stream of events, with OpenAI's last one if it is `done`."""
+    events = [f"data: {json.dumps(value)}\n\n" for value in values]
+    return (
+        200,
+        {"Content-Type": "text/event-stream"},
+        "".join([*events, "data: [DONE]\n\n" if done else ""]).encode(),
+    )
+
+
+def answers(server: Scripted, answer: Callable[[Any], Answer], **routes: Answer) -> None:
+    """Lets a POST be answered by its body, a GET by the last part of its path."""
+
+    def answered(path: str) -> Answer:
+        body = server.bodies[-1]
+        return routes.get(path.rsplit("/", 1)[-1], NO_ROUTE) if body is None else answer(body)
+
+    server.answer = answered

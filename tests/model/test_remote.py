@@ -69,16 +69,26 @@ def test_predictions_are_those_of_the_model_and_not_stored_twice(
     assert log.counts().predictions == 0, "who asks stores them"
 
 
-def test_neither_torch_nor_streamlit_is_needed(model: Model, log: FeedbackLog) -> None:
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [("", {}), ("/api/predict", {"api": "huggingface", "task": "text-classification"})],
+)
+def test_neither_torch_nor_streamlit_is_needed(
+    model: Model, log: FeedbackLog, path: str, arguments: dict[str, str]
+) -> None:
     code = (
         "import sys\nfrom model import make_predictor\n"
-        "m = make_predictor(url=sys.argv[1]); m.load()\n"
+        f"m = make_predictor(url=sys.argv[1], **{arguments!r}); m.load()\n"
         "print(m.predict(['I love this phone.'])[0].label); m.close()\n"
         "print({'torch', 'transformers', 'onnxruntime', 'streamlit'} & set(sys.modules))"
     )
     with listening(service_of(model, log)) as url:
         done = subprocess.run(
-            [sys.executable, "-c", code, url], capture_output=True, text=True, cwd=ROOT, check=True
+            [sys.executable, "-c", code, url + path],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
         )
     assert done.stdout.split("\n")[:2] == ["positive", "set()"]
 
