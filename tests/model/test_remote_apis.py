@@ -52,7 +52,7 @@ def test_each_task_gets_the_outputs_of_the_model(name: str, bulk: bool, tmp_path
             assert close(output_to_json(expected.output)) == output_to_json(third.output)
 
 
-def test_a_model_of_roberta_has_its_own_mask(tmp_path: Path) -> None:
+def test_a_text_without_a_single_gap_fails_alone(tmp_path: Path) -> None:
     with served(Task(tiny.bert_masked, ""), tmp_path) as (_, url):
         address = f"{url}/api/predict"
         with remote(address, api="huggingface", task="fill-mask") as there:

@@ -298,7 +298,7 @@ PAGE = b"<html><head><title>503</title></head><body><h1>Go away</h1></body></htm
         (429, {"error": "Model is overloaded"}, ModelBusy, "Model is overloaded"),
         (500, PAGE, ModelError, "status 500: Internal Server Error."),
         (503, PAGE, ModelUnreachable, "Service Unavailable."),
-        # https://huggingface.co/docs/api-inference/faq
+        # https://github.com/huggingface/api-inference-community/issues/34
         (
             503,
             {"error": "Model a/b is currently loading", "estimated_time": 20.0},
