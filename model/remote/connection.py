@@ -233,15 +233,15 @@ def sentence(response: httpx2.Response) -> str:
         return _name(response.status_code) if is_page else _ended(text[:200])
     wait_s = value.get("estimated_time") if isinstance(value, dict) else None
     later = f" It takes about {wait_s:.0f} s." if isinstance(wait_s, int | float) else ""
-    return _ended(told(value)[:500]) + later
+    return _ended(sentence_in(value)[:500]) + later
 
 
-def told(value: Any) -> str:
+def sentence_in(value: Any) -> str:
     """The sentence in the JSON of an error, by the fields in which formats have it."""
     while isinstance(value, dict):
         value = next((value[name] for name in SENTENCES if value.get(name)), str(value))
     if isinstance(value, list):
-        return " ".join(map(told, value))
+        return " ".join(map(sentence_in, value))
     return str(value)
 
 

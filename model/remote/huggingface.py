@@ -22,10 +22,15 @@ from model.generation import Grown
 from model.info import ModelInfo
 from model.prediction import Output, Prediction
 from model.remote.api import Facts
-from model.remote.connection import Connection, told
-from model.remote.huggingface_answers import answer_of_each, generated_text, has_many, output_of
+from model.remote.by_task import each, generated, info_of, prediction_of, revision_of, task_of
+from model.remote.connection import Connection, sentence_in
+from model.remote.huggingface_answers import (
+    answer_of_each,
+    any_number_applies,
+    generated_text,
+    output_of,
+)
 from model.remote.streams import Streams, parts
-from model.remote.untold import each, generated, info_of, prediction_of, revision_of, task_of
 from model.tasks import FillMask, TextClassification, TextGeneration
 from model.tokenizer import LONE_SURROGATES
 
@@ -67,12 +72,12 @@ class HuggingFaceApi:
 
         That request shows that address, key and task are right, and names the labels.
         """
-        told_facts = await self._told()
+        server_facts = await self._server_facts()
         try:
             if self._task_name == FillMask.name:
-                info, tried = await self._with_mask(told_facts)
+                info, tried = await self._with_mask(server_facts)
             else:
-                info = self._info = self._described(told_facts, None)
+                info = self._info = self._described(server_facts, None)
                 tried = await self._tried(info)
         except InputError as error:
             raise ModelError(f"{error} {self._remedy}") from error
@@ -80,17 +85,17 @@ class HuggingFaceApi:
         return Facts(self._info, info.task == TextGeneration.name, self._max_texts)
 
     async def _with_mask(
-        self, told_facts: Mapping[str, Any]
+        self, server_facts: Mapping[str, Any]
     ) -> tuple[ModelInfo, Sequence[Prediction]]:
         """The facts with the first of the usual mask tokens that the server takes."""
         for mask in MASKS[:-1]:
-            info = self._info = self._described(told_facts, mask)
+            info = self._info = self._described(server_facts, mask)
             with suppress(InputError):
                 return info, await self._tried(info)
-        info = self._info = self._described(told_facts, MASKS[-1])
+        info = self._info = self._described(server_facts, MASKS[-1])
         return info, await self._tried(info)
 
-    async def _told(self) -> Mapping[str, Any]:
+    async def _server_facts(self) -> Mapping[str, Any]:
         """The JSON of /info beside the URL; empty where there is none."""
         try:
             value = await self._connection.json("GET", str(self._beside("info")))
@@ -116,21 +121,32 @@ class HuggingFaceApi:
     def _beside(self, name: str) -> httpx2.URL:
         return httpx2.URL(self._connection.address).join(name)
 
-    def _described(self, told_facts: Mapping[str, Any], mask: str | None) -> ModelInfo:
-        """The facts without labels."""
-        model_id = str(told_facts.get("model_id") or self._model_name or _without_scheme(self.url))
-        lengths = (told_facts.get(name) for name in ("max_input_length", "max_total_tokens"))
-        max_tokens = next((length for length in lengths if isinstance(length, int)), None)
+    def _described(self, server_facts: Mapping[str, Any], mask: str | None) -> ModelInfo:
+        """The facts, with labels only if the server names them."""
+        model_id = str(
+            server_facts.get("model_id") or self._model_name or _without_scheme(self.url)
+        )
+        generates = self._task_name == TextGeneration.name
+        length = server_facts.get("max_total_tokens" if generates else "max_input_length")
+        max_tokens = length if isinstance(length, int) else None
         software = "text-embeddings-inference" if self._is_tei else "text-generation-inference"
         return info_of(
             task_of(self._task_name, mask_token=mask, max_tokens=max_tokens),
             model_id=model_id,
-            revision=str(told_facts.get("model_sha") or revision_of(self.url, model_id)),
-            labels=_named(told_facts) if self._is_tei else (),
+            revision=str(server_facts.get("model_sha") or revision_of(self.url, model_id)),
+            labels=self._labels_in(server_facts),
             max_tokens=max_tokens,
-            dtype=str(told_facts.get("model_dtype") or "unknown"),
-            versions={software: str(told_facts["version"])} if "version" in told_facts else {},
+            dtype=str(server_facts.get("model_dtype") or "unknown"),
+            versions={software: str(server_facts["version"])} if "version" in server_facts else {},
         )
+
+    def _labels_in(self, server_facts: Mapping[str, Any]) -> tuple[str, ...]:
+        """The labels of text-embeddings-inference in the order of their ids."""
+        if not self._is_tei:
+            return ()
+        with self._connection.reading(self._remedy):
+            by_id = server_facts["model_type"]["classifier"]["id2label"]
+            return tuple(str(by_id[key]) for key in sorted(by_id, key=int))
 
     async def _tried(self, info: ModelInfo) -> list[Prediction]:
         """The predictions of examples; raises the first error."""
@@ -155,7 +171,7 @@ class HuggingFaceApi:
             return info
         scores = [prediction.output.scores for prediction in tried]
         has_all = len({frozenset(each_text) for each_text in scores}) == 1 and len(scores[0]) > 1
-        self._is_multi_label = has_many(scores, all_labels=has_all)
+        self._is_multi_label = any_number_applies(scores, all_labels=has_all)
         if not has_all:
             logger.warning("%s does not give the scores of all labels", self.url)
         if info.labels or not has_all:
@@ -172,7 +188,8 @@ class HuggingFaceApi:
         async def ask(text: str) -> Prediction:
             return await self._ask(text, params, timeout_s)
 
-        if self._takes_lists and len(texts) > 1 and self._task_name != TextGeneration.name:
+        is_list = 1 < len(texts) <= self._max_texts and self._task_name != TextGeneration.name
+        if is_list and self._takes_lists:
             try:
                 together = await self._together(texts, params, timeout_s)
             except InputError:
@@ -269,7 +286,8 @@ class HuggingFaceApi:
         return {"inputs": inputs, "parameters": given}
 
     def _output(self, answer: Any, text: str, params: Mapping[str, Any]) -> Output:
-        several = self._is_multi_label or bool(params.get("multi_label"))
+        is_one_of_one = len(params.get("candidate_labels", ())) == 1  # decided by itself
+        several = self._is_multi_label or bool(params.get("multi_label")) or is_one_of_one
         return output_of(self._task_name, answer, text, multi_label=several)
 
     def _known(self) -> ModelInfo:
@@ -300,7 +318,7 @@ class HuggingFaceApi:
                 async with aclosing(parts(response)) as values:
                     async for value in values:
                         if isinstance(value, dict) and "error" in value:
-                            raise ModelError(f"{self.url} broke off: {told(value)}")
+                            raise ModelError(f"{self.url} broke off: {sentence_in(value)}")
                         if isinstance(value, dict) and "token" in value:
                             is_text = not value["token"].get("special")
                             so_far += value["token"]["text"] if is_text else ""
@@ -326,12 +344,6 @@ def _readable(text: str) -> str:
 
 def _without_scheme(url: str) -> str:
     return url.split("://", 1)[-1]
-
-
-def _named(told_facts: Mapping[str, Any]) -> tuple[str, ...]:
-    """The labels of text-embeddings-inference in the order of their ids."""
-    by_id = told_facts["model_type"]["classifier"]["id2label"]
-    return tuple(by_id[key] for key in sorted(by_id, key=int))
 
 
 def _generation(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from model.prediction import Output, ScoredLabel, ScoredLabels, Span, Spans
-from model.remote.untold import probability
+from model.remote.by_task import probability
 
 SUM_MARGIN = 0.01  # by which the probabilities of labels that exclude each other can miss 1
 
@@ -39,7 +39,7 @@ def output_of(task: str, answer: Any, text: str, *, multi_label: bool) -> Output
             return _by_score(_pairs(bare), multi_label=multi_label)
 
 
-def has_many(scores: Sequence[Mapping[str, float]], *, all_labels: bool) -> bool:
+def any_number_applies(scores: Sequence[Mapping[str, float]], *, all_labels: bool) -> bool:
     """True if any number of labels can apply: the probabilities do not sum to 1.
 
     Without all labels a sum under 1 says nothing.

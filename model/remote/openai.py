@@ -17,9 +17,9 @@ from model.generation import Grown
 from model.info import ModelInfo
 from model.prediction import Prediction
 from model.remote.api import Facts
-from model.remote.connection import Connection, told
+from model.remote.by_task import each, generated, info_of, prediction_of, revision_of, task_of
+from model.remote.connection import Connection, sentence_in
 from model.remote.streams import Streams, parts
-from model.remote.untold import each, generated, info_of, prediction_of, revision_of, task_of
 from model.tasks import TextGeneration
 from model.tasks.text_generation import conversation, user
 from model.tokenizer import LONE_SURROGATES
@@ -161,7 +161,7 @@ class OpenAIApi:
                 async with aclosing(parts(response)) as values:
                     async for value in values:
                         if isinstance(value, dict) and "error" in value:
-                            raise ModelError(f"{self.url} broke off: {told(value)}")
+                            raise ModelError(f"{self.url} broke off: {sentence_in(value)}")
                         if answer.add(value):
                             yield Grown(answer.text, answer.counted)
                 is_whole = answer.finish is not None

@@ -23,30 +23,30 @@ class Streams:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._takes_wish = True
+        self._takes_extra = True
 
     @asynccontextmanager
     async def open(
         self,
         path: str,
         body: Mapping[str, Any],
-        body_with_wish: Mapping[str, Any],
+        body_with_extra: Mapping[str, Any],
         timeout_s: float,
     ) -> AsyncGenerator[httpx2.Response]:
-        """The response to `body_with_wish`, or to `body` where the server refuses the former."""
+        """The response to `body_with_extra`, or to `body` where the server refuses the former."""
 
         def opened(sent: Mapping[str, Any]) -> Any:
             return self._connection.stream("POST", path, sent, timeout_s=timeout_s)
 
         async with AsyncExitStack() as stack:
-            if not self._takes_wish:
+            if not self._takes_extra:
                 response = await stack.enter_async_context(opened(body))
             else:
                 try:
-                    response = await stack.enter_async_context(opened(body_with_wish))
+                    response = await stack.enter_async_context(opened(body_with_extra))
                 except InputError:
                     response = await stack.enter_async_context(opened(body))
-                    self._takes_wish = False
+                    self._takes_extra = False
             yield response
 
 

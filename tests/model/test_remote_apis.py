@@ -52,6 +52,16 @@ def test_each_task_gets_the_outputs_of_the_model(name: str, bulk: bool, tmp_path
             assert close(output_to_json(expected.output)) == output_to_json(third.output)
 
 
+def test_a_single_candidate_label_is_decided_by_itself(tmp_path: Path) -> None:
+    params = {"candidate_labels": ["billing"]}
+    with served(TASKS["zero-shot-classification"], tmp_path) as (model, url):
+        (expected,) = model.predict(["They charged me twice."], params)
+        arguments = {"api": "huggingface", "task": expected.task}
+        with remote(f"{url}/api/predict", **arguments) as there:
+            (prediction,) = there.predict(["They charged me twice."], params)
+            assert close(output_to_json(expected.output)) == output_to_json(prediction.output)
+
+
 def test_a_text_without_a_single_gap_fails_alone(tmp_path: Path) -> None:
     with served(Task(tiny.bert_masked, ""), tmp_path) as (_, url):
         address = f"{url}/api/predict"

@@ -199,7 +199,7 @@ def test_text_embeddings_inference_is_known_by_its_info() -> None:
         asked = [body for body in server.bodies if body]
         lists = [body["inputs"] for body in asked if isinstance(body["inputs"], list)]
         assert [["I love it."], ["Nobody answers."]] in lists
-        assert max(map(len, lists[1:])) == 2, "max_client_batch_size is kept"
+        assert max(map(len, lists)) == 2, "max_client_batch_size is kept"
         assert {body["raw_scores"] for body in asked} == {False}
 
 
@@ -208,6 +208,15 @@ def test_a_text_embeddings_inference_that_embeds_is_refused() -> None:
         embeds = TEI | {"model_type": {"embedding": {"pooling": "cls"}}}
         answers(server, lambda body: (500, {}, {}), info=(200, {}, embeds))
         with pytest.raises(ModelLoadError, match=r"is for embedding, and model\.task is"):
+            RemoteModel(server.url, **CLASSIFY).load()
+
+
+@pytest.mark.parametrize("classifier", [{}, {"id2label": ["a"]}, {"id2label": {"x": "a"}}, None])
+def test_an_info_of_another_form_is_a_sentence(classifier: Any) -> None:
+    with scripted() as server:
+        strange = TEI | {"model_type": {"classifier": classifier}}
+        answers(server, lambda body: (200, {}, LABELS), info=(200, {}, strange))
+        with pytest.raises(ModelLoadError, match=r"is not understood .*Check that model\.task"):
             RemoteModel(server.url, **CLASSIFY).load()
 
 
