@@ -1,5 +1,6 @@
 """The pages with a model behind another API than our own."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +52,21 @@ def test_a_classifier_of_huggingfaces_api(
         assert "negative, neutral, positive" in about
         assert "not told by its server" in about
         assert "0.0 million" not in about
+
+
+def test_spans_can_get_labels_that_the_server_did_not_name(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tagger = Model(str(tiny.bert_tagger(tmp_path / "tagger")), device="cpu")
+    tagger.load()
+    with behind(
+        tagger, "/api/predict", "huggingface", "token-classification", tmp_path, monkeypatch
+    ):
+        page = thumbs(predict(open_page(), "Ada Lovelace was born in London."), 0)
+        (editor,) = page.dataframe
+        columns = json.loads(editor.proto.columns)
+        assert columns["label"]["type_config"]["type"] == "text"
+    tagger.close()
 
 
 def test_a_generator_of_openais_api(
