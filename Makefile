@@ -2,7 +2,8 @@
 # make serve  the model alone on http://127.0.0.1:8000, for programs: docs/service.md
 # make test   everything that is tested; ARGS="-k name" runs some of it, in one process
 # make test-fast   what needs no browser, no PostgreSQL and no slow model; under a minute
-# make test-deploy   clients that we did not write, each in an environment of its own, ask the service
+# make test-deploy   clients that we did not write, each in an environment of its own, ask the service;
+#             servers that we did not write are asked
 # make format, make lint   style and types; make onnx, make train: see docs/models.md, README
 # make bench  beside Gradio and plain Streamlit; ONLY=rooms,million runs parts of it, AGAINST=COMMIT
 #             compares a commit with this tree, QUICK=1 tries all with small numbers (benchmarks/run.py)
@@ -13,8 +14,10 @@ BIN := .venv/bin
 # A worker a core, at most four. The tests of a file stay in one, where they share their models; the
 # files go in their order, in which the long ones of browser/ are early and short ones last.
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-# A folder in tests/clients is a client; its packages may be such that ours cannot be beside them.
-CLIENTS := $(patsubst tests/%/requirements.txt,.cache/%/done,$(wildcard tests/clients/*/requirements.txt))
+# A folder in tests/clients is a client, in tests/servers a server; its packages may be such that
+# ours cannot be beside them.
+OTHERS := $(patsubst tests/%/requirements.txt,.cache/%/done,$(wildcard \
+	tests/clients/*/requirements.txt tests/servers/*/requirements.txt))
 # An index that cannot be reached must not cost seconds a package.
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -34,8 +37,8 @@ test: .venv/dev
 test-fast: .venv/dev
 	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not postgres and not slow and not deploy"
 
-test-deploy: .venv/dev $(CLIENTS)
-	$(BIN)/python -m pytest tests/clients -m deploy $(ARGS)
+test-deploy: .venv/dev $(OTHERS)
+	$(BIN)/python -m pytest tests/clients tests/servers -m deploy $(ARGS)
 
 format: .venv/dev
 	$(BIN)/ruff format .
@@ -78,7 +81,7 @@ clean:
 	mkdir -p .cache/train
 	$(BIN)/pip download -q --no-deps --no-binary vaderSentiment -d .cache/train vaderSentiment==2.5
 
-.cache/clients/%/done: tests/clients/%/requirements.txt
+$(OTHERS): .cache/%/done: tests/%/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q -r $<
 	touch $@

@@ -28,7 +28,7 @@ class SettingsError(TryoutError):
 
 # Settings of a model in this process, which one behind a URL has for itself.
 ONLY_HERE = {"revision", "runtime", "device", "dtype", "allow_pickle", "trust_remote_code"}
-BESIDE_URL = "beside_url"
+TOGETHER = "settings_together"
 SERVICE_URL = r"^https?://[^\s@?#:/]+(:\d{1,4}|:[1-6]\d{4})?(/[^\s@?#]*)?$"
 # Settings whose value no error may show, since it can be or contain a password.
 SECRET = {
@@ -57,6 +57,7 @@ class ModelSettings(Section):
     labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's
     # The model of a service, instead of `id`; the token goes there and nowhere else.
     url: Annotated[str | None, Field(pattern=SERVICE_URL)] = None
+    api: Literal["tryout", "huggingface", "openai"] = "tryout"  # that the URL speaks
     token: Annotated[str, Field(repr=False, pattern=r"^[!-~]*$")] = ""
 
     @model_validator(mode="after")
@@ -64,17 +65,42 @@ class ModelSettings(Section):
         """Refuses settings of a model in this process beside a URL."""
         if self.url and (both := sorted(self.model_fields_set & ONLY_HERE)):
             raise PydanticCustomError(
-                BESIDE_URL,
+                TOGETHER,
                 "model.url names a service, which has its own {both}. Remove {both}, or the URL.",
                 {"both": " and ".join(both)},
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _api_has_its_settings(self) -> "ModelSettings":
+        """Refuses an API without a URL, or without the task that it does not tell."""
+        if self.api != "tryout" and not self.url:
+            raise PydanticCustomError(
+                TOGETHER,
+                "model.api is {api}, and there is no model.url. Set the URL, or remove api.",
+                {"api": repr(self.api)},
+            )
+        if self.api == "huggingface" and self.task == "auto":
+            raise PydanticCustomError(
+                TOGETHER,
+                "model.api is 'huggingface', which does not tell the task of its model. Set "
+                "model.task, such as text-classification.",
+            )
+        if self.api == "openai" and self.task != "text-generation":
+            raise PydanticCustomError(
+                TOGETHER,
+                "model.api is 'openai' and model.task is {task}. Set model.task to "
+                "text-generation, the only task of that API.",
+                {"task": repr(self.task)},
             )
         return self
 
     def arguments(self, **changes: Any) -> dict[str, Any]:
         """The arguments of `model.make_predictor`, of which `changes` replace some."""
         if self.url:
-            return {"url": self.url, "token": self.token} | changes
-        local = self.model_dump(exclude={"id", "labels", "name", "url", "token"})
+            there = {"url", "token", "api", "task", "name"}
+            return self.model_dump(include=there) | changes
+        local = self.model_dump(exclude={"id", "labels", "name", "url", "token", "api"})
         return local | {"model_id": self.id} | changes
 
     def for_model(self, model_id: str, revision: str | None) -> "ModelSettings":
@@ -86,6 +112,7 @@ class ModelSettings(Section):
                 "id": model_id,
                 "name": "",
                 "url": None,
+                "api": "tryout",
                 "revision": revision,
                 "allow_pickle": False,
                 "trust_remote_code": False,
@@ -209,7 +236,7 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == BESIDE_URL:  # its input is the whole section, the token included
+        if first["type"] == TOGETHER:  # its input is the whole section, the token included
             raise SettingsError(first["msg"]) from None
         if first["loc"][0] == "api_keys":
             where = " ".join(str(part) for part in first["loc"][1:])

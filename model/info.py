@@ -34,7 +34,11 @@ class Param:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelInfo:
-    """The facts of a loaded model, for a page about it and for the log to name it."""
+    """The facts of a loaded model, for a page about it and for the log to name it.
+
+    The server of a model elsewhere may not tell all: then numbers are 0 and `labels` and `versions`
+    are empty, as `labels` also is for tasks without a fixed set of them.
+    """
 
     id: str
     revision: str
@@ -48,7 +52,7 @@ class ModelInfo:
     examples: tuple[Example, ...]
     parameters: int
     memory_bytes: int
-    max_tokens: int | None  # of a text; None without a limit
+    max_tokens: int | None  # of a text; None without a limit, or not told
     truncation_side: Literal["right", "left"]  # the side where a longer text is cut
     runtime: str
     device: str

@@ -30,8 +30,10 @@ if info:
                 )
                 or "those that a prediction names",
                 "Defaults": "; ".join(default_in_words(param) for param in info.params) or "none",
-                "Parameters": f"{info.parameters / 1e6:,.1f} million",
-                "Memory": f"{info.memory_bytes / 1e6:,.0f} MB of weights",
+                "Parameters": f"{info.parameters / 1e6:,.1f} million" if info.parameters else "",
+                "Memory": f"{info.memory_bytes / 1e6:,.0f} MB of weights"
+                if info.memory_bytes
+                else "",
                 "Numbers": info.dtype + (f": {info.dtype_reason}" if info.dtype_reason else ""),
                 "Runtime": f"{info.runtime} on {info.device}",
                 "Versions": ", ".join(f"{name} {number}" for name, number in info.versions.items()),

@@ -10,7 +10,7 @@ import pytest
 
 from feedback import FeedbackLog
 from model import Model
-from settings import ROOT
+from settings import ROOT, load_settings
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
@@ -57,6 +57,13 @@ def test_an_example_works(
     assert "error" not in done.stdout
     expected = r"text|content" if generates else r"positive|\"verdict\":\"down\""
     assert re.search(expected, done.stdout), done.stdout
+
+
+@pytest.mark.parametrize("lines", re.findall(r"^```toml\n(.*?)^```", GUIDE, re.M | re.S))
+def test_settings_in_the_guide_are_valid(lines: str, tmp_path: Path) -> None:
+    path = tmp_path / "app.toml"
+    path.write_text(lines, encoding="utf-8")
+    assert load_settings(path)
 
 
 def test_there_are_examples_of_both_languages_for_each_format() -> None:

@@ -126,6 +126,9 @@ def test_a_url_takes_the_place_of_a_model_in_this_process(
     assert model.arguments(params={}) == {
         "url": "http://127.0.0.1:8000",
         "token": "secret-key",
+        "api": "tryout",
+        "task": "auto",
+        "name": "",
         "params": {},
     }
     assert "secret-key" not in repr(model)
@@ -143,6 +146,47 @@ def test_what_cannot_be_set_beside_a_url_is_named_without_the_token(
     monkeypatch.setenv("TRYOUT_MODEL__TOKEN", "two\nlines")
     with pytest.raises(SettingsError, match=r"model\.token must be printable"):
         load_settings(toml)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            'api = "openai"\ntask = "text-generation"',
+            r"api is 'openai', and there is no model\.url",
+        ),
+        ('url = "http://host"\napi = "huggingface"', r"does not tell the task .*Set model\.task"),
+        (
+            'url = "http://host"\napi = "openai"',
+            r"model\.task is 'auto'\. Set model\.task to text-gen",
+        ),
+        (
+            'url = "http://host"\napi = "openai"\ntask = "fill-mask"',
+            r"model\.task is 'fill-mask'\. Set model\.task to text-generation",
+        ),
+        ('url = "http://host"\napi = "grpc"', r"model\.api is 'grpc': .*'tryout', 'huggingface'"),
+    ],
+)
+def test_an_api_needs_a_url_and_its_task(toml: Path, lines: str, message: str) -> None:
+    toml.write_text(f"[model]\n{lines}\n")
+    with pytest.raises(SettingsError, match=message):
+        load_settings(toml)
+
+
+def test_an_api_of_others_gets_its_task_and_name(toml: Path) -> None:
+    lines = ['url = "http://host/v1"', 'api = "openai"', 'task = "text-generation"', 'name = "a"']
+    toml.write_text("\n".join(["[model]", *lines]))
+    model = load_settings(toml).model
+    assert model.arguments() == {
+        "url": "http://host/v1",
+        "token": "",
+        "api": "openai",
+        "task": "text-generation",
+        "name": "a",
+    }
+    here = model.for_model("owner/other", None)
+    assert (here.url, here.api) == (None, "tryout")
+    assert {"url", "api", "token"}.isdisjoint(here.arguments())
 
 
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://user:pw@host", "http://"])

@@ -9,11 +9,17 @@ from model import Param
 from model.card import CARD_HEAD
 from ui.parts.text import as_html
 
+NOT_TOLD = "not told by its server"
+
 
 def facts_html(facts: Mapping[str, str]) -> str:
-    """Names and their values as a list; its class is in ui/style.css."""
+    """Names and their values as a list; its class is in ui/style.css.
+
+    An empty value is one that the server of a model elsewhere does not tell.
+    """
     items = "".join(
-        f'<dt class="name">{as_html(name)}</dt><dd class="value" dir="auto">{as_html(value)}</dd>'
+        f'<dt class="name">{as_html(name)}</dt>'
+        f'<dd class="value" dir="auto">{as_html(value or NOT_TOLD)}</dd>'
         for name, value in facts.items()
     )
     return f'<dl class="facts">{items}</dl>'

@@ -7,8 +7,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -32,6 +33,7 @@ KEPT_CONNECTIONS = 20
 INVALID = (400, 413, 415, 422)
 REFUSED_KEY = (401, 403)
 AWAY = (502, 503)
+SENTENCES = ("error", "message", "detail", "msg")  # fields of errors, the first that is there
 
 
 class Circuit:
@@ -76,6 +78,7 @@ class Connection:
 
     def __init__(self, url: str, *, token: str, headers: Mapping[str, str]) -> None:
         """Opens nothing yet. The token goes to `url` only: redirects are not followed."""
+        self.address = url  # as it is set, for a format whose requests all go there
         self.url = url.rstrip("/")
         self.circuit = Circuit()
         key = {"Authorization": f"Bearer {token}"} if token else {}
@@ -87,9 +90,15 @@ class Connection:
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=KEPT_CONNECTIONS),
         )
 
-    async def json(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer's JSON; the request is repeated only if it cannot have run."""
-        async with self.stream(method, path, body) as response:
+    async def json(
+        self, method: str, path: str, body: Any = None, *, timeout_s: float = float("inf")
+    ) -> Any:
+        """The answer's JSON; the request is repeated only if it cannot have run.
+
+        `path` continues the URL, or is a URL of the same host. Raises ModelTimedOut if no answer
+        has begun after `timeout_s`.
+        """
+        async with self.stream(method, path, body, timeout_s=timeout_s) as response:
             content = await self._read(response)
         try:
             return json.loads(content)
@@ -100,14 +109,32 @@ class Connection:
 
     @asynccontextmanager
     async def stream(
-        self, method: str, path: str, body: Any = None
+        self, method: str, path: str, body: Any = None, *, timeout_s: float = float("inf")
     ) -> AsyncGenerator[httpx2.Response]:
         """The response to a request that succeeded; its body is still to be read."""
-        response = await self._send(method, path, body)
+        sending = self._send(method, path, body)
+        try:
+            response = await (
+                asyncio.wait_for(sending, timeout_s) if timeout_s < float("inf") else sending
+            )
+        except TimeoutError as error:
+            raise ModelTimedOut(1.0, waited_s=timeout_s) from error
         try:
             yield response
         finally:
             await response.aclose()
+
+    @contextmanager
+    def reading(self, remedy: str) -> Iterator[None]:
+        """Raises ModelError for an answer that breaks off, or that has another form."""
+        try:
+            yield
+        except httpx2.TransportError as error:
+            raise self.lost(error) from error
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise ModelError(
+                f"The answer of {self.url} is not understood ({error!r:.200}). {remedy}"
+            ) from error
 
     async def _send(self, method: str, path: str, body: Any) -> httpx2.Response:
         """Sends a request, and again after a while if it cannot have run."""
@@ -184,21 +211,49 @@ def error_of(status: int, message: str, url: str, *, wait_s: float = 1.0) -> Mod
             "moment.",
             may_have_run=True,
         )
+    if status in (404, 405):
+        return ModelError(
+            f"{url} answered with status {status}: {message} Check model.url and model.api."
+        )
     if 300 <= status < 400:
         return ModelError(f"{url} redirects elsewhere. Set model.url to the final address.")
     return ModelError(f"{url} answered with status {status}: {message}")
 
 
 def sentence(response: httpx2.Response) -> str:
-    """The error's sentence in the formats that put it into `error`, else the body's beginning."""
+    """The sentence of an error in the formats that have JSON for it, else the body's beginning.
+
+    A page of a proxy is replaced by the name of the status.
+    """
     try:
         value = response.json()
     except ValueError:
-        return response.text[:200]
-    error = value.get("error", value) if isinstance(value, dict) else value
-    if isinstance(error, dict):
-        error = error.get("message", error)
-    return str(error)[:500]
+        text = response.text.strip()
+        is_page = text.startswith("<") or not text
+        return _name(response.status_code) if is_page else _ended(text[:200])
+    wait_s = value.get("estimated_time") if isinstance(value, dict) else None
+    later = f" It takes about {wait_s:.0f} s." if isinstance(wait_s, int | float) else ""
+    return _ended(sentence_in(value)[:500]) + later
+
+
+def sentence_in(value: Any) -> str:
+    """The sentence in the JSON of an error, by the fields in which formats have it."""
+    while isinstance(value, dict):
+        value = next((value[name] for name in SENTENCES if value.get(name)), str(value))
+    if isinstance(value, list):
+        return " ".join(map(sentence_in, value))
+    return str(value)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def _name(status: int) -> str:
+    try:
+        return f"{HTTPStatus(status).phrase}."
+    except ValueError:
+        return "It gives no reason."
 
 
 def _wait_s(response: httpx2.Response) -> float:

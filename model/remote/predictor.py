@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, assert_never
 
 import httpx2
 
@@ -25,15 +25,20 @@ from model.generation import Generation
 from model.info import ModelInfo
 from model.params import checked, with_defaults
 from model.prediction import Prediction
+from model.remote.api import Api, Facts
 from model.remote.connection import Connection
+from model.remote.huggingface import HuggingFaceApi
+from model.remote.openai import OpenAIApi
 from model.remote.sending import Item, RemoteGeneration, Sender
-from model.remote.tryout import HEADERS, Facts, TryoutApi
+from model.remote.tryout import HEADERS, TryoutApi
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
 UNDER_WAY = 512  # texts of one call of `predict`, twice as many at most
 LOAD_TIMEOUT_S = 30.0
+TRY_TIMEOUT_S = 300.0  # of other APIs, whose server may load its model only when it is asked
 CLOSE_TIMEOUT_S = 5.0
+ApiName = Literal["tryout", "huggingface", "openai"]
 T = TypeVar("T")
 
 
@@ -41,13 +46,24 @@ class RemoteModel:
     """The model of the service at a URL, as a predictor."""
 
     def __init__(
-        self, url: str, *, token: str = "", params: Mapping[str, Any] | None = None
+        self,
+        url: str,
+        *,
+        token: str = "",
+        params: Mapping[str, Any] | None = None,
+        api: ApiName = "tryout",
+        task: str = "auto",
+        name: str = "",
     ) -> None:
         """Connects to nothing yet.
 
-        `token` goes to `url` only. `params` are the owner's defaults of the parameters.
+        `token` goes to `url` only. `params` are the owner's defaults of the parameters. `task` and
+        `name` are for APIs that do not tell their model's.
         """
         self.url = url
+        self._api_name = api
+        self._task = task
+        self._name = name
         self._token = token
         self._params = dict(params or {})
         self._facts: Facts | None = None
@@ -59,18 +75,31 @@ class RemoteModel:
     def load(self) -> None:
         """Asks the service for the facts of its model; raises ModelLoadError with a sentence."""
         try:
-            self._connection = Connection(self.url, token=self._token, headers=HEADERS)
+            headers = HEADERS if self._api_name == "tryout" else {}
+            self._connection = Connection(self.url, token=self._token, headers=headers)
         except (httpx2.InvalidURL, ValueError) as error:
             raise ModelLoadError(f"{self.url!r} is not a URL ({error}). Set model.url.") from error
-        self._api = TryoutApi(self._connection)
+        self._api = self._made_api()
+        timeout_s = LOAD_TIMEOUT_S if self._api_name == "tryout" else TRY_TIMEOUT_S
         loop = self._loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, name="remote-model", daemon=True).start()
         try:
-            self._facts = self._with_defaults(self._wait(self._api.facts(), LOAD_TIMEOUT_S))
+            self._facts = self._with_defaults(self._wait(self._api.facts(), timeout_s))
         except ModelError as error:
             self._stop()
             raise ModelLoadError(f"The model at {self.url!r} cannot be used. {error}") from error
         self._sender = Sender(self._api, loop, self._require_loaded, self._answered_by)
+
+    def _made_api(self) -> Api:
+        match self._api_name:
+            case "tryout":
+                return TryoutApi(self._connection)
+            case "huggingface":
+                return HuggingFaceApi(self._connection, task=self._task, name=self._name)
+            case "openai":
+                return OpenAIApi(self._connection, name=self._name)
+            case _:
+                assert_never(self._api_name)
 
     def warm_up(self) -> None:
         """Does nothing: the service is ready only when its model is warm."""
@@ -79,14 +108,13 @@ class RemoteModel:
     def close(self) -> None:
         """Ends all requests; waiting and later texts get ModelClosed."""
         self._closed = True
-        if self._loop and not self._loop.is_closed():
-            self._stop()
+        self._stop()
         if self._facts:
             self._sender.close()
 
     def _stop(self) -> None:
         """Cancels what runs, closes the connections and ends the thread."""
-        loop = self._loop
+        loop, self._loop = self._loop, None
         if loop is None or not loop.is_running():
             return
 

@@ -18,7 +18,7 @@ from model.batching import MAX_ITEMS, Counters, Place
 from model.errors import ModelBusy, ModelClosed, ModelError, ModelTimedOut
 from model.generation import Generation, Grown
 from model.prediction import GeneratedText, Prediction, new_id, now
-from model.remote.tryout import Facts, TryoutApi
+from model.remote.api import Api, Facts
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -64,7 +64,7 @@ class Sender:
 
     def __init__(
         self,
-        api: TryoutApi,
+        api: Api,
         loop: asyncio.AbstractEventLoop,
         facts: Callable[[], Facts],
         answered_by: Callable[[str], object],

@@ -4,11 +4,10 @@ Knows neither futures nor queues. Lone surrogates, which JSON in UTF-8 cannot ho
 the way; a prediction still has its input as it was given.
 """
 
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 import httpx2
@@ -19,23 +18,16 @@ from model.generation import Grown
 from model.info import Example, ModelInfo, Param
 from model.params import frozen
 from model.prediction import Prediction, output_from_json
+from model.remote.api import RUNTIME, Facts
 from model.remote.connection import Connection, error_of
 from model.tokenizer import LONE_SURROGATES
 
 HEADERS = {"X-Tryout-Log": "no"}  # whoever asks stores the prediction; twice would be wrong
-RUNTIME = "remote"
-
-
-class Facts(NamedTuple):
-    """The facts of the model, and the most texts that a request may have."""
-
-    info: ModelInfo
-    generates: bool
-    max_texts: int
+REMEDY = "Check that it runs the same version as this app, and model.api."
 
 
 class TryoutApi:
-    """Calls of the service; each raises ModelError with a sentence."""
+    """The calls of `Api` as this app's own service answers them."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -48,7 +40,7 @@ class TryoutApi:
     async def facts(self) -> Facts:
         """The model that the service has now."""
         value = await self._connection.json("GET", "/api/model")
-        with self._reading():
+        with self._connection.reading(REMEDY):
             return _facts(value)
 
     async def predict(
@@ -57,7 +49,7 @@ class TryoutApi:
         """A prediction or an error for each text, in their order."""
         body = _body(texts, params, timeout_s)
         value = await self._connection.json("POST", "/api/predictions", body)
-        with self._reading():
+        with self._connection.reading(REMEDY):
             pairs = zip(texts, value["predictions"], strict=True)
             return [self._result(text, result) for text, result in pairs]
 
@@ -69,7 +61,7 @@ class TryoutApi:
         so_far = ""
         made: Prediction | None = None
         async with self._connection.stream("POST", "/api/predictions", body) as response:
-            with self._reading():
+            with self._connection.reading(REMEDY):
                 async for event in httpx2.EventSource(response):
                     data: Any = event.json()
                     match event.event:
@@ -88,21 +80,8 @@ class TryoutApi:
     async def fits(self, text: str, params: Mapping[str, Any]) -> bool:
         """True if the text is within the model's limit of tokens."""
         value = await self._connection.json("POST", "/api/fits", _body([text], params))
-        with self._reading():
+        with self._connection.reading(REMEDY):
             return bool(value["fits"][0])
-
-    @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Raises ModelError for an answer that breaks off, or that has another form."""
-        try:
-            yield
-        except httpx2.TransportError as error:
-            raise self._connection.lost(error) from error
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(
-                f"The answer of {self.url} is not understood ({error!r}). Check that it runs the "
-                "same version as this app."
-            ) from error
 
     def _result(self, text: str, value: Mapping[str, Any]) -> Prediction | ModelError:
         if "error" in value:

@@ -1,15 +1,11 @@
 """A model behind a URL: refusals, outages, keys, streams, revisions, long work across a kill."""
 
-import json
 import subprocess
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -38,70 +34,17 @@ from tests.helpers import tiny
 from tests.helpers.batches import batch_of
 from tests.helpers.entries import entry, labels, rating
 from tests.helpers.predictor import FakePredictor
+from tests.helpers.scripted import Answer, remote, scripted
 from tests.helpers.server import free_port
 from tests.helpers.service import listening, service_of, serving_alone
 from tests.helpers.until import until
 
 TEXT = "I love this phone."
-Answer = tuple[int, dict[str, str], Any]
-
-
-class Scripted(ThreadingHTTPServer):
-    """Answers /api/model as a service, and everything else as the test says; notes the requests."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.answer: Callable[[str], Answer] = lambda path: (500, {}, {"error": "no script"})
-        self.asked: list[tuple[str, dict[str, str]]] = []
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Scripted
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        self.server.asked.append((self.path, {k.lower(): v for k, v in self.headers.items()}))
-        self.rfile.read(int(self.headers.get("content-length", 0)))
-        status, headers, value = self.server.answer(self.path)
-        content = json.dumps(value).encode()
-        self.send_response(status)
-        for name, text in headers.items():
-            self.send_header(name, text)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    do_POST = do_GET
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@contextmanager
-def scripted() -> Iterator[Scripted]:
-    server = Scripted()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
 def log(sqlite_log: FeedbackLog) -> FeedbackLog:
     return sqlite_log
-
-
-@contextmanager
-def remote(url: str, **arguments: Any) -> Iterator[RemoteModel]:
-    made = RemoteModel(url, **arguments)
-    made.load()
-    try:
-        yield made
-    finally:
-        made.close()
 
 
 def facts_of_a_service(log: FeedbackLog) -> Any:
@@ -145,16 +88,26 @@ def test_texts_one_after_another_go_over_one_connection(log: FeedbackLog) -> Non
         assert len(opened) == 1
 
 
-def test_neither_torch_nor_streamlit_is_needed(model: Model, log: FeedbackLog) -> None:
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [("", {}), ("/api/predict", {"api": "huggingface", "task": "text-classification"})],
+)
+def test_neither_torch_nor_streamlit_is_needed(
+    model: Model, log: FeedbackLog, path: str, arguments: dict[str, str]
+) -> None:
     code = (
         "import sys\nfrom model import make_predictor\n"
-        "m = make_predictor(url=sys.argv[1]); m.load()\n"
+        f"m = make_predictor(url=sys.argv[1], **{arguments!r}); m.load()\n"
         "print(m.predict(['I love this phone.'])[0].label); m.close()\n"
         "print({'torch', 'transformers', 'onnxruntime', 'streamlit'} & set(sys.modules))"
     )
     with listening(service_of(model, log)) as url:
         done = subprocess.run(
-            [sys.executable, "-c", code, url], capture_output=True, text=True, cwd=ROOT, check=True
+            [sys.executable, "-c", code, url + path],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=True,
         )
     assert done.stdout.split("\n")[:2] == ["positive", "set()"]
 
@@ -188,7 +141,7 @@ def test_the_owners_defaults_are_those_of_the_form(tmp_path: Path, log: Feedback
     [
         (400, {}, InputError, "as it was said"),
         (422, {}, InputError, "as it was said"),
-        (401, {}, ModelError, "refuses the key: as it was said Set TRYOUT_MODEL__TOKEN"),
+        (401, {}, ModelError, "refuses the key: as it was said. Set TRYOUT_MODEL__TOKEN"),
         (500, {}, ModelError, "answered with status 500: as it was said"),
         (504, {"Retry-After": "7"}, ModelTimedOut, "as it was said"),
         (502, {}, ModelUnreachable, "its proxy gets no answer"),

@@ -139,6 +139,8 @@ def _span_editor(prediction: Prediction, rows: Sequence[Mapping[str, Any]], key:
     name_of = names_for(prediction)
     labels = list(dict.fromkeys([*_model_labels(prediction), *(row["label"] for row in rows)]))
     names = distinct(labels, lambda label: printable(name_of(label)))
+    # A server that does not tell its model's labels has more of them than this prediction.
+    has_others = shared.is_live(prediction) and not _model_labels(prediction)
     st.data_editor(
         {name: [printable(row[name]) for row in rows] for name in ("text", "label")},
         key=key,
@@ -149,7 +151,7 @@ def _span_editor(prediction: Prediction, rows: Sequence[Mapping[str, Any]], key:
             "label": st.column_config.SelectboxColumn(
                 "Label", options=labels, format_func=lambda label: names[str(label)]
             )
-            if labels
+            if labels and not has_others
             else st.column_config.TextColumn("Label"),
         },
     )
