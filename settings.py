@@ -29,6 +29,7 @@ class SettingsError(TryoutError):
 # Settings of a model in this process, which one behind a URL has for itself.
 ONLY_HERE = {"revision", "runtime", "device", "dtype", "allow_pickle", "trust_remote_code"}
 BESIDE_URL = "beside_url"
+HALF_OF_TLS = "half_of_tls"
 SERVICE_URL = r"^https?://[^\s@?#:/]+(:\d{1,4}|:[1-6]\d{4})?(/[^\s@?#]*)?$"
 # Settings whose value no error may show, since it can be or contain a password.
 SECRET = {
@@ -116,6 +117,19 @@ class Serving(Section):
     cors: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/]+)$")], ...] = ()
     open_metrics: bool = True  # False: /metrics needs a key that may export
     open_exports: bool = True
+    # PEM files; gRPC takes TLS with both, and no TLS without. Relative paths are beside app.toml.
+    grpc_certificate: Path | None = None
+    grpc_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> "Serving":
+        """Refuses a certificate without its key, and a key alone."""
+        if bool(self.grpc_certificate) != bool(self.grpc_key):
+            raise PydanticCustomError(
+                HALF_OF_TLS,
+                "serving.grpc_certificate and serving.grpc_key go together. Set both, or none.",
+            )
+        return self
 
 
 class ApiKey(Section):
@@ -169,9 +183,19 @@ class Settings(BaseSettings):
 
     def route_arguments(self) -> dict[str, Any]:
         """The arguments of `serving.app.routes` that an owner can set."""
-        names = {"requests_per_minute", "cors", "open_metrics", "open_exports"}
-        keys = [key.model_dump() for key in self.api_keys]
-        return self.serving.model_dump(include=names) | {"keys": keys}
+        return self.serving.model_dump(include={"cors", "open_metrics", "open_exports"})
+
+    def access_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.access.Access`."""
+        return {
+            "keys": [key.model_dump() for key in self.api_keys],
+            "requests_per_minute": self.serving.requests_per_minute,
+        }
+
+    def grpc_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.grpc.server.GrpcServer` that an owner can set."""
+        certificate, key = self.serving.grpc_certificate, self.serving.grpc_key
+        return {"certificate": certificate and ROOT / certificate, "key": key and ROOT / key}
 
     @property
     def log_lasts(self) -> bool:
@@ -208,7 +232,8 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == BESIDE_URL:  # its input is the whole section, the token included
+        # Their input is a whole section, the token included.
+        if first["type"] in (BESIDE_URL, HALF_OF_TLS):
             raise SettingsError(first["msg"]) from None
         if first["loc"][0] == "api_keys":
             where = " ".join(str(part) for part in first["loc"][1:])
