@@ -92,6 +92,8 @@ clean:
 .cache/clients/%/done: tests/clients/%/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q -r $<
+	$(if $(wildcard tests/clients/$*/without-dependencies.txt),xargs -n 1 $(@D)/bin/pip install -q \
+		--no-deps < tests/clients/$*/without-dependencies.txt)
 	touch $@
 
 .cache/protos/done:
