@@ -13,9 +13,11 @@ from model import Model
 from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.grpc import grpc_listening
 from tests.helpers.service import listening, service_of
 
 ADDRESS = "http://127.0.0.1:8000"
+GRPC_ADDRESS = "127.0.0.1:9000"
 GUIDE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 EXAMPLES = [
     pytest.param(section.startswith("OpenAI"), language, code, id=f"{section[:12].strip()}-{n}")
@@ -57,6 +59,23 @@ def test_an_example_works(
     assert "error" not in done.stdout
     expected = r"text|content" if generates else r"positive|\"verdict\":\"down\""
     assert re.search(expected, done.stdout), done.stdout
+
+
+def test_a_client_of_grpc_without_stubs_works(model: Model, sqlite_log: FeedbackLog) -> None:
+    """tests/clients runs the other example, with the client's package."""
+    (code,) = (
+        code
+        for code in re.findall(r"^```python\n(.*?)^```", GUIDE, re.M | re.S)
+        if "grpc_reflection" in code
+    )
+    with grpc_listening(service_of(model, sqlite_log)) as address:
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace(GRPC_ADDRESS, address)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.stdout == "[b'positive']\n", done.stderr
 
 
 def test_there_are_examples_of_both_languages_for_each_format() -> None:

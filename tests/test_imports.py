@@ -29,6 +29,7 @@ ONLY_IN = {
     "streamlit": {"ui", "pages", "streamlit_app"},
     "starlette": {"ui", "serving", "streamlit_app"},
     "uvicorn": {"serving"},
+    "grpc": {"serving"},
     "sqlalchemy": {"feedback"},
     "openpyxl": {"files"},
 }

@@ -9,6 +9,7 @@ can do, and fails if that is wrong.
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -112,6 +113,27 @@ def test_a_client_gets_the_predictions_of_the_model(
         for made in model.predict(TEXTS)
     ]
     assert answers == dict.fromkeys(answers, expected)
+
+
+def test_the_example_of_tritonclient_in_the_guide_works(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    (code,) = (
+        code
+        for code in re.findall(r"^```python\n(.*?)^```", guide, re.M | re.S)
+        if "tritonclient" in code
+    )
+    with served("alone", tmp_path / "log.db") as addresses:
+        done = subprocess.run(
+            [
+                ROOT / ".cache" / "clients" / "tritonclient" / "bin" / "python",
+                "-c",
+                code.replace("127.0.0.1:9000", addresses.grpc),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert "b'positive' b'negative'" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("kind", ["alone", "app"])

@@ -80,6 +80,13 @@ def test_without_the_packages_the_start_says_so() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_grpc_needs_no_http() -> None:
+    code = "import sys, serving.grpc.server; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "grpc" in done.stdout.split(), done.stderr
+    assert {"starlette", "uvicorn"}.isdisjoint(done.stdout.split())
+
+
 def test_neither_the_app_nor_the_service_imports_grpc_unasked() -> None:
     code = WITHOUT_GRPC + (
         "import streamlit_app, serving.app, serving.__main__\n"
