@@ -98,12 +98,12 @@ class Calls:
         async def answer(raw: bytes, context: grpc.aio.ServicerContext) -> bytes:
             try:
                 with self._request(wire, call, context) as headers:
-                    asked = Asked(_parsed(call.request, raw), headers, _timeout_s(context))
+                    asked = Asked(parsed(call.request, raw), headers, _timeout_s(context))
                     return bytes((await call.answer(asked)).SerializeToString())
             except TryoutError as error:
-                await _abort(context, error)
+                await abort(context, error)
 
-        # The messages are parsed here: one that cannot be is an error like any other.
+        # Messages are parsed by the handler: one that cannot be is an error like any other.
         return grpc.unary_unary_rpc_method_handler(answer)
 
     def _stream(self, wire: Format, call: StreamCall) -> grpc.RpcMethodHandler:
@@ -111,7 +111,7 @@ class Calls:
             message = None
             try:
                 with self._request(wire, call, context) as headers:
-                    message = _parsed(call.request, raw)
+                    message = parsed(call.request, raw)
                     asked = Asked(message, headers, _timeout_s(context))
                     async with aclosing(call.answers(asked)) as answers:
                         async for answer in answers:
@@ -126,7 +126,7 @@ class Calls:
                 async for raw in messages:
                     await one(raw, context)
             except TryoutError as error:
-                await _abort(context, error)
+                await abort(context, error)
 
         return grpc.stream_stream_rpc_method_handler(stream)
 
@@ -196,7 +196,8 @@ def address_of(peer: str) -> str:
     return address.rpartition(":")[0].strip("[]") or address
 
 
-def _parsed(kind: type[Message], raw: bytes) -> Message:
+def parsed(kind: type[Message], raw: bytes) -> Any:
+    """The bytes as a message; raises Malformed."""
     try:
         return kind.FromString(raw)
     except DecodeError as error:
@@ -212,7 +213,7 @@ def _timeout_s(context: grpc.aio.ServicerContext) -> float:
     return inf if remaining_s is None else float(remaining_s)
 
 
-async def _abort(context: grpc.aio.ServicerContext, error: TryoutError) -> NoReturn:
+async def abort(context: grpc.aio.ServicerContext, error: TryoutError) -> NoReturn:
     """Ends a call with the code of the error and its sentence.
 
     The time to retry, in whole seconds, is `retry-after` in the trailing metadata.

@@ -5,43 +5,57 @@ what it is told; this asks the service each time, which also loads a model that 
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2 as pb
 
+from errors import TryoutError
+from serving.errors import NotFound
+from serving.grpc.calls import abort, parsed
 from serving.service import Service
 
-NAME = str(health_pb2.DESCRIPTOR.services_by_name["Health"].full_name)
+NAME = str(pb.DESCRIPTOR.services_by_name["Health"].full_name)
 POLL_S = 0.2  # between looks for those who watch
-Status = health_pb2.HealthCheckResponse.ServingStatus
+Status = pb.HealthCheckResponse.ServingStatus
 
 
-class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]  # grpc_health has no types
-    """The health of the services `names`, and of "", the server: they share a model."""
+def health(service: Service, names: Sequence[str]) -> grpc.GenericRpcHandler:
+    """The handler that knows the services `names`, and "", the server: they share a model."""
+    known = {"", *names}
 
-    def __init__(self, service: Service, names: Sequence[str]) -> None:
-        self._service = service
-        self._names = {"", *names}
+    def state() -> Any:
+        return Status.Value("SERVING" if service.is_ready else "NOT_SERVING")
 
-    async def Check(self, request: Any, context: grpc.aio.ServicerContext) -> Any:
-        if request.service not in self._names:
-            await context.abort(
-                grpc.StatusCode.NOT_FOUND, f"There is no service {request.service!r:.200} here."
-            )
-        return health_pb2.HealthCheckResponse(status=self._status())
+    async def check(raw: bytes, context: grpc.aio.ServicerContext) -> bytes:
+        try:
+            name = parsed(pb.HealthCheckRequest, raw).service
+            if name not in known:
+                raise NotFound(f"There is no service {name[:200]!r} here.")
+            return _answer(state())
+        except TryoutError as error:
+            await abort(context, error)
 
-    async def Watch(self, request: Any, context: grpc.aio.ServicerContext) -> AsyncGenerator[Any]:
+    async def watch(raw: bytes, context: grpc.aio.ServicerContext) -> None:
+        try:
+            name = parsed(pb.HealthCheckRequest, raw).service
+        except TryoutError as error:
+            await abort(context, error)
         last = None
         while True:
-            status = Status.Value("SERVICE_UNKNOWN")
-            if request.service in self._names:
-                status = self._status()
-            if status != last:
-                yield health_pb2.HealthCheckResponse(status=status)
-            last = status
+            now = state() if name in known else Status.Value("SERVICE_UNKNOWN")
+            if now != last:
+                await context.write(_answer(now))
+            last = now
             await asyncio.sleep(POLL_S)
 
-    def _status(self) -> Any:
-        return Status.Value("SERVING" if self._service.is_ready else "NOT_SERVING")
+    calls = {
+        "Check": grpc.unary_unary_rpc_method_handler(check),
+        "Watch": grpc.unary_stream_rpc_method_handler(watch),
+    }
+    return grpc.method_handlers_generic_handler(NAME, calls)
+
+
+def _answer(state: Any) -> bytes:
+    return bytes(pb.HealthCheckResponse(status=state).SerializeToString())

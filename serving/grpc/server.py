@@ -9,14 +9,14 @@ import ssl
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
 from errors import TryoutError
 from serving.access import Access
 from serving.grpc.calls import Calls, Unknown
-from serving.grpc.health import NAME, Health
+from serving.grpc.health import NAME as HEALTH
+from serving.grpc.health import health
 from serving.grpc.openinference import openinference
+from serving.grpc.reflection import reflecting
 from serving.grpc.tensorflow import model_service, prediction_service
 from serving.service import Service
 
@@ -60,16 +60,18 @@ class GrpcServer:
         formats = [wire(self._service) for wire in FORMATS]
         names = [wire.service for wire in formats]
         self._server = grpc.aio.server(
-            handlers=[self._calls.handler(wire) for wire in formats],
+            handlers=[
+                *(self._calls.handler(wire) for wire in formats),
+                health(self._service, names),
+                reflecting([*names, HEALTH]),
+                Unknown(),
+            ],
             options=(
                 ("grpc.max_receive_message_length", self._service.limits.max_body_bytes),
                 ("grpc.compression_enabled_algorithms_bitset", IDENTITY_ONLY),
                 ("grpc.so_reuseport", 0),  # else a second server on the port would be no error
             ),
         )
-        health_pb2_grpc.add_HealthServicer_to_server(Health(self._service, names), self._server)
-        reflection.enable_server_reflection([*names, NAME, reflection.SERVICE_NAME], self._server)
-        self._server.add_generic_rpc_handlers([Unknown()])
         port = self._listen()
         await self._server.start()
         logger.info("gRPC listens on %s:%d", self._host, port)

@@ -177,6 +177,14 @@ def test_messages_that_cannot_be_read(channel: grpc.Channel) -> None:
         code, sentence = failure(lambda: raw(broken, timeout=60))  # noqa: B023 - called at once
         assert code == "INVALID_ARGUMENT"
         assert sentence.startswith("The message is not of the type inference.ModelInferRequest")
+    for call in (
+        "/grpc.health.v1.Health/Check",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ):
+        method = channel.stream_stream(call)
+        got = failure(lambda: next(method(iter([b"\xff"]), timeout=60)))  # noqa: B023 - called at once
+        assert got[0] == "INVALID_ARGUMENT"
     assert failure(lambda: raw(b"x" * 10_001, timeout=60))[0] == "RESOURCE_EXHAUSTED"
     small = infer_request("a" * 9_000)
     squeezed = failure(lambda: infer(channel, small, compression=grpc.Compression.Gzip))
