@@ -24,6 +24,7 @@ from serving.errors import (
     Failed,
     Forbidden,
     Malformed,
+    NoSuchCall,
     Unauthorized,
     headers_of,
     status_of,
@@ -107,7 +108,7 @@ class Calls:
         return grpc.unary_unary_rpc_method_handler(answer)
 
     def _stream(self, wire: Format, call: StreamCall) -> grpc.RpcMethodHandler:
-        async def one(raw: bytes, context: grpc.aio.ServicerContext) -> None:
+        async def answer_to(raw: bytes, context: grpc.aio.ServicerContext) -> None:
             message = None
             try:
                 with self._request(wire, call, context) as headers:
@@ -124,7 +125,7 @@ class Calls:
         async def stream(messages: Any, context: grpc.aio.ServicerContext) -> None:
             try:
                 async for raw in messages:
-                    await one(raw, context)
+                    await answer_to(raw, context)
             except TryoutError as error:
                 await abort(context, error)
 
@@ -181,10 +182,8 @@ class Unknown(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpc has no type
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler:
         async def refuse(messages: Any, context: grpc.aio.ServicerContext) -> None:
-            await context.abort(
-                grpc.StatusCode.UNIMPLEMENTED,
-                f"There is no call {details.method[:200]} here. Reflection lists those that are.",
-            )
+            sentence = f"There is no call {details.method[:200]} here. Reflection lists the others."
+            await abort(context, NoSuchCall(sentence))
 
         # Whatever has one message or many looks the same on the wire.
         return grpc.stream_stream_rpc_method_handler(refuse)

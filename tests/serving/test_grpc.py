@@ -197,7 +197,7 @@ def test_messages_that_cannot_be_read(channel: grpc.Channel) -> None:
 def test_other_calls_are_a_sentence(channel: grpc.Channel, call: str) -> None:
     for method in (channel.unary_unary(call), channel.stream_unary(call)):
         argument: Any = b"" if isinstance(method, grpc.UnaryUnaryMultiCallable) else iter([b""])
-        expected = f"There is no call {call} here. Reflection lists those that are."
+        expected = f"There is no call {call} here. Reflection lists the others."
         assert failure(lambda: method(argument, timeout=60)) == (  # noqa: B023 - called at once
             "UNIMPLEMENTED",
             expected,
