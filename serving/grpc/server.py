@@ -6,6 +6,7 @@ It runs on the event loop that starts it, beside the HTTP server.
 import asyncio
 import logging
 import ssl
+import time
 from pathlib import Path
 
 import grpc
@@ -23,6 +24,7 @@ from serving.service import Service
 logger = logging.getLogger(f"tryout.{__name__}")
 
 FORMATS = (openinference, prediction_service, model_service)
+POLL_S = 0.05  # between looks for requests that run, at the end
 LAST_WRITE_S = 0.3  # that an answer has to reach its client after the last request has run
 IDENTITY_ONLY = 1  # of the bits of the algorithms: a small compressed message can be huge
 
@@ -111,7 +113,7 @@ class GrpcServer:
         return grpc.ssl_server_credentials([(key, chain)])
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no more requests, and ends once those that run have their answers.
+        """Refuses requests from here on, and ends once those that run have their answers.
 
         After `grace_s` they are cancelled. Streams in which no request runs are ended. Called
         again, it waits for the same end.
@@ -121,11 +123,10 @@ class GrpcServer:
         await asyncio.shield(self._end)
 
     async def _stop(self, grace_s: float) -> None:
-        stopped = asyncio.ensure_future(self._server.stop(grace_s))
-        while not stopped.done():
-            was_idle = not self._calls.running
-            await asyncio.wait((stopped,), timeout=LAST_WRITE_S)
-            if was_idle and not self._calls.running:
-                break
-        await self._server.stop(None)
-        await stopped
+        # gRPC cancels the calls that it has read and not begun when it stops. Until those that run
+        # have ended it goes on, and the service refuses them, so that clients know to try again.
+        self._service.is_stopping = True
+        end_s = time.monotonic() + grace_s
+        while self._calls.running and time.monotonic() < end_s:
+            await asyncio.sleep(POLL_S)
+        await self._server.stop(LAST_WRITE_S)
