@@ -1,5 +1,6 @@
 # make run    the app on http://127.0.0.1:8501 (HOST and PORT change that)
-# make serve  the model alone on http://127.0.0.1:8000, for programs: docs/service.md
+# make serve  the model alone on http://127.0.0.1:8000, for programs: docs/service.md;
+#             GRPC_PORT=9000 serves it over gRPC too
 # make test   everything that is tested; ARGS="-k name" runs some of it, in one process
 # make test-fast   what needs no browser, no PostgreSQL and no slow model; under a minute
 # make test-deploy   clients that we did not write, each in an environment of its own, ask the service;
@@ -22,14 +23,15 @@ OTHERS := $(patsubst tests/%/requirements.txt,.cache/%/done,$(wildcard \
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run serve test test-fast test-deploy format lint onnx bench train clean
+.PHONY: run serve test test-fast test-deploy format lint onnx protos bench train clean
 
 run: .venv/app
 	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(or $(PORT),8501) \
 		--server.headless true
 
-serve: .venv/app
-	$(BIN)/python -m serving --host $(HOST) $(if $(PORT),--port $(PORT))
+serve: .venv/app $(if $(GRPC_PORT),.venv/grpc)
+	$(BIN)/python -m serving --host $(HOST) $(if $(PORT),--port $(PORT)) \
+		$(if $(GRPC_PORT),--grpc-port $(GRPC_PORT))
 
 test: .venv/dev
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
@@ -53,6 +55,11 @@ lint: .venv/dev
 onnx: .venv/dev
 	$(BIN)/python -m model.export $(if $(INT8),--int8)
 
+# The modules of gRPC's messages, after a change of a .proto file; the result is committed.
+protos: .cache/protos/done
+	.cache/protos/bin/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. \
+		serving/grpc/protos/*.proto
+
 # Real texts, 25 minutes at most on two cores; a comparison takes about 20, without the peers.
 bench: .venv/dev $(if $(AGAINST),,.cache/gradio/done .cache/servers/done)
 	$(BIN)/python -m benchmarks.run $(if $(ONLY),--only $(ONLY)) \
@@ -73,7 +80,11 @@ clean:
 	$(BIN)/pip install -q -r requirements.txt
 	touch $@
 
-.venv/dev: requirements-dev.txt .venv/app
+.venv/grpc: requirements-grpc.txt .venv/app
+	$(BIN)/pip install -q -r requirements-grpc.txt
+	touch $@
+
+.venv/dev: requirements-dev.txt requirements-grpc.txt .venv/app
 	$(BIN)/pip install -q -r requirements-dev.txt
 	touch $@
 
@@ -84,6 +95,13 @@ clean:
 $(OTHERS): .cache/%/done: tests/%/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q -r $<
+	$(if $(wildcard tests/clients/$*/without-dependencies.txt),xargs -n 1 $(@D)/bin/pip install -q \
+		--no-deps < tests/clients/$*/without-dependencies.txt)
+	touch $@
+
+.cache/protos/done:
+	$(PYTHON) -m venv .cache/protos
+	.cache/protos/bin/pip install -q grpcio-tools==1.85.1
 	touch $@
 
 .cache/gradio/done:

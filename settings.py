@@ -143,6 +143,19 @@ class Serving(Section):
     cors: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/]+)$")], ...] = ()
     open_metrics: bool = True  # False: /metrics needs a key that may export
     open_exports: bool = True
+    # PEM files; gRPC takes TLS with both, and no TLS without. Relative paths are beside app.toml.
+    grpc_certificate: Path | None = None
+    grpc_key: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_both_or_neither(self) -> "Serving":
+        """Refuses a certificate without its key, and a key alone."""
+        if bool(self.grpc_certificate) != bool(self.grpc_key):
+            raise PydanticCustomError(
+                TOGETHER,
+                "serving.grpc_certificate and serving.grpc_key go together. Set both, or none.",
+            )
+        return self
 
 
 class ApiKey(Section):
@@ -196,10 +209,20 @@ class Settings(BaseSettings):
 
     def route_arguments(self) -> dict[str, Any]:
         """The arguments of `serving.app.routes` that an owner can set."""
-        names = {"requests_per_minute", "cors", "open_metrics", "open_exports"}
-        keys = [key.model_dump() for key in self.api_keys]
-        others = {"keys": keys, "random_share": self.review.random_share}
-        return self.serving.model_dump(include=names) | others
+        chosen = self.serving.model_dump(include={"cors", "open_metrics", "open_exports"})
+        return chosen | {"random_share": self.review.random_share}
+
+    def access_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.access.Access`."""
+        return {
+            "keys": [key.model_dump() for key in self.api_keys],
+            "requests_per_minute": self.serving.requests_per_minute,
+        }
+
+    def grpc_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.grpc.server.GrpcServer` that an owner can set."""
+        certificate, key = self.serving.grpc_certificate, self.serving.grpc_key
+        return {"certificate": certificate and ROOT / certificate, "key": key and ROOT / key}
 
     @property
     def log_lasts(self) -> bool:

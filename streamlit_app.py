@@ -19,6 +19,7 @@ from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 
 from errors import TryoutError
 from model.machine import prepare_server
+from serving.access import Access
 from serving.app import routes
 from serving.service import Service
 from settings import ROOT
@@ -35,9 +36,10 @@ def make_service() -> tuple[Service, list[BaseRoute]]:
     except TryoutError:
         service = Service(shared.loading, shared.log)
         nobody = {"name": "nobody", "sha256": "", "scopes": ()}
-        return service, routes(service, sessions, keys=[nobody], open_exports=False)
+        return service, routes(service, sessions, access=Access([nobody]), open_exports=False)
     service = Service(shared.loading, shared.log, **settings.service_arguments())
-    return service, routes(service, sessions, **settings.route_arguments())
+    access = Access(**settings.access_arguments())
+    return service, routes(service, sessions, access=access, **settings.route_arguments())
 
 
 @asynccontextmanager

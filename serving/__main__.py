@@ -1,4 +1,4 @@
-"""python -m serving: the model behind HTTP, without the pages and without Streamlit.
+"""python -m serving: the model behind HTTP and gRPC, without the pages and without Streamlit.
 
 Predictions are in the log that app.toml and DATABASE_URL name, where the pages of another process
 find them.
@@ -7,12 +7,14 @@ find them.
 import argparse
 import logging
 import os
+import socket
 import sys
-from asyncio import to_thread
+from asyncio import create_task, to_thread
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -22,9 +24,13 @@ from feedback import FeedbackLog
 from jobs.loader import ModelLoader
 from model import make_predictor
 from model.machine import prepare_server
+from serving.access import Access
 from serving.app import routes
 from serving.service import Service
 from settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from serving.grpc.server import GrpcServer
 
 logger = logging.getLogger("tryout.serving")
 
@@ -35,17 +41,20 @@ ROUTE_VARIABLES = {"health_route": "AIP_HEALTH_ROUTE", "predict_route": "AIP_PRE
 LAST_ANSWERS_S = 30  # that running requests have after a signal to stop
 
 
+class NoGrpc(TryoutError):
+    """The packages of gRPC are not installed."""
+
+
 def main() -> int:
-    """Serves until a signal comes; exits with 0, or 1 if the settings are wrong."""
+    """Serves until a signal comes; exits with 0, or 1 if it cannot start."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("tryout").setLevel(logging.INFO)
     try:
         given = arguments(sys.argv[1:])
-        settings = load_settings()
+        serve(load_settings(), **vars(given))
     except TryoutError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    serve(settings, **vars(given))
     return 0
 
 
@@ -57,6 +66,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=_port, help="the port (AIP_HTTP_PORT, PORT, 8000)")
+    parser.add_argument("--grpc-port", type=_port, help="gRPC's port; without it, no gRPC")
     given = parser.parse_args(words)
     if given.port is None:
         given.port = _port_of_environment(parser)
@@ -90,11 +100,27 @@ def _route_of_environment(parser: argparse.ArgumentParser, variable: str) -> str
 
 
 class Server(uvicorn.Server):
-    """A server that is no longer ready from the moment that it is asked to stop."""
+    """A server that is no longer ready from the moment that it is asked to stop.
 
-    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+    The gRPC server, if there is any, starts before it, and finishes its requests beside it.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, service: Service, grpc: "GrpcServer | None" = None
+    ) -> None:
         super().__init__(config)
         self._service = service
+        self._grpc = grpc
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._grpc:
+            await self._grpc.start()
+        await super().startup(sockets)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._grpc:
+            self._grpc_end = create_task(self._grpc.stop(LAST_ANSWERS_S))  # at once, and beside
+        await super().shutdown(sockets)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._service.is_stopping = True
@@ -102,7 +128,7 @@ class Server(uvicorn.Server):
 
 
 def serve(
-    settings: Settings, *, host: str, port: int, health_route: str = "", predict_route: str = ""
+    settings: Settings, *, host: str, port: int, grpc_port: int | None = None, **vertex_routes: Any
 ) -> None:
     """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
     prepare_server()
@@ -110,19 +136,25 @@ def serve(
     loader = ModelLoader(lambda: make_predictor(**model))
     open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
     service = Service(loader.current, open_log, **settings.service_arguments())
+    access = Access(**settings.access_arguments())
+    grpc = None
+    if grpc_port is not None:
+        grpc = _grpc_server(service, access, host=host, port=grpc_port, **settings.grpc_arguments())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loader.current()
         yield
+        if grpc:
+            await grpc.stop(LAST_ANSWERS_S)
         await to_thread(service.close)
         await to_thread(loader.close)
 
     made = routes(
         service,
         lambda: 0,  # no page is open here
-        health_route=health_route,
-        predict_route=predict_route,
+        access=access,
+        **vertex_routes,
         **settings.route_arguments(),
     )
     app = Starlette(routes=made, lifespan=lifespan)
@@ -137,7 +169,19 @@ def serve(
     if not settings.api_keys:
         logger.info("There are no keys: whoever reaches this may predict, rate and export")
     logger.info("Listening on http://%s:%d; the API's page is /api/docs", host, port)
-    Server(config, service).run()
+    Server(config, service, grpc).run()
+
+
+def _grpc_server(service: Service, access: Access, **arguments: Any) -> "GrpcServer":
+    """The gRPC server with these arguments; raises NoGrpc without its packages."""
+    try:
+        from serving.grpc.server import GrpcServer
+    except ModuleNotFoundError as error:
+        raise NoGrpc(
+            f"gRPC needs the package {error.name}: pip install -r requirements-grpc.txt, or start "
+            "without --grpc-port."
+        ) from error
+    return GrpcServer(service, access, **arguments)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ Takes the service and the number of sessions; knows neither pages nor settings.
 """
 
 from asyncio import to_thread
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -26,10 +26,11 @@ from serving.formats.openinference import openinference
 from serving.formats.rows import rows, vertex
 from serving.formats.sagemaker import sagemaker
 from serving.graphql.route import graphql
-from serving.http import API_VERSION, Gate, RequestCounts, any_method, routes_of
+from serving.http import Gate, any_method, routes_of
 from serving.metrics import CONTENT_TYPE, metrics_text
 from serving.models_route import models
 from serving.probes import live, ready
+from serving.requests import API_VERSION
 from serving.service import Service
 
 FORMATS = (native, huggingface, openinference, rows, models, openai, sagemaker, azureml)
@@ -39,8 +40,7 @@ def routes(
     service: Service,
     sessions: Callable[[], int],
     *,
-    keys: Sequence[Mapping[str, Any]] = (),
-    requests_per_minute: int = 0,
+    access: Access,
     cors: Sequence[str] = (),
     open_exports: bool = True,
     open_metrics: bool = True,
@@ -50,20 +50,19 @@ def routes(
 ) -> list[BaseRoute]:
     """The routes; `sessions` is the number of open pages.
 
-    `keys` and `requests_per_minute` are those of `serving.access.Access`, `cors` the origins whose
-    pages may ask. Exports need a key that may export if there are keys, or if they are not open;
-    metrics need one if they are not open. `random_share` of all predictions is drawn for review.
-    `health_route` and `predict_route` are paths that Vertex AI wants besides; they go first.
+    `cors` are the origins whose pages may ask. Exports need a key that may export if there are
+    keys, or if they are not open; metrics need one if they are not open. `random_share` of all
+    predictions is drawn for review. `health_route` and `predict_route` are paths that Vertex AI
+    wants besides; they go first.
     """
     vertex_ai = vertex(service, health_route=health_route, predict_route=predict_route)
-    access = Access(keys, requests_per_minute=requests_per_minute)
     close_exports = access.has_keys or not open_exports
     formats = [
         vertex_ai,
         *(wire(service) for wire in FORMATS),
         graphql(service, closes_log=close_exports, random_share=random_share),
     ]
-    gate = Gate(access=access, limits=service.limits, cors=cors)
+    gate = Gate(access=access, limits=service.limits, counts=service.requests, cors=cors)
 
     @cache
     def described() -> dict[str, Any]:  # when it is asked for: it takes longer than all else here
@@ -86,9 +85,7 @@ def routes(
         Route("/api/docs", partial(_html, lambda: api_page.page(described()))),
         Route(
             "/metrics",
-            _with_key(
-                partial(metrics, service, gate.counts, sessions), access, closed=not open_metrics
-            ),
+            _with_key(partial(metrics, service, sessions), access, closed=not open_metrics),
         ),
         # Streamlit answers any other path with its page; below these that would mislead a client.
         any_method("/api", unknown),
@@ -99,14 +96,12 @@ def routes(
     ]
 
 
-async def metrics(
-    service: Service, counts: RequestCounts, sessions: Callable[[], int], _request: Request
-) -> Response:
+async def metrics(service: Service, sessions: Callable[[], int], _request: Request) -> Response:
     """All metrics; without a model those that need none, as /api/ready says why there is none."""
     text = metrics_text(
         service.loaded,
         sessions=sessions(),
-        requests=counts.counts,
+        requests=service.requests.counts,
         unstored=service.unstored,
         refused=service.refused,
     )

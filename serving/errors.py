@@ -32,6 +32,10 @@ class NotFound(InvalidInput):
     """There is nothing by the name that the request has."""
 
 
+class NoSuchCall(NotFound):
+    """There is no such call of gRPC."""
+
+
 class MethodNotAllowed(InvalidInput):
     """The path does not take this method; `allowed` are those that it takes."""
 
@@ -86,6 +90,7 @@ TABLE: Mapping[type[BaseException], Status] = {
     Unauthorized: Status(401, "UNAUTHENTICATED"),
     Forbidden: Status(403, "PERMISSION_DENIED"),
     NotFound: Status(404, "NOT_FOUND"),
+    NoSuchCall: Status(404, "UNIMPLEMENTED"),
     MethodNotAllowed: Status(405, "UNIMPLEMENTED"),
     BodyTimedOut: Status(408, "DEADLINE_EXCEEDED"),
     TooLarge: Status(413, "INVALID_ARGUMENT"),

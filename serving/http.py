@@ -46,11 +46,10 @@ from serving.errors import (
     status_of,
 )
 from serving.limits import Limits
+from serving.requests import RequestCounts, log_request
 
 logger = logging.getLogger(f"tryout.{__name__}")
-requests_log = logging.getLogger("tryout.requests")
 
-API_VERSION = "1"
 JSON = "application/json"
 ANY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 CLIENT_GONE = 499  # nginx's number for a client that did not wait; nobody reads the answer
@@ -108,25 +107,14 @@ class Format:
     slash: bool = False
 
 
-@dataclass(slots=True)
-class RequestCounts:
-    """The requests so far, by format and HTTP status."""
-
-    counts: dict[tuple[str, int], int] = field(default_factory=dict)
-
-    def add(self, format_name: str, status: int) -> None:
-        key = (format_name, status)
-        self.counts[key] = self.counts.get(key, 0) + 1
-
-
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """The rules for all requests: who may do what, how large a body may be; and their counts."""
 
     access: Access
     limits: Limits
+    counts: RequestCounts
     cors: Sequence[str] = ()  # the origins whose pages may ask, "*" for all
-    counts: RequestCounts = field(default_factory=RequestCounts)
 
     @property
     def middleware(self) -> list[Middleware]:
@@ -378,22 +366,13 @@ def _sentence(error: ValidationError) -> str:
 
 
 def _log(request: Request, format_name: str, status: int, took_s: float) -> None:
-    """One line a request, as fields with names; never a text of the client's."""
-    route = request.scope.get("route")
-    requests_log.info(
-        "method=%s path=%s format=%s status=%d ms=%.1f trace=%s key=%s",
-        request.method,
-        getattr(route, "path", "-"),
-        format_name,
-        status,
-        took_s * 1000,
-        trace_id(request),
-        getattr(request.state, "key", "") or "-",
+    """The line of a request; its path is the route's, since a path can have a name in it."""
+    log_request(
+        method=request.method,
+        path=getattr(request.scope.get("route"), "path", "-"),
+        format_name=format_name,
+        status=status,
+        took_s=took_s,
+        traceparent=request.headers.get("traceparent", ""),
+        key=getattr(request.state, "key", ""),
     )
-
-
-def trace_id(request: Request) -> str:
-    """The trace id of `traceparent` (https://www.w3.org/TR/trace-context/), "-" without one."""
-    parts = request.headers.get("traceparent", "").split("-")
-    is_valid = len(parts) >= 4 and len(parts[1]) == 32 and parts[1].isalnum() and parts[1].isascii()
-    return parts[1] if is_valid else "-"

@@ -33,13 +33,13 @@ def metrics_text(
     model: Predictor | None,
     *,
     sessions: int,
-    requests: Mapping[tuple[str, int], int] | None = None,
+    requests: Mapping[tuple[str, int | str], int] | None = None,
     unstored: int = 0,
     refused: int = 0,
 ) -> bytes:
     """All metrics as they are now; without a model, those that need none.
 
-    `requests` are the requests so far by format and HTTP status, `unstored` the predictions that
+    `requests` are the requests so far by format and status, `unstored` the predictions that
     wait for the log, `refused` those that it did not take.
     """
     registry = CollectorRegistry()
@@ -52,7 +52,7 @@ class _Now(Collector):
         self,
         model: Predictor | None,
         sessions: int,
-        requests: Mapping[tuple[str, int], int],
+        requests: Mapping[tuple[str, int | str], int],
         unstored: int,
         refused: int,
     ) -> None:

@@ -21,6 +21,7 @@ from model.text import check_text
 from serving.asking import Asking, Progress, Result
 from serving.errors import Malformed, NotFound, NotReady, TooLarge
 from serving.limits import Limits
+from serving.requests import RequestCounts
 
 LOG_THREADS = 2  # that ask the log, which can be away for seconds
 MAX_CHARS_AT_ONCE = 100_000  # that are checked on the event loop; more are in a thread
@@ -51,6 +52,7 @@ class Service:
         self.loading = loading
         self.open_log = open_log
         self.limits = Limits(**limits)
+        self.requests = RequestCounts()
         self.is_stopping = False
         self.created_s = int(time.time())
         self._name = name
@@ -105,11 +107,24 @@ class Service:
         if version not in (None, self.info.revision):
             raise NotFound(f"There is no version {version!r:.80}. This is {self.info.revision!r}.")
 
-    def require_ready(self) -> Predictor:
-        """The predictor; raises NotReady also while the process is about to end."""
+    def require_running(self) -> None:
+        """Raises NotReady while the process is about to end."""
         if self.is_stopping:
             raise NotReady("The service is about to end. Try again in a moment.")
+
+    def require_ready(self) -> Predictor:
+        """The predictor; raises NotReady also while the process is about to end."""
+        self.require_running()
         return self.predictor
+
+    @property
+    def is_ready(self) -> bool:
+        """True once the model is loaded, until the process is about to end."""
+        try:
+            self.require_ready()
+        except NotReady:
+            return False
+        return True
 
     # --- predicting -------------------------------------------------------------------------------
 
@@ -142,13 +157,18 @@ class Service:
         return [results[i] for i in range(len(texts))]
 
     async def predict_all(
-        self, texts: Sequence[str], params: Mapping[str, Any], *, log: bool = True
+        self,
+        texts: Sequence[str],
+        params: Mapping[str, Any],
+        *,
+        log: bool = True,
+        timeout_s: float = inf,
     ) -> list[Prediction]:
         """As `predict`, for formats that cannot say that a single text failed.
 
         Raises the first error, with the number of its text.
         """
-        results = await self.predict(texts, params, log=log)
+        results = await self.predict(texts, params, log=log, timeout_s=timeout_s)
         predictions = [result for result in results if isinstance(result, Prediction)]
         for number, result in enumerate(results, start=1):
             if isinstance(result, InputError):

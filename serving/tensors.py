@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from errors import TryoutError
 from feedback.records import compact_json
-from model import Prediction
+from model import ModelInfo, Prediction
 from model.prediction import output_to_json
 from serving.asking import Result
 from serving.errors import Malformed, Refused
@@ -36,6 +36,26 @@ class Columns(NamedTuple):
     errors: Mapping[int, str]
     truncated: Sequence[int]
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The parameters of the answer: `errors` and `truncated` as JSON, where there are any."""
+        notes = {"errors": self.errors, "truncated": self.truncated}
+        return {name: compact_json(value) for name, value in notes.items() if value}
+
+
+def model_metadata(name: str, info: ModelInfo) -> dict[str, Any]:
+    """The metadata of the model; its version is its revision."""
+    return {
+        "name": name,
+        "versions": [info.revision],
+        "platform": f"tryout_{info.runtime}",
+        "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
+        "outputs": [
+            {"name": output, "datatype": datatype, "shape": [-1]}
+            for output, datatype in OUTPUTS.items()
+        ],
+    }
+
 
 def require_text(name: str, datatype: str) -> None:
     """Raises Refused unless that is the model's input."""
@@ -54,10 +74,22 @@ def require_output(name: str) -> None:
 def texts_of_shape(shape: Sequence[int]) -> int:
     """The number of texts in a tensor; raises Refused unless its shape is [n] or [n, 1]."""
     match list(shape):
-        case [count] | [count, 1]:
+        case [count] | [count, 1] if count >= 0:
             return count
         case other:
             raise Refused(f"The shape of {INPUT!r} is {str(other)[:80]}. Send [n] or [n, 1].")
+
+
+def texts_of(encoded: Sequence[bytes], count: int, *, where: str) -> list[str]:
+    """The texts of the field `where`, which has each of them as bytes.
+
+    Raises Refused unless there are `count`, Malformed for bytes that are not UTF-8.
+    """
+    if len(encoded) != count:
+        raise Refused(
+            f"{where} has {len(encoded):,} texts, and there are {count:,} by the tensor's shape."
+        )
+    return [_decoded(raw, number, count) for number, raw in enumerate(encoded, start=1)]
 
 
 def read_bytes(raw: bytes, count: int) -> list[str]:

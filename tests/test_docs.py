@@ -13,9 +13,11 @@ from model import Model
 from settings import ROOT, load_settings
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.grpc import grpc_listening
 from tests.helpers.service import listening, service_of
 
 ADDRESS = "http://127.0.0.1:8000"
+GRPC_ADDRESS = "127.0.0.1:9000"
 GUIDE = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
 EXAMPLES = [
     pytest.param(section.startswith("OpenAI"), language, code, id=f"{section[:12].strip()}-{n}")
@@ -64,6 +66,23 @@ def test_settings_in_the_guide_are_valid(lines: str, tmp_path: Path) -> None:
     path = tmp_path / "app.toml"
     path.write_text(lines, encoding="utf-8")
     assert load_settings(path)
+
+
+def test_a_client_of_grpc_without_stubs_works(model: Model, sqlite_log: FeedbackLog) -> None:
+    """tests/clients runs the other example, with the client's package."""
+    (code,) = (
+        code
+        for code in re.findall(r"^```python\n(.*?)^```", GUIDE, re.M | re.S)
+        if "grpc_reflection" in code
+    )
+    with grpc_listening(service_of(model, sqlite_log)) as address:
+        done = subprocess.run(
+            [sys.executable, "-c", code.replace(GRPC_ADDRESS, address)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    assert done.stdout == "[b'positive']\n", done.stderr
 
 
 def test_there_are_examples_of_both_languages_for_each_format() -> None:

@@ -30,6 +30,7 @@ ONLY_IN = {
     "starlette": {"ui", "serving", "streamlit_app"},
     "strawberry": {"serving"},
     "uvicorn": {"serving"},
+    "grpc": {"serving"},
     "sqlalchemy": {"feedback"},
     "openpyxl": {"files"},
 }

@@ -27,7 +27,6 @@ from feedback.records import compact_json
 from serving.bodies import Body, ErrorBody, Integer, Params, without_nulls
 from serving.errors import Malformed, Refused
 from serving.http import (
-    API_VERSION,
     JSON,
     Format,
     Operation,
@@ -35,12 +34,14 @@ from serving.http import (
     parsed_json,
     require_json,
 )
+from serving.requests import API_VERSION
 from serving.service import Service, wants_log
 from serving.tensors import (
     INPUT,
     OUTPUTS,
     Columns,
     columns,
+    model_metadata,
     model_params,
     read_bytes,
     require_output,
@@ -173,7 +174,7 @@ def openinference(service: Service) -> Format:
 
     async def model(request: Request, body: bytes) -> Response:
         service.require_model(**request.path_params)
-        return json_response(model_to_json(service))
+        return json_response(model_metadata(service.name, service.info))
 
     async def model_ready(request: Request, body: bytes) -> Response:
         service.require_ready()
@@ -234,21 +235,6 @@ def openinference(service: Service) -> Format:
         operations=tuple(operations),
         slash=True,
     )
-
-
-def model_to_json(service: Service) -> dict[str, Any]:
-    """The metadata of the model."""
-    info = service.info
-    return {
-        "name": service.name,
-        "versions": [info.revision],
-        "platform": f"tryout_{info.runtime}",
-        "inputs": [{"name": INPUT, "datatype": "BYTES", "shape": [-1]}],
-        "outputs": [
-            {"name": name, "datatype": datatype, "shape": [-1]}
-            for name, datatype in OUTPUTS.items()
-        ],
-    }
 
 
 def split(headers: Mapping[str, str], body: bytes) -> tuple[bytes, bytes]:
@@ -330,8 +316,7 @@ def encoded(
     }
     if asked.id is not None:
         answer["id"] = asked.id
-    notes = {"errors": predicted.errors, "truncated": predicted.truncated}
-    if parameters := {name: compact_json(value) for name, value in notes.items() if value}:
+    if parameters := predicted.parameters:
         answer["parameters"] = parameters
     if not tensors:
         return json_response(answer)

@@ -3,7 +3,7 @@
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +14,7 @@ from starlette.applications import Starlette
 
 from feedback import FeedbackLog
 from model import Predictor
+from serving.access import Access
 from serving.app import routes
 from serving.service import Service
 from tests.helpers.server import free_port, started
@@ -28,10 +29,18 @@ def service_of(predictor: Predictor, log: FeedbackLog, **arguments: Any) -> Serv
 
 
 @contextmanager
-def listening(service: Service, *, port: int = 0, **options: Any) -> Iterator[str]:
+def listening(
+    service: Service,
+    *,
+    port: int = 0,
+    keys: Sequence[Mapping[str, Any]] = (),
+    requests_per_minute: int = 0,
+    **options: Any,
+) -> Iterator[str]:
     """The routes on a port of 127.0.0.1, a free one by default, by a uvicorn in a thread."""
     port = port or free_port()
-    app = Starlette(routes=routes(service, lambda: 0, **options))
+    access = Access(keys, requests_per_minute=requests_per_minute)
+    app = Starlette(routes=routes(service, lambda: 0, access=access, **options))
     server = uvicorn.Server(uvicorn.Config(app, port=port, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -46,13 +55,23 @@ def listening(service: Service, *, port: int = 0, **options: Any) -> Iterator[st
 
 @contextmanager
 def serving_alone(
-    database: Path, *, ready: bool = True, port: int = 0, **environment: str
+    database: Path,
+    *,
+    ready: bool = True,
+    port: int = 0,
+    grpc_port: int = 0,
+    **environment: str,
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """`python -m serving` as `make serve` starts it; yields its URL and its process."""
+    """`python -m serving` as `make serve` starts it; yields its URL and its process.
+
+    There is gRPC if it has a port.
+    """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     probe = f"{url}/api/{'ready' if ready else 'live'}"
-    with started(["serving", "--port", str(port)], database, probe=probe, **environment) as process:
+    command = ["serving", "--port", str(port)]
+    command += ["--grpc-port", str(grpc_port)] if grpc_port else []
+    with started(command, database, probe=probe, **environment) as process:
         yield url, process
 
 

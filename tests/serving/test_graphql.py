@@ -300,13 +300,14 @@ import sys
 import serving.__main__, streamlit_app
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from serving.access import Access
 from serving.app import routes
 from tests.helpers.graphql import PAGE, PREDICT, asked_of
 from tests.helpers.predictor import FakePredictor
 from tests.helpers.service import service_of
 
 service = service_of(FakePredictor(), None)
-client = TestClient(Starlette(routes=routes(service, lambda: 0)))
+client = TestClient(Starlette(routes=routes(service, lambda: 0, access=Access())))
 client.get("/api/openapi.json").raise_for_status()
 print([name for name in ("strawberry", "graphql") if sys.modules.get(name)])
 answer = client.post("/graphql", json={{"query": "{{ __typename }}"}})

@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from feedback import FeedbackLog
 from model import Model, Predictor
+from serving.access import Access
 from serving.app import routes
 from serving.http import JSON
 from serving.service import Service
@@ -39,7 +40,7 @@ def app(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Star
     future.set_result(model)
     log = FeedbackLog(new_sqlite_log(tmp_path_factory.mktemp("openapi") / "log.db"))
     service = Service(lambda: future, lambda: log)
-    yield Starlette(routes=routes(service, lambda: 0))
+    yield Starlette(routes=routes(service, lambda: 0, access=Access()))
     service.close()
     log.close()
 

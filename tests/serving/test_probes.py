@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 
 from feedback import FeedbackLog
 from model import ModelLoadError, Predictor
+from serving.access import Access
 from serving.app import routes
 from serving.service import Service
 from tests.helpers.predictor import FakePredictor
@@ -21,7 +22,7 @@ def future() -> Future[Predictor]:
 @pytest.fixture
 def client(future: Future[Predictor], sqlite_log: FeedbackLog) -> TestClient:
     service = Service(lambda: future, lambda: sqlite_log)
-    return TestClient(Starlette(routes=routes(service, lambda: 3)))
+    return TestClient(Starlette(routes=routes(service, lambda: 3, access=Access())))
 
 
 def test_ready_waits_for_the_model(future: Future[Predictor], client: TestClient) -> None:

@@ -1,13 +1,22 @@
-"""KServe's REST client: rows by v1, tensors by the Open Inference Protocol, as JSON and binary."""
+"""KServe's clients: rows by v1, tensors by the Open Inference Protocol, by REST and gRPC."""
 
 import asyncio
 import json
+import logging
+import os
 import sys
 from typing import Any
 
+import grpc
 import httpx
 import numpy
-from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
+from kserve import (
+    InferenceGRPCClient,
+    InferenceRESTClient,
+    InferInput,
+    InferRequest,
+    RESTConfig,
+)
 from kserve.protocol.infer_type import RequestedOutput
 
 url, name = sys.argv[1:]
@@ -61,10 +70,46 @@ async def by_v2(*, binary: bool) -> list[dict[str, Any]]:
     return rows(decoded, scores.as_numpy().tolist())
 
 
+async def by_grpc(address: str, *, raw: bool) -> list[dict[str, Any]]:
+    async with InferenceGRPCClient(address) as client:
+        assert await client.is_server_live()
+        assert await client.is_server_ready()
+        assert await client.is_model_ready(name)
+        tensor = InferInput("text", [len(texts)], "BYTES")
+        if raw:
+            encoded = numpy.array([text.encode() for text in texts], dtype=object)
+            tensor.set_data_from_numpy(encoded, binary_data=True)
+        else:
+            tensor.data = texts
+        code, sentence = await refusal(client, InferRequest("another", [tensor]))
+        assert code == grpc.StatusCode.NOT_FOUND
+        assert "There is no model 'another' here" in sentence
+        answer = await client.infer(InferRequest(name, [tensor], request_id="r1"))
+    assert answer.id == "r1"
+    labels, scores = (answer.get_output_by_name(output) for output in ("label", "score"))
+    decoded = [label.decode() for label in labels.as_numpy()]
+    return rows(decoded, scores.as_numpy().tolist())
+
+
+async def refusal(
+    client: InferenceGRPCClient, request: InferRequest
+) -> tuple[grpc.StatusCode, str]:
+    """The code and the sentence of a request that is refused."""
+    logging.disable()  # the client logs the traceback of an error, too
+    try:
+        await client.infer(request)
+    except grpc.RpcError as error:
+        return error.code(), error.details()
+    raise AssertionError("the request was not refused")
+
+
 async def main() -> dict[str, Any]:
     answers = await by_v1()
     answers["v2"] = await by_v2(binary=False)
     answers["v2, binary"] = await by_v2(binary=True)
+    if address := os.environ.get("GRPC_ADDRESS"):
+        answers["gRPC"] = await by_grpc(address, raw=False)
+        answers["gRPC, raw"] = await by_grpc(address, raw=True)
     return answers
 
 

@@ -1,11 +1,14 @@
-"""NVIDIA's client of Triton by HTTP: tensors as JSON and binary, health, metadata, errors."""
+"""NVIDIA's client of Triton by HTTP and gRPC: tensors, streams, health, metadata, errors."""
 
 import json
+import os
+import queue
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy
+import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton
 from tritonclient.utils import InferenceServerException
 
@@ -62,4 +65,74 @@ answers = {
     "all outputs": infer(flat, binary=True),
     "a version": infer(flat, binary=True, model_version=version),
 }
+
+
+class OverGrpc:
+    """The same by gRPC, where every tensor is raw."""
+
+    def __init__(self, address: str) -> None:
+        self.client = triton_grpc.InferenceServerClient(address)
+
+    def tensor(self, shape: Sequence[int]) -> triton_grpc.InferInput:
+        tensor = triton_grpc.InferInput("text", shape, "BYTES")
+        encoded = numpy.array([text.encode() for text in texts], dtype=object).reshape(shape)
+        return tensor.set_data_from_numpy(encoded)
+
+    def rows(self, result: triton_grpc.InferResult) -> list[dict[str, Any]]:
+        pairs = zip(result.as_numpy("label"), result.as_numpy("score").tolist(), strict=True)
+        return [{"label": label.decode(), "score": score} for label, score in pairs]
+
+    def infer(self, shape: Sequence[int], outputs: Sequence[str] = (), **options: Any) -> Any:
+        wanted = [triton_grpc.InferRequestedOutput(output) for output in outputs]
+        tensor = self.tensor(shape)
+        result = self.client.infer(name, [tensor], outputs=wanted, request_id="r1", **options)
+        assert result.get_response().id == "r1"
+        return self.rows(result)
+
+    def refusal(self, **options: Any) -> tuple[str, str]:
+        try:
+            self.infer(flat, **options)
+        except InferenceServerException as error:
+            return error.status(), error.message()
+        raise AssertionError(f"{options} was not refused")
+
+    def stream(self) -> list[dict[str, Any]]:
+        """The answer to a request of a stream, which a bad request before it does not end."""
+        results: queue.Queue[tuple[Any, Any]] = queue.Queue()
+        self.client.start_stream(callback=lambda result, error: results.put((result, error)))
+        tensor = self.tensor(flat)
+        self.client.async_stream_infer("another", [tensor], request_id="s1")
+        self.client.async_stream_infer(
+            name, [tensor], request_id="s2", enable_empty_final_response=True
+        )
+        (_, error), (result, no_error) = results.get(timeout=60), results.get(timeout=60)
+        self.client.stop_stream()
+        assert "There is no model 'another' here" in error.message()
+        assert no_error is None
+        assert result.get_response().id == "s2"
+        assert result.get_response().parameters["triton_final_response"].bool_param
+        return self.rows(result)
+
+    def check(self) -> None:
+        assert self.client.is_server_live()
+        assert self.client.is_server_ready()
+        assert self.client.is_model_ready(name)
+        assert self.client.get_server_metadata().name == "tryout"
+        metadata = self.client.get_model_metadata(name)
+        assert [output.name for output in metadata.outputs] == ["label", "score", "output"]
+        assert self.refusal(model_version="0")[0] == "StatusCode.NOT_FOUND"
+        status, sentence = self.refusal(parameters={"top_p": 1})
+        assert status == "StatusCode.INVALID_ARGUMENT"
+        assert "no parameter 'top_p'" in sentence
+
+
+if address := os.environ.get("GRPC_ADDRESS"):
+    over_grpc = OverGrpc(address)
+    over_grpc.check()
+    answers |= {
+        "gRPC": over_grpc.infer(flat),
+        "gRPC, asked": over_grpc.infer(column, asked, priority=1, timeout=60_000_000),
+        "gRPC, a version": over_grpc.infer(flat, model_version=version, sequence_id=1),
+        "gRPC, streamed": over_grpc.stream(),
+    }
 print(json.dumps(answers))
