@@ -20,6 +20,7 @@ from streamlit.runtime.stats import ACTIVE_SESSIONS_FAMILY, GaugeStat
 from errors import TryoutError
 from model.machine import prepare_server
 from serving.app import routes
+from serving.hangup import on_hangup
 from serving.service import Service
 from settings import ROOT
 from ui import shared
@@ -50,7 +51,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     if not shared.has_keys():
         logger.info("There are no keys: whoever reaches this may predict, rate and export")
     shared.loading()
-    yield
+    with on_hangup(shared.loader().reload):
+        yield
     await to_thread(service.close)
     shared.batches().close()
     shared.explaining().shutdown(wait=False, cancel_futures=True)

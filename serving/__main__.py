@@ -20,9 +20,10 @@ from starlette.applications import Starlette
 from errors import TryoutError
 from feedback import FeedbackLog
 from jobs.loader import ModelLoader
-from model import make_predictor
+from model import Predictor, make_predictor
 from model.machine import prepare_server
 from serving.app import routes
+from serving.hangup import on_hangup
 from serving.service import Service
 from settings import Settings, load_settings
 
@@ -63,6 +64,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     for name, variable in ROUTE_VARIABLES.items():
         setattr(given, name, _route_of_environment(parser, variable))
     return given
+
+
+def _model() -> Predictor:
+    """The model that app.toml names now, not loaded; raises SettingsError."""
+    settings = load_settings()
+    return make_predictor(**settings.model.arguments(params=settings.parameters))
 
 
 def _port(text: str) -> int:
@@ -106,15 +113,15 @@ def serve(
 ) -> None:
     """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
     prepare_server()
-    model = settings.model.arguments(params=settings.parameters)
-    loader = ModelLoader(lambda: make_predictor(**model))
+    loader = ModelLoader(_model)
     open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
     service = Service(loader.current, open_log, **settings.service_arguments())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loader.current()
-        yield
+        with on_hangup(loader.reload):
+            yield
         await to_thread(service.close)
         await to_thread(loader.close)
 

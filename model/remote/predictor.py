@@ -25,6 +25,7 @@ from model.generation import Generation
 from model.info import ModelInfo
 from model.params import checked, with_defaults
 from model.prediction import Prediction
+from model.predictor import Inspection, Predictor
 from model.remote.connection import Connection
 from model.remote.sending import Item, RemoteGeneration, Sender
 from model.remote.tryout import HEADERS, Facts, TryoutApi
@@ -58,10 +59,7 @@ class RemoteModel:
 
     def load(self) -> None:
         """Asks the service for the facts of its model; raises ModelLoadError with a sentence."""
-        try:
-            self._connection = Connection(self.url, token=self._token, headers=HEADERS)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise ModelLoadError(f"{self.url!r} is not a URL ({error}). Set model.url.") from error
+        self._connection = self._connect()
         self._api = TryoutApi(self._connection)
         loop = self._loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, name="remote-model", daemon=True).start()
@@ -69,12 +67,44 @@ class RemoteModel:
             self._facts = self._with_defaults(self._wait(self._api.facts(), LOAD_TIMEOUT_S))
         except ModelError as error:
             self._stop()
-            raise ModelLoadError(f"The model at {self.url!r} cannot be used. {error}") from error
+            raise self._unusable(error) from error
         self._sender = Sender(self._api, loop, self._require_loaded, self._answered_by)
 
     def warm_up(self) -> None:
         """Does nothing: the service is ready only when its model is warm."""
         self._require_loaded()
+
+    @property
+    def choice(self) -> object:
+        """The arguments that this model was made with."""
+        return (self.url, self._token, self._params)
+
+    def inspect(self) -> Inspection:
+        """The revision that the service has now; raises ModelLoadError. Takes no memory here."""
+
+        async def ask() -> Facts:
+            connection = self._connect()
+            try:
+                return await TryoutApi(connection).facts()
+            finally:
+                await connection.close()
+
+        try:
+            return Inspection(asyncio.run(ask()).info.revision)
+        except ModelLoadError:
+            raise
+        except ModelError as error:
+            raise self._unusable(error) from error
+
+    def succeed(self, former: Predictor) -> None:
+        """Does nothing: there is nothing of another predictor to keep."""
+
+    def retire(self) -> None:
+        """Takes no more texts, waits for the answers to those that were sent, then closes."""
+        self._closed = True
+        if self._facts:
+            self._sender.finish()
+        self.close()
 
     def close(self) -> None:
         """Ends all requests; waiting and later texts get ModelClosed."""
@@ -83,6 +113,15 @@ class RemoteModel:
             self._stop()
         if self._facts:
             self._sender.close()
+
+    def _connect(self) -> Connection:
+        try:
+            return Connection(self.url, token=self._token, headers=HEADERS)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise ModelLoadError(f"{self.url!r} is not a URL ({error}). Set model.url.") from error
+
+    def _unusable(self, error: ModelError) -> ModelLoadError:
+        return ModelLoadError(f"The model at {self.url!r} cannot be used. {error}")
 
     def _stop(self) -> None:
         """Cancels what runs, closes the connections and ends the thread."""
@@ -213,8 +252,13 @@ class RemoteModel:
         self._sender.add(items, bulk=bulk)
 
     def _answered_by(self, revision: str) -> None:
-        """Reads the facts anew, once, if the service has another revision of its model."""
-        if revision != self.info.revision and not self._refreshes:
+        """Notes another revision of the service's model at once, and reads its facts anew."""
+        facts = self._require_loaded()
+        if revision == facts.info.revision:
+            return
+        # Whoever reads the answer must not find the facts of the revision before it.
+        self._facts = facts._replace(info=replace(facts.info, revision=revision))
+        if not self._refreshes:
             self._refreshes = True
             self._run(self._refresh())
 

@@ -16,12 +16,14 @@ from model import (
     ModelInfo,
     Param,
     Prediction,
+    Predictor,
     ScoredLabel,
     ScoredLabels,
 )
 from model.batching import Counters, Place
 from model.params import checked
 from model.prediction import new_id, now
+from model.predictor import Inspection
 
 LABELS = ("negative", "neutral", "positive")
 MAX_CHARS = 2000
@@ -62,6 +64,16 @@ class FakePredictor:
         )
         self._is_loaded = self._is_closed = False
         self._counters = Counters()
+
+    @property
+    def choice(self) -> object:
+        return self._info.id
+
+    def inspect(self) -> Inspection:
+        return Inspection(self._info.revision)
+
+    def succeed(self, former: Predictor) -> None:
+        pass
 
     def load(self) -> None:
         self._is_loaded = True
@@ -139,6 +151,9 @@ class FakePredictor:
     def queue_depth(self) -> int:
         self._require_loaded()
         return 0
+
+    def retire(self) -> None:
+        self.close()
 
     def close(self) -> None:
         self._is_closed = True
