@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ui.compare import challenger, replay, side_by_side
-from ui.parts import storing, waiting
+from ui.parts import model_change, storing, waiting
 
 PARTS = {"replay": "Replay", "pair": "Side by side"}
 
@@ -16,6 +16,7 @@ storing.store()
 live = waiting.wait_for_model()
 if live is None:
     st.stop()
+model_change.note(live)
 other = challenger.choose(live)
 part = st.segmented_control(
     "Compare by",

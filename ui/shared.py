@@ -43,7 +43,7 @@ def log() -> FeedbackLog:
 @st.cache_resource(show_spinner=False)
 def batches() -> BatchRuns:
     """The runs of batches."""
-    return BatchRuns(log)
+    return BatchRuns(log, loading)
 
 
 @st.cache_resource(show_spinner=False)

@@ -6,6 +6,7 @@ text by the words in it and computes in the thread of its caller.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from model import (
@@ -74,6 +75,10 @@ class FakePredictor:
 
     def succeed(self, former: Predictor) -> None:
         pass
+
+    def renew(self, revision: str) -> None:
+        """Makes it another revision of the model."""
+        self._info = replace(self._info, revision=revision)
 
     def load(self) -> None:
         self._is_loaded = True

@@ -5,7 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,16 @@ def serving_alone(
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """`python -m serving` as `make serve` starts it; yields its URL and its process."""
     port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
-    probe = f"{url}/api/{'ready' if ready else 'live'}"
-    with started(["serving", "--port", str(port)], database, probe=probe, **environment) as process:
-        yield url, process
+    with service_process(database, port=port, ready=ready, **environment) as process:
+        yield f"http://127.0.0.1:{port}", process
+
+
+def service_process(
+    database: Path, *, port: int, ready: bool = True, **environment: str
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """The process of `serving_alone`, once it is ready, or live."""
+    probe = f"http://127.0.0.1:{port}/api/{'ready' if ready else 'live'}"
+    return started(["serving", "--port", str(port)], database, probe=probe, **environment)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:

@@ -1,6 +1,9 @@
 """A new revision while clients ask: none is refused, and no answer is of two revisions."""
 
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +19,10 @@ from feedback.filters import Filter
 from jobs.loader import LoadFuture, ModelLoader
 from model import Model, ModelClosed
 from serving.service import Service
+from settings import ROOT
 from tests.helpers import tiny
-from tests.helpers.service import listening, serving_alone
+from tests.helpers.server import app_process, free_port
+from tests.helpers.service import listening, service_process
 from tests.helpers.until import until
 
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "It is Tuesday."]
@@ -180,13 +185,16 @@ def test_without_a_model_meanwhile_probes_and_clients_are_told_why(
         assert answer.headers["retry-after"]
 
 
-def test_a_signal_loads_the_revision_that_is_there_now(tmp_path: Path) -> None:
-    folder = tiny.bert_classifier(tmp_path / "model")
-    with serving_alone(tmp_path / "log.db", TRYOUT_MODEL__ID=str(folder)) as (url, process):
+@pytest.mark.parametrize("start", [service_process, app_process])
+def test_a_signal_loads_the_revision_that_is_there_now(start: Any, tmp_path: Path) -> None:
+    folder, port = tiny.bert_classifier(tmp_path / "model"), free_port()
+    url = f"http://127.0.0.1:{port}"
+    with start(tmp_path / "log.db", port=port, TRYOUT_MODEL__ID=str(folder)) as process:
 
         def revision() -> str:
-            return str(httpx2.get(f"{url}/api/model").json()["revision"])
+            return str(httpx2.get(f"{url}/api/model").json().get("revision", ""))
 
+        until(revision)
         old = revision()
         process.send_signal(signal.SIGHUP)  # nothing has changed
         tiny.renew(folder)
@@ -195,3 +203,40 @@ def test_a_signal_loads_the_revision_that_is_there_now(tmp_path: Path) -> None:
         with httpx2.Client(base_url=url, timeout=60) as client:
             assert set(native(client, TEXTS)) == {revision()}
         assert process.poll() is None
+
+
+def test_a_terminal_that_is_closed_ends_the_service(tmp_path: Path) -> None:
+    code = (
+        "import fcntl, sys, termios\n"
+        "fcntl.ioctl(0, termios.TIOCSCTTY, 0)\n"  # as the terminal of a shell is
+        "import runpy; runpy.run_module('serving', run_name='__main__', alter_sys=True)"
+    )
+    port = free_port()
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "--port", str(port)],
+        cwd=ROOT,
+        env=os.environ | {"TRYOUT_FEEDBACK__DATABASE": str(tmp_path / "log.db")},
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        until(lambda: _is_live(port))
+        process.send_signal(signal.SIGHUP)  # by hand, with the terminal still there
+        until(lambda: _is_live(port))
+        assert process.poll() is None
+        os.close(ours)
+        assert process.wait(60) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _is_live(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/api/live").status_code == 200
+    except httpx2.TransportError:
+        return False
