@@ -22,6 +22,7 @@ from model.machine import prepare_server
 from serving.app import routes
 from serving.hangup import on_hangup
 from serving.service import Service
+from serving.shadow import Shadow
 from settings import ROOT
 from ui import shared
 from ui.visit_cookie import VisitCookie
@@ -37,7 +38,8 @@ def make_service() -> tuple[Service, list[BaseRoute]]:
         service = Service(shared.loading, shared.log)
         nobody = {"name": "nobody", "sha256": "", "scopes": ()}
         return service, routes(service, sessions, keys=[nobody], open_exports=False)
-    service = Service(shared.loading, shared.log, **settings.service_arguments())
+    shadow = Shadow(**wanted) if (wanted := settings.shadow_arguments()) else None
+    service = Service(shared.loading, shared.log, shadow=shadow, **settings.service_arguments())
     return service, routes(service, sessions, **settings.route_arguments())
 
 

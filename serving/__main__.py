@@ -25,6 +25,7 @@ from model.machine import prepare_server
 from serving.app import routes
 from serving.hangup import on_hangup
 from serving.service import Service
+from serving.shadow import Shadow
 from settings import Settings, load_settings
 
 logger = logging.getLogger("tryout.serving")
@@ -115,7 +116,8 @@ def serve(
     prepare_server()
     loader = ModelLoader(_model)
     open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
-    service = Service(loader.current, open_log, **settings.service_arguments())
+    shadow = Shadow(**wanted) if (wanted := settings.shadow_arguments()) else None
+    service = Service(loader.current, open_log, shadow=shadow, **settings.service_arguments())
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

@@ -102,6 +102,7 @@ async def metrics(
         requests=counts.counts,
         unstored=service.unstored,
         refused=service.refused,
+        shadow=service.shadow.counts if service.shadow else None,
     )
     return Response(text, media_type=CONTENT_TYPE)
 

@@ -22,6 +22,7 @@ from model.text import check_text
 from serving.asking import Asking, Begun, Progress, Result
 from serving.errors import Malformed, NotFound, NotReady, TooLarge
 from serving.limits import Limits
+from serving.shadow import Shadow
 
 LOG_THREADS = 2  # that ask the log, which can be away for seconds
 MAX_CHARS_AT_ONCE = 100_000  # that are checked on the event loop; more are in a thread
@@ -41,13 +42,15 @@ class Service:
         *,
         name: str = "",
         logs: bool = True,
+        shadow: Shadow | None = None,
         **limits: Any,
     ) -> None:
         """Starts nothing.
 
         `loading` gives the predictor's future and `open_log` the feedback log; each may raise if
         there can be none. `name` is the model's for clients; without it, it is the last part of
-        its id. With `logs` False no prediction is stored. `limits` are those of `class Limits`.
+        its id. With `logs` False no prediction is stored. `shadow` gets
+        the single texts whose predictions are stored. `limits` are those of `class Limits`.
         """
         self.loading = loading
         self.open_log = open_log
@@ -56,6 +59,7 @@ class Service:
         self.created_s = int(time.time())
         self._name = name
         self._logs = logs
+        self.shadow = shadow
         self._writes = WriteQueue(open_log)
         self._asking = Asking()
         self._log_threads = ThreadPoolExecutor(LOG_THREADS, thread_name_prefix="ask-log")
@@ -152,6 +156,8 @@ class Service:
         if len(texts) == 1 and isinstance(results[0], TryoutError):
             raise results[0]
         self._log([made for made in results.values() if isinstance(made, Prediction)], log=log)
+        if len(texts) == 1 and isinstance(results[0], Prediction):
+            self._shadow(results[0], log=log)
         return [results[i] for i in range(len(texts))]
 
     async def predict_all(
@@ -204,6 +210,7 @@ class Service:
                             yield Begun(predictor.info)
                         if isinstance(event, Prediction):
                             self._log([event], log=log)
+                            self._shadow(event, log=log)
                         yield event
                 return
             except ModelClosed:
@@ -282,6 +289,12 @@ class Service:
                 ]
             )
 
+    def _shadow(self, answered: Prediction, *, log: bool) -> None:
+        """Has the shadow predict the text too, if there is one and the text may be stored."""
+        live = self.loaded
+        if self.shadow and live and log and self._logs and answered.output.is_whole:
+            self.shadow.offer(live, answered, self._writes.put)
+
     async def find(self, prediction_id: UUID) -> tuple[Prediction, bool]:
         """A prediction, and True if it is in the log; False while it waits to be stored.
 
@@ -325,6 +338,8 @@ class Service:
     def close(self) -> None:
         """Stores what waits; blocks for some seconds if the log is away."""
         self.is_stopping = True
+        if self.shadow:
+            self.shadow.close()
         self._writes.close()
         self._asking.close()
         self._log_threads.shutdown(wait=False, cancel_futures=True)
