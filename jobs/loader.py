@@ -190,11 +190,13 @@ class ModelLoader:
         )
         logger.warning("%s", future.reason)
         coming.succeed(present)
-        if self._give(future, present):
-            self._retire(present)
-            result = _load(lambda: coming)
-            self._note(result)
-            future.end(result)
+        if not self._give(future, present):
+            coming.close()
+            return
+        self._retire(present)
+        result = _load(lambda: coming)
+        self._note(result)
+        future.end(result)
 
     def _give(self, future: LoadFuture, present: Predictor) -> bool:
         """Puts `future` into the place of `present`; False if the loader was closed meanwhile."""
@@ -209,14 +211,14 @@ class ModelLoader:
         """Closes a model once it has answered all texts, and frees its memory."""
         try:
             former.retire()
+            logger.info("%s has answered its last text and is closed", _named(former))
+            gc.unfreeze()  # its objects among them
+            give_back_memory()
+            gc.freeze()
         except Exception:
-            logger.exception("%s is not closed", _named(former))
+            logger.exception("%s could not be closed", _named(former))
         with self._lock:
             self._retiring = None
-        logger.info("%s has answered its last text and is closed", _named(former))
-        gc.unfreeze()  # its objects among them
-        give_back_memory()
-        gc.freeze()
 
 
 def _named(model: Predictor) -> str:

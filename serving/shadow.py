@@ -50,13 +50,14 @@ class Shadow:
         if self._closed or random.random() >= self._share:  # noqa: S311 - not used as a secret
             return
         with self._lock:
+            is_loaded = self.is_loaded  # before it starts to load: that text is always dropped
             if self._loading is None:
                 self._loading = load_in_thread(
                     lambda: challenger_for(live, self._model_id, self._revision),
                     thread_name="load-shadow",
                     on_end=_log_if_loaded,
                 )
-            if not self.is_loaded or self._under_way >= MAX_UNDER_WAY or self._has_much_to_do(live):
+            if not is_loaded or self._under_way >= MAX_UNDER_WAY or self._has_much_to_do(live):
                 self.counts["dropped"] += 1
                 return
             self._under_way += 1
