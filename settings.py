@@ -135,6 +135,14 @@ class Compare(Section):
     enabled: bool = True  # any visitor may load a second model by its id, or a folder here
 
 
+class ShadowSettings(Section):
+    """The section [shadow]: a challenger that predicts a share of what programs ask for."""
+
+    id: str = ""  # "" for none
+    revision: str = ""
+    share: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
 class Serving(Section):
     log: bool = True  # False stores no prediction that a client asks for
     max_texts: Annotated[int, Field(ge=1, le=4000)] = 1000
@@ -188,6 +196,7 @@ class Settings(BaseSettings):
     review: Review = Review()
     compare: Compare = Compare()
     serving: Serving = Serving()
+    shadow: ShadowSettings = ShadowSettings()
     feedback: FeedbackSettings = FeedbackSettings()
     api_keys: tuple[ApiKey, ...] = ()
     database_url: Annotated[str | None, Field(validation_alias="DATABASE_URL", repr=False)] = None
@@ -206,6 +215,11 @@ class Settings(BaseSettings):
             "max_texts": self.serving.max_texts,
             "max_body_bytes": self.serving.max_body_mb * 1_000_000,
         }
+
+    def shadow_arguments(self) -> dict[str, Any]:
+        """The arguments of `serving.shadow.Shadow`, empty if there is none."""
+        shadow = self.shadow.model_dump()
+        return shadow | {"model_id": shadow.pop("id")} if self.shadow.id else {}
 
     def route_arguments(self) -> dict[str, Any]:
         """The arguments of `serving.app.routes` that an owner can set."""

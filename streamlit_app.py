@@ -21,7 +21,9 @@ from errors import TryoutError
 from model.machine import prepare_server
 from serving.access import Access
 from serving.app import routes
+from serving.hangup import on_hangup
 from serving.service import Service
+from serving.shadow import Shadow
 from settings import ROOT
 from ui import shared
 from ui.visit_cookie import VisitCookie
@@ -37,7 +39,8 @@ def make_service() -> tuple[Service, list[BaseRoute]]:
         service = Service(shared.loading, shared.log)
         nobody = {"name": "nobody", "sha256": "", "scopes": ()}
         return service, routes(service, sessions, access=Access([nobody]), open_exports=False)
-    service = Service(shared.loading, shared.log, **settings.service_arguments())
+    shadow = Shadow(**wanted) if (wanted := settings.shadow_arguments()) else None
+    service = Service(shared.loading, shared.log, shadow=shadow, **settings.service_arguments())
     access = Access(**settings.access_arguments())
     return service, routes(service, sessions, access=access, **settings.route_arguments())
 
@@ -52,7 +55,8 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     if not shared.has_keys():
         logger.info("There are no keys: whoever reaches this may predict, rate and export")
     shared.loading()
-    yield
+    with on_hangup(shared.loader().reload):
+        yield
     await to_thread(service.close)
     shared.batches().close()
     shared.explaining().shutdown(wait=False, cancel_futures=True)

@@ -14,8 +14,9 @@ from uuid import UUID
 from errors import TryoutError
 from feedback import Entry, FeedbackLog, LogUnavailable
 from feedback.batches import Batch, BatchRow, store, waiting
-from model import ModelError, Prediction, Predictor
+from model import ModelClosed, ModelError, Prediction, Predictor
 from model.bulk import predict_each
+from model.futures import is_done
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -26,7 +27,10 @@ STORED_EVERY_S = 1.0
 RETRY_S = 2.0  # between attempts to reach the log, until it is back or the batch is stopped
 RATE_OVER_S = 10.0
 
+POLL_S = 0.1
+
 OpenLog = Callable[[], FeedbackLog]
+Loading = Callable[[], Future[Predictor]]
 T = TypeVar("T")
 
 
@@ -61,26 +65,49 @@ class BatchRun:
         (then_s, then_left), (now_s, now_left) = marks[0], marks[-1]
         return (then_left - now_left) / max(now_s - then_s, 1e-6)
 
-    def run(self, model: Predictor, log: OpenLog) -> None:
-        """Predicts and stores the rows that are left; notes in `error` why it had to end early."""
+    def run(self, model: Predictor, log: OpenLog, loading: Loading | None) -> None:
+        """Predicts and stores the rows that are left; notes in `error` why it had to end early.
+
+        If the model is replaced meanwhile, the one that `loading` gives goes on.
+        """
         self._mark()
         try:
-            self._predict(model, log)
+            while True:
+                try:
+                    self._predict(model, log)
+                    return
+                except ModelClosed:
+                    successor = self._successor(loading) if loading else None
+                    if successor is None or successor is model:
+                        raise
+                    model = successor
         except TryoutError as error:
             self.error = str(error)
         except Exception:
             logger.exception("The batch %s failed", self.batch.id)
             self.error = "The batch failed; the owner finds the details in the app's log."
 
+    def _successor(self, loading: Loading) -> Predictor | None:
+        """The model that is there now, once it is loaded; None if the batch is stopped before."""
+        future = loading()
+        while not is_done(future, POLL_S):
+            if self.stopped:
+                return None
+        return future.result()
+
     def _predict(self, model: Predictor, log: OpenLog) -> None:
         done: list[tuple[int, Entry | str]] = []  # row numbers, each with an entry or a problem
         stored_s = time.monotonic()
         inputs = self._inputs(log)
-        for number, result in predict_each(model, inputs, goes_on=lambda: not self.stopped):
-            done.append((number, self._entry_or_problem(result)))
-            if len(done) >= STORED_EVERY_ROWS or time.monotonic() - stored_s > STORED_EVERY_S:
-                self._store(log, done)
-                done, stored_s = [], time.monotonic()
+        try:
+            for number, result in predict_each(model, inputs, goes_on=lambda: not self.stopped):
+                done.append((number, self._entry_or_problem(result)))
+                if len(done) >= STORED_EVERY_ROWS or time.monotonic() - stored_s > STORED_EVERY_S:
+                    self._store(log, done)
+                    done, stored_s = [], time.monotonic()
+        except ModelClosed:
+            self._store(log, done)
+            raise
         self._store(log, done)
 
     def _inputs(self, log: OpenLog) -> Iterator[tuple[int, str, Any]]:
@@ -131,8 +158,10 @@ class BatchRun:
 class BatchRuns:
     """The runs of batches in this process."""
 
-    def __init__(self, log: OpenLog) -> None:
+    def __init__(self, log: OpenLog, loading: Loading | None = None) -> None:
+        """`loading` gives the live model, which may replace the one that a batch began with."""
         self._log = log
+        self._loading = loading
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="batch")
         self._runs: dict[UUID, tuple[BatchRun, Future[None]]] = {}
@@ -146,7 +175,10 @@ class BatchRuns:
             for key in ended[:-ENDED_RUNS]:
                 del self._runs[key]
             run = BatchRun(batch, left)
-            self._runs[batch.id] = (run, self._pool.submit(run.run, model, self._log))
+            self._runs[batch.id] = (
+                run,
+                self._pool.submit(run.run, model, self._log, self._loading),
+            )
 
     def current(self, batch_id: UUID) -> BatchRun | None:
         """The run of a batch that goes on, or waits for others to end; None if there is none."""

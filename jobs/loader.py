@@ -1,4 +1,4 @@
-"""Loads models in threads: the live model once for all visitors, and again after a failure.
+"""Loads models in threads: the live model once for all visitors, again after a failure, and anew.
 
 Knows no page: a page asks for the model's future.
 """
@@ -13,26 +13,57 @@ from contextlib import suppress
 
 from errors import TryoutError
 from model import ModelError, Predictor
+from model.machine import give_back_memory
+from model.memory import gigabytes
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
 RETRY_S = 10.0
+LOADING = "The model is loading. It is ready in a moment."
 LoadResult = Predictor | ModelError
 
 
+class LoadFuture(Future[Predictor]):
+    """A model that is being loaded; `reason` is a sentence about why it is not there yet."""
+
+    def __init__(self, reason: str = LOADING) -> None:
+        super().__init__()
+        self.reason = reason
+        # Mark it running, so that one visitor's cancel() cannot stop the load for all.
+        self.set_running_or_notify_cancel()
+
+    def end(self, result: LoadResult) -> None:
+        """Gives the model or the error to those who wait."""
+        if isinstance(result, ModelError):
+            self.set_exception(result)
+        else:
+            self.set_result(result)
+
+
+def reason_of(future: Future[Predictor]) -> str:
+    """A sentence about why a model is not there yet."""
+    return future.reason if isinstance(future, LoadFuture) else LOADING
+
+
 class ModelLoader:
-    """Gives the model as a future; after a failure, another after 10 s or on `retry`."""
+    """Gives the model as a future; after a failure, another after 10 s or on `retry`.
+
+    `reload` loads it anew, and replaces the model that is there.
+    """
 
     def __init__(self, make: Callable[[], Predictor]) -> None:
         """`make` returns a model that is not loaded; its exceptions count as failures, too."""
         self._make = make
         self._lock = threading.Lock()
-        self._newest: Future[Predictor] | None = None
+        self._newest: LoadFuture | None = None
         # The newest attempt, or a failed one before it while that runs and nobody asked for it.
-        self._given: Future[Predictor] | None = None
+        self._given: LoadFuture | None = None
         self._failed_s = 0.0
+        self._reloads = 0  # that were asked for and have not ended: one runs, one comes after it
+        self._retiring: Predictor | None = None
+        self._closed = False
 
-    def current(self) -> Future[Predictor]:
+    def current(self) -> LoadFuture:
         """The model that is loaded or being loaded; starts an attempt if one is due.
 
         While an attempt runs that nobody asked for with `retry`, this is the failed one before it,
@@ -54,9 +85,28 @@ class ModelLoader:
                 self._newest = self._start()
             self._given = self._newest
 
-    def close(self) -> None:
-        """Closes the model if it is loaded."""
+    def reload(self) -> None:
+        """Makes and loads the model anew, in a thread; the present one answers until then.
+
+        It stays if the new one is the same, or cannot be loaded. A call while a load runs is done
+        after it, once for all such calls.
+        """
         with self._lock:
+            self._reloads = min(self._reloads + 1, 2)
+            if self._reloads == 1:
+                threading.Thread(target=self._reload, name="reload-model", daemon=True).start()
+
+    @property
+    def is_reloading(self) -> bool:
+        """True while a call of `reload` is not done yet."""
+        return self._reloads > 0
+
+    def close(self) -> None:
+        """Closes the model if it is loaded, and the one before it if it still answers."""
+        with self._lock:
+            self._closed = True
+            if self._retiring:
+                self._retiring.close()
             if self._newest and self._newest.done() and not self._newest.exception():
                 self._newest.result().close()
 
@@ -64,7 +114,7 @@ class ModelLoader:
         newest = self._newest
         return newest is not None and newest.done() and newest.exception() is not None
 
-    def _start(self) -> Future[Predictor]:
+    def _start(self) -> LoadFuture:
         return load_in_thread(self._make, thread_name="load-model", on_end=self._note)
 
     def _note(self, result: LoadResult) -> None:
@@ -76,26 +126,119 @@ class ModelLoader:
         gc.freeze()
         logger.info("%s is ready, revision %s", result.info.id, result.info.revision)
 
+    # --- another model in the place of the present one --------------------------------------------
+
+    def _reload(self) -> None:
+        while self._reloads:
+            if self._closed:
+                self._reloads = 0
+                return
+            if self.current().exception():
+                self.retry()
+            present = self.current()
+            if not present.exception():
+                self._replace(present.result())
+            with self._lock:
+                self._reloads -= 1
+
+    def _replace(self, present: Predictor) -> None:
+        """Loads the model that `make` returns now in the place of `present`, unless it is that."""
+        logger.info("Looking for a new revision of the model")
+        try:
+            coming = self._make()
+            found = coming.inspect()
+            if coming.choice == present.choice and found.revision == present.info.revision:
+                logger.info("%s is the newest, nothing is loaded", _named(present))
+            elif found.fits:
+                self._replace_beside(present, coming)
+            elif found.needed_bytes <= found.free_bytes + present.info.memory_bytes:
+                self._replace_after(present, coming, found.needed_bytes)
+            else:
+                raise ModelError(
+                    f"The new model needs about {gigabytes(found.needed_bytes)} of memory and "
+                    f"{gigabytes(found.free_bytes + present.info.memory_bytes)} would be free "
+                    "without the present one. Name a smaller model, or take a machine with more "
+                    "memory."
+                )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the present model stays
+            _log_failure(error)
+            logger.error("%s stays", _named(present))
+
+    def _replace_beside(self, present: Predictor, coming: Predictor) -> None:
+        """Loads `coming` while `present` answers, and closes that once it has answered all."""
+        coming.succeed(present)
+        result = _load(lambda: coming)
+        if isinstance(result, ModelError):
+            logger.error("%s stays", _named(present))
+            return
+        future = LoadFuture()
+        self._note(result)
+        future.end(result)
+        if self._give(future, present):
+            self._retire(present)
+        else:
+            result.close()
+
+    def _replace_after(self, present: Predictor, coming: Predictor, needed_bytes: int) -> None:
+        """Closes `present` once it has answered all, then loads `coming`: there is no model then.
+
+        If that fails there is none until another attempt, as at a start.
+        """
+        future = LoadFuture(
+            f"There is no room in memory for a second model of {gigabytes(needed_bytes)}. The new "
+            "one is loaded once the old one is closed. Try again in a moment."
+        )
+        logger.warning("%s", future.reason)
+        coming.succeed(present)
+        if not self._give(future, present):
+            coming.close()
+            return
+        self._retire(present)
+        result = _load(lambda: coming)
+        self._note(result)
+        future.end(result)
+
+    def _give(self, future: LoadFuture, present: Predictor) -> bool:
+        """Puts `future` into the place of `present`; False if the loader was closed meanwhile."""
+        with self._lock:
+            if self._closed:
+                return False
+            self._newest = self._given = future
+            self._retiring = present
+            return True
+
+    def _retire(self, former: Predictor) -> None:
+        """Closes a model once it has answered all texts, and frees its memory."""
+        try:
+            former.retire()
+            logger.info("%s has answered its last text and is closed", _named(former))
+            gc.unfreeze()  # its objects among them
+            give_back_memory()
+            gc.freeze()
+        except Exception:
+            logger.exception("%s could not be closed", _named(former))
+        with self._lock:
+            self._retiring = None
+
+
+def _named(model: Predictor) -> str:
+    return f"{model.info.id}, revision {model.info.revision},"
+
 
 def load_in_thread(
     make: Callable[[], Predictor], *, thread_name: str, on_end: Callable[[LoadResult], None]
-) -> Future[Predictor]:
+) -> LoadFuture:
     """The model that `make` returns, loaded and warm, as a future; its error is a ModelError.
 
     `on_end` is called in the thread with the model or the error, before the future has it.
     """
-    future: Future[Predictor] = Future()
-    # Mark it running, so that one visitor's cancel() cannot stop the load for all.
-    future.set_running_or_notify_cancel()
+    future = LoadFuture()
 
     def load() -> None:
         result = _load(make)
         gc.collect()  # a failed model may be large, and must be gone before the next attempt
         on_end(result)
-        if isinstance(result, ModelError):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
+        future.end(result)
 
     threading.Thread(target=load, name=thread_name, daemon=True).start()
     return future
@@ -108,9 +251,8 @@ def _load(make: Callable[[], Predictor]) -> LoadResult:
         model = make()
         model.load()
         model.warm_up()
-    except Exception as error:  # whatever it is, the future must not stay open
-        is_explained = isinstance(error, TryoutError) and error.__cause__ is None
-        logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the future must not stay open
+        _log_failure(error)
         if model:
             with suppress(Exception):  # the first error is the one to tell
                 model.close()
@@ -118,3 +260,9 @@ def _load(make: Callable[[], Predictor]) -> LoadResult:
             return ModelError(str(error))
         return ModelError(f"The model failed: {error!r}.")
     return model
+
+
+def _log_failure(error: Exception) -> None:
+    """Logs an error, with its traceback unless its sentence says all."""
+    is_explained = isinstance(error, TryoutError) and error.__cause__ is None
+    logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)

@@ -107,13 +107,14 @@ class MicroBatcher(Generic[Payload, Value, Result]):
     ) -> None:
         """Starts the worker thread.
 
+        `max_batch_tokens`, which may be changed at any time, bounds the padded tokens of a batch.
         `run` computes a batch of payloads and returns a value for each, in their order; `finish`
         turns the value of an item into its result. Both run in the worker thread; an error that
         they raise goes to the future of the item.
         """
         self._run = run
         self._finish = finish
-        self._max_batch_tokens = max_batch_tokens
+        self.max_batch_tokens = max_batch_tokens
         self._max_items = max_items
         self._max_tokens = max_tokens
         self._clock = clock
@@ -124,6 +125,7 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         self._last_interactive_s = float("-inf")
         self._tokens_per_s = 0.0
         self._closed = False
+        self._groups: dict[Hashable, bool] = {}  # that may submit; True if they keep it open
         self._computed_group: Hashable = None  # the group of the batch that is computed
         self._changed = threading.Condition()
         self.counters = Counters()
@@ -141,14 +143,16 @@ class MicroBatcher(Generic[Payload, Value, Result]):
     ) -> Future[Result]:
         """Queues an item; its future can be cancelled until its batch begins.
 
-        A batch holds items of one `group` only. A `bulk` item lets interactive items go first.
-        After `timeout_s` in the queue an item fails with ModelTimedOut. Raises ModelBusy, with an
-        estimate in `wait_s`, if the queue is full, and ModelClosed after `close`.
+        A batch holds items of one `group` only, which `open_group` has opened. A `bulk` item lets
+        interactive items go first. After `timeout_s` in the queue an item fails with ModelTimedOut.
+        Raises ModelBusy, with an estimate in `wait_s`, if the queue is full, and ModelClosed once
+        the queue or the group is closed.
         """
         now_s = self._clock()
         item: _Item[Payload, Result] = _Item(payload, size, group, now_s, now_s + timeout_s)
         with self._changed:
-            if self._closed:
+            self._require_open()
+            if group is not None and group not in self._groups:
                 raise ModelClosed("The model was closed.")
             is_full = self.depth >= self._max_items
             if is_full or (self._tokens and self._tokens + size.tokens > self._max_tokens):
@@ -188,18 +192,39 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         if threading.current_thread() is not self._worker:
             self._worker.join()
 
-    def close_group(self, group: Hashable) -> None:
-        """Closes the queue for a group; other groups are not affected.
+    def open_group(self, group: Hashable, *, keeps_open: bool) -> None:
+        """Lets items of a group in; raises ModelClosed after `close`.
 
-        Finishes the batch that is computed if it is of `group`; the waiting items of the group
-        fail with ModelClosed. No item of the group may be submitted any more.
+        The queue closes with the last group that `keeps_open`.
         """
         with self._changed:
-            dropped = self._drop(lambda item: item.group == group)
-        self._fail(dropped)
+            self._require_open()
+            self._groups[group] = keeps_open
+
+    def close_group(self, group: Hashable, *, finishes: bool = False) -> None:
+        """Takes no more items of a group; other groups go on, if one of them keeps the queue open.
+
+        Waits for the items of the group that are computed; with `finishes` also for those in the
+        queue, which otherwise fail with ModelClosed.
+        """
         with self._changed:
-            while self._computed_group == group and threading.current_thread() is not self._worker:
-                self._changed.wait()
+            kept_open = self._groups.pop(group, False)
+            dropped = [] if finishes else self._drop(lambda item: item.group == group)
+        self._fail(dropped)
+        if threading.current_thread() is not self._worker:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._has(group))
+        if kept_open and not any(self._groups.values()):
+            self.close()
+
+    def _has(self, group: Hashable) -> bool:
+        """True if an item of the group waits, or is computed."""
+        waiting = chain(self._interactive, self._bulk)
+        return self._computed_group == group or any(item.group == group for item in waiting)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ModelClosed("The model was closed.")
 
     def _drop(
         self, unwanted: Callable[[_Item[Payload, Result]], bool]
@@ -250,9 +275,9 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         batch = [bulk[0] if starts_bulk else interactive[0]]
         if starts_bulk:
             self._fill(batch, bulk, max_tokens=self._max_bulk_tokens())
-            self._fill(batch, interactive, max_tokens=self._max_batch_tokens)
+            self._fill(batch, interactive, max_tokens=self.max_batch_tokens)
         else:
-            self._fill(batch, interactive, max_tokens=self._max_batch_tokens)
+            self._fill(batch, interactive, max_tokens=self.max_batch_tokens)
             self._fill(batch, bulk, max_tokens=self._max_bulk_tokens())
         taken = set(map(id, batch))
         self._remove(interactive, taken)
@@ -263,7 +288,7 @@ class MicroBatcher(Generic[Payload, Value, Result]):
     def _max_bulk_tokens(self) -> int:
         """The most padded tokens of a batch to which a bulk item is added."""
         is_visited = self._clock() - self._last_interactive_s < PRESENT_S
-        return min(self._max_batch_tokens, BULK_TOKENS) if is_visited else self._max_batch_tokens
+        return min(self.max_batch_tokens, BULK_TOKENS) if is_visited else self.max_batch_tokens
 
     @staticmethod
     def _fill(

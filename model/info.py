@@ -64,4 +64,9 @@ class ModelInfo:
     @property
     def name(self) -> str:
         """The last part of the id: the model's name for clients, unless its owner has another."""
-        return self.id.rstrip("/").split("/")[-1]
+        return last_part(self.id)
+
+
+def last_part(model_id: str) -> str:
+    """The part of a model's id, or of the path to its folder, after the last slash."""
+    return model_id.rstrip("/").split("/")[-1]

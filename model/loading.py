@@ -18,10 +18,11 @@ from model.exported import Exported
 from model.machine import free_bytes, free_memory_bytes, is_out_of_memory, pick_device
 from model.memory import check_memory, needed_bytes
 from model.params import checked
+from model.predictor import Inspection
 from model.runtimes import RUNTIMES, OnnxRuntime, Runtime, TorchRuntime
 from model.runtimes.torch import DTYPES
 from model.runtimes.trial import Trial, compare
-from model.sources import ONNX, Listing, ModelSource, fetch, find
+from model.sources import ONNX, Listing, ModelSource, fetch, find, revision_of
 from model.tasks import TASKS, Task, TextGeneration, task_for
 from model.tokenizer import Tokenizer, TransformersTokenizer
 
@@ -70,6 +71,26 @@ class Loaded:
     card: Card
     dtype_reason: str
     packages: tuple[str, ...]
+
+
+def inspect(choice: Choice) -> Inspection:
+    """The revision that `load` would read now, and the memory that it needs; fetches no weights.
+
+    Of a model on the Hub the sizes are those that the Hub lists. Raises ModelLoadError.
+    """
+    listing = find(choice.source)
+    with _installed(choice.runtime):
+        if choice.runtime == OnnxRuntime.name:
+            dtype, free = Exported.read(listing.folder).dtype, free_memory_bytes()
+        else:
+            device = pick_device(choice.device)
+            dtype = _first_dtype(device) if choice.dtype == "auto" else choice.dtype
+            free = free_bytes(device)
+    return Inspection(
+        revision=revision_of(choice.source, listing),
+        needed_bytes=needed_bytes(listing, dtype=dtype),
+        free_bytes=free,
+    )
 
 
 def load(choice: Choice) -> Loaded:

@@ -22,8 +22,8 @@ def check_memory(listing: Listing, *, dtype: str, free_bytes: int, is_second: bo
         halves = "" if as_stored else ', or set dtype = "bfloat16"'
         beside = " beside the model that is loaded" if is_second else ""
         raise ModelLoadError(
-            f"It needs about {_gigabytes(needed)} of memory as {dtype} and "
-            f"{_gigabytes(free_bytes)} is free{beside}. Name a smaller model, or take a "
+            f"It needs about {gigabytes(needed)} of memory as {dtype} and "
+            f"{gigabytes(free_bytes)} is free{beside}. Name a smaller model, or take a "
             f"machine with more memory{halves}."
         )
 
@@ -59,5 +59,6 @@ def _count_values(path: Path) -> int | None:
         return None
 
 
-def _gigabytes(size: int) -> str:
+def gigabytes(size: int) -> str:
+    """A number of bytes in words, as GB or MB."""
     return f"{size / 1e9:,.1f} GB" if size >= 1e8 else f"{size / 1e6:,.1f} MB"

@@ -4,23 +4,28 @@ Knows no UI, web framework or database.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from typing import Any, cast
 
 from model.batching import Counters, MicroBatcher, Place, Timing
 from model.description import describe
-from model.errors import InputError, ModelClosed, ModelError, ModelLoadError
+from model.errors import InputError, ModelBusy, ModelClosed, ModelError, ModelLoadError
 from model.generation import Generation
 from model.inference import Computed, Inference, TokenizedText
 from model.info import ModelInfo
-from model.loading import Choice, Loaded, first_line, load
+from model.loading import Choice, Loaded, first_line, inspect, load
 from model.prediction import Prediction
+from model.predictor import Inspection, Predictor
 from model.runtimes import OnnxRuntime
 from model.sources import ModelSource
 from model.tasks import TextGeneration
 
 MAX_UNDER_WAY = 1000  # texts of one call of `predict`, so that the queue has room for others
+
+BUSY_S = 0.1  # between attempts to get a place in a queue that is full
 
 Queue = MicroBatcher[TokenizedText, Computed, Prediction]
 
@@ -89,25 +94,41 @@ class Model:
 
         Raises ModelLoadError with one sentence that names the model and what is wrong with it.
         """
-        try:
+        with self._explained():
             loaded = load(self._choice)
-        except (ModelLoadError, InputError) as error:
-            raise ModelLoadError(
-                f"The model {self.model_id!r} cannot be loaded. {error}"
-            ) from error
-        except Exception as error:
-            raise ModelLoadError(
-                f"The model {self.model_id!r} cannot be loaded: {first_line(error)} "
-                "Check its files, or name another model."
-            ) from error
         inference = Inference(describe(self.model_id, loaded), loaded, closing=self._closing)
         if self._worker_owner:
             self._batcher = self._worker_owner._queue
+            self._batcher.open_group(self, keeps_open=False)
         else:
-            self._batcher = MicroBatcher(
-                _run, _prediction, max_batch_tokens=inference.max_batch_tokens
-            )
+            if self._batcher is None:
+                self._batcher = MicroBatcher(_run, _prediction)
+                self._batcher.open_group(self, keeps_open=True)
+            self._batcher.max_batch_tokens = inference.max_batch_tokens
         self._inference = inference
+
+    @property
+    def choice(self) -> Choice:
+        """The arguments that this model was made with."""
+        return self._choice
+
+    def inspect(self) -> Inspection:
+        """The revision that `load` would read now, and the memory that it needs; loads nothing.
+
+        Raises ModelLoadError as `load` does.
+        """
+        with self._explained():
+            return inspect(self._choice)
+
+    def succeed(self, former: Predictor) -> None:
+        """Has the worker thread of `former` compute for this model, too, whose place it takes.
+
+        So no two forward passes run at once, the counts go on, and models that share the worker
+        stay. To be called before `load`; does nothing if `former` has no such thread.
+        """
+        if isinstance(former, Model) and former._batcher:
+            former._batcher.open_group(self, keeps_open=True)
+            self._batcher = former._batcher
 
     def warm_up(self) -> None:
         """Predicts an example, since the first forward pass is the slowest.
@@ -116,13 +137,22 @@ class Model:
         """
         example = self.loaded.task.examples[0]
         try:
-            self.predict([example.text], {"max_new_tokens": 1} if self.generates else {})
+            self._predict_once_there_is_room(example.text)
         except ModelError as error:
             reason = first_line(error.__cause__ if error.__cause__ else error)
             raise ModelLoadError(
                 f"The model {self.model_id!r} is loaded and fails at its first prediction: "
                 f"{reason} Check its files, or name another model."
             ) from error
+
+    def _predict_once_there_is_room(self, text: str) -> None:
+        """Predicts a text; a queue that is shared may be full with the texts of another model."""
+        while True:
+            try:
+                self.predict([text], {"max_new_tokens": 1} if self.generates else {})
+                return
+            except ModelBusy:
+                time.sleep(BUSY_S)
 
     @property
     def info(self) -> ModelInfo:
@@ -257,14 +287,39 @@ class Model:
     def close(self) -> None:
         """Finishes the batch that is computed, stops a text that grows, refuses the other texts.
 
-        A model that shares a worker closes for its own texts only, and frees its weights.
+        Frees the weights, though callers may still hold the model.
         """
         self._closing.set()
-        if self._batcher and self._inference and self._worker_owner:
-            self._batcher.close_group(self)
+        self._close(finishes=False)
+
+    def retire(self) -> None:
+        """Takes no more texts, answers those that were submitted, then closes; blocks until then.
+
+        Later texts get ModelClosed when they are submitted.
+        """
+        self._close(finishes=True)
+        self._closing.set()
+
+    def _close(self, *, finishes: bool) -> None:
+        if self._batcher:
+            self._batcher.close_group(self, finishes=finishes)
+        if self._inference:
             self._inference.release()
-        elif self._batcher:
-            self._batcher.close()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turns whatever goes wrong with a load into a ModelLoadError of one sentence or two."""
+        try:
+            yield
+        except (ModelLoadError, InputError) as error:
+            raise ModelLoadError(
+                f"The model {self.model_id!r} cannot be loaded. {error}"
+            ) from error
+        except Exception as error:
+            raise ModelLoadError(
+                f"The model {self.model_id!r} cannot be loaded: {first_line(error)} "
+                "Check its files, or name another model."
+            ) from error
 
     def _tokenize(
         self,
@@ -290,8 +345,6 @@ class Model:
     def _submit(
         self, text: TokenizedText, *, bulk: bool = False, timeout_s: float = float("inf")
     ) -> Future[Prediction]:
-        if self._worker_owner and self._closing.is_set():  # its worker goes on for the other model
-            raise ModelClosed("The model was closed.")
         bulk = bulk or self._worker_owner is not None
         return self._queue.submit(text, text.size, group=self, bulk=bulk, timeout_s=timeout_s)
 

@@ -6,6 +6,7 @@ process; the caller of a predictor does not know where the model is.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from model.batching import Counters, Place
@@ -14,12 +15,36 @@ from model.info import ModelInfo
 from model.prediction import Prediction
 
 
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """The revision that a load would read now, the bytes of memory that it needs, and the free."""
+
+    revision: str
+    needed_bytes: int = 0
+    free_bytes: int = 0
+
+    @property
+    def fits(self) -> bool:
+        """True if it can be loaded beside all that is in memory now."""
+        return self.needed_bytes <= self.free_bytes
+
+
 class Predictor(Protocol):
     """A model as its callers see it.
 
-    Before `load` all but `load` and `close` raise ModelClosed; after `close` whatever predicts
-    does, and the facts and counts can still be read.
+    Before `load` all but the first four and `close` raise ModelClosed; after `close` whatever
+    predicts does, and the facts and counts can still be read.
     """
+
+    @property
+    def choice(self) -> object:
+        """The arguments that it was made with, equal to those of a predictor made alike."""
+
+    def inspect(self) -> Inspection:
+        """The revision that `load` would read now, and its memory; raises ModelLoadError."""
+
+    def succeed(self, former: "Predictor") -> None:
+        """Takes over what can be kept of `former`, whose place it takes; called before `load`."""
 
     def load(self) -> None:
         """Makes the model ready to predict; raises ModelLoadError with reason and remedy."""
@@ -90,6 +115,12 @@ class Predictor(Protocol):
     @property
     def queue_depth(self) -> int:
         """The number of texts that wait for their turn."""
+
+    def retire(self) -> None:
+        """Answers the texts that were submitted, then closes; later texts get ModelClosed at once.
+
+        Blocks until all are answered.
+        """
 
     def close(self) -> None:
         """Finishes the texts that are computed; waiting and later texts get ModelClosed."""

@@ -88,13 +88,17 @@ def find(source: ModelSource) -> Listing:
 def fetch(source: ModelSource, listing: Listing) -> str:
     """Downloads the weights of a model on the Hub, unless they are here already.
 
-    Returns the revision that pins the model's content: the commit, or a hash of the folder's
-    files. Raises ModelLoadError if the Hub refuses or cannot be reached.
+    Returns the revision, as `revision_of` does. Raises ModelLoadError if the Hub refuses or cannot
+    be reached.
     """
-    if not listing.commit:
-        return _hash(listing.folder, (*source.small_files, *listing.weights))
-    _download(source, listing.commit, list(listing.weights))
-    return listing.commit
+    if listing.commit:
+        _download(source, listing.commit, list(listing.weights))
+    return revision_of(source, listing)
+
+
+def revision_of(source: ModelSource, listing: Listing) -> str:
+    """The revision that pins a model's content: the commit, or a hash of the folder's files."""
+    return listing.commit or _hash(listing.folder, (*source.small_files, *listing.weights))
 
 
 def _local(model_id: str) -> Path | None:

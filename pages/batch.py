@@ -5,7 +5,7 @@ import streamlit as st
 from feedback import batches
 from ui import shared
 from ui.batch import form, opened, results
-from ui.parts import reviewer_name, storing, waiting
+from ui.parts import model_change, reviewer_name, storing, waiting
 from ui.parts.text import as_markdown
 
 st.title("Batch")
@@ -14,8 +14,10 @@ storing.store()
 batch = opened.current()
 if batch is None:
     model = waiting.wait_for_model()
-    if model and form.show(model):
-        st.rerun()
+    if model:
+        model_change.note(model)
+        if form.show(model):
+            st.rerun()
     opened.show_recent()
     st.stop()
 

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from ui.compare import challenger, replay, side_by_side
-from ui.parts import storing, waiting
+from ui import shared
+from ui.compare import challenger, replay, side_by_side, traffic
+from ui.parts import model_change, storing, waiting
 
 PARTS = {"replay": "Replay", "pair": "Side by side"}
 
@@ -16,11 +17,13 @@ storing.store()
 live = waiting.wait_for_model()
 if live is None:
     st.stop()
+model_change.note(live)
 other = challenger.choose(live)
+parts = PARTS | ({"traffic": "Programs"} if shared.settings().shadow.id else {})
 part = st.segmented_control(
     "Compare by",
-    list(PARTS),
-    format_func=PARTS.__getitem__,
+    list(parts),
+    format_func=parts.__getitem__,
     default="replay",
     required=True,
     key="part",
@@ -28,5 +31,7 @@ part = st.segmented_control(
 )
 if part == "replay":
     replay.show(live, other)
+elif part == "traffic":
+    traffic.show()
 else:
     side_by_side.show(live, other)

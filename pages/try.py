@@ -4,7 +4,7 @@ import streamlit as st
 
 from model import Example
 from ui import shared, try_page, visits
-from ui.parts import param_form, rating_form, storing, use_from_code, waiting
+from ui.parts import model_change, param_form, rating_form, storing, use_from_code, waiting
 from ui.parts.card import card_html
 from ui.parts.labels import names_for
 from ui.parts.text import as_markdown
@@ -34,6 +34,8 @@ if model:
         try_page.ask(text, param_form.values(info.params))
     entry = try_page.answer(model) or entry
 
+if model:
+    model_change.note(model, entry.prediction if entry else None)
 if entry:
     visits.saw(entry.prediction)
     st.html(card_html(entry.prediction, names_for(entry.prediction)))

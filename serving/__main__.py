@@ -22,11 +22,13 @@ from starlette.applications import Starlette
 from errors import TryoutError
 from feedback import FeedbackLog
 from jobs.loader import ModelLoader
-from model import make_predictor
+from model import Predictor, make_predictor
 from model.machine import prepare_server
 from serving.access import Access
 from serving.app import routes
+from serving.hangup import on_hangup
 from serving.service import Service
+from serving.shadow import Shadow
 from settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -73,6 +75,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     for name, variable in ROUTE_VARIABLES.items():
         setattr(given, name, _route_of_environment(parser, variable))
     return given
+
+
+def _model() -> Predictor:
+    """The model that app.toml names now, not loaded; raises SettingsError."""
+    settings = load_settings()
+    return make_predictor(**settings.model.arguments(params=settings.parameters))
 
 
 def _port(text: str) -> int:
@@ -132,10 +140,10 @@ def serve(
 ) -> None:
     """Listens until a signal to stop, finishes the requests that run, and stores what waits."""
     prepare_server()
-    model = settings.model.arguments(params=settings.parameters)
-    loader = ModelLoader(lambda: make_predictor(**model))
+    loader = ModelLoader(_model)
     open_log = cache(lambda: FeedbackLog(settings.log_url))  # a failure is not kept
-    service = Service(loader.current, open_log, **settings.service_arguments())
+    shadow = Shadow(**wanted) if (wanted := settings.shadow_arguments()) else None
+    service = Service(loader.current, open_log, shadow=shadow, **settings.service_arguments())
     access = Access(**settings.access_arguments())
     grpc = None
     if grpc_port is not None:
@@ -144,7 +152,8 @@ def serve(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         loader.current()
-        yield
+        with on_hangup(loader.reload):
+            yield
         if grpc:
             await grpc.stop(LAST_ANSWERS_S)
         await to_thread(service.close)

@@ -104,6 +104,7 @@ async def metrics(service: Service, sessions: Callable[[], int], _request: Reque
         requests=service.requests.counts,
         unstored=service.unstored,
         refused=service.refused,
+        shadow=service.shadow.counts if service.shadow else None,
     )
     return Response(text, media_type=CONTENT_TYPE)
 

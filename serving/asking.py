@@ -14,7 +14,7 @@ from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from errors import TryoutError
-from model import Generation, InputError, ModelError, Prediction, Predictor
+from model import Generation, InputError, ModelError, ModelInfo, Prediction, Predictor
 from model.batching import Place
 from model.errors import ModelTimedOut
 from model.generation import Grown
@@ -36,7 +36,13 @@ class Prompt(NamedTuple):
     tokens: int
 
 
-Progress = Place | Grown | Prompt
+class Begun(NamedTuple):
+    """The model that has taken a text."""
+
+    info: ModelInfo
+
+
+Progress = Begun | Place | Grown | Prompt
 Events = AsyncGenerator[Progress | Prediction]
 
 

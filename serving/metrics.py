@@ -36,14 +36,16 @@ def metrics_text(
     requests: Mapping[tuple[str, int | str], int] | None = None,
     unstored: int = 0,
     refused: int = 0,
+    shadow: Mapping[str, int] | None = None,
 ) -> bytes:
     """All metrics as they are now; without a model, those that need none.
 
     `requests` are the requests so far by format and status, `unstored` the predictions that
-    wait for the log, `refused` those that it did not take.
+    wait for the log, `refused` those that it did not take, `shadow` the texts of the challenger by
+    what became of them.
     """
     registry = CollectorRegistry()
-    registry.register(_Now(model, sessions, requests or {}, unstored, refused))
+    registry.register(_Now(model, sessions, requests or {}, unstored, refused, shadow or {}))
     return generate_latest(registry)
 
 
@@ -55,12 +57,14 @@ class _Now(Collector):
         requests: Mapping[tuple[str, int | str], int],
         unstored: int,
         refused: int,
+        shadow: Mapping[str, int],
     ) -> None:
         self._model = model
         self._sessions = sessions
         self._requests = requests
         self._unstored = unstored
         self._refused = refused
+        self._shadow = shadow
 
     def collect(self) -> Iterator[Metric]:
         yield _gauge("tryout_model_ready", "1 once the model is loaded", bool(self._model))
@@ -77,6 +81,15 @@ class _Now(Collector):
         for (wire, status), number in self._requests.items():
             requests.add_metric([wire, str(status)], number)
         yield requests
+        if self._shadow:
+            shadow = CounterMetricFamily(
+                "tryout_shadow",
+                "Texts that were drawn for the challenger (dropped: as there was much to do)",
+                labels=["result"],
+            )
+            for result, number in self._shadow.items():
+                shadow.add_metric([result], number)
+            yield shadow
         if self._model:
             yield from _of_model(self._model)
 

@@ -3,6 +3,7 @@
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
+from jobs.loader import LOADING, reason_of
 from serving.service import Service
 
 
@@ -18,7 +19,10 @@ async def ready(service: Service, _request: Request) -> JSONResponse:
     try:
         future = service.loading()
         if not future.done():
-            return JSONResponse({"status": "loading"}, 503, headers={"Retry-After": "1"})
+            reason = reason_of(future)
+            why = {} if reason == LOADING else {"error": reason}
+            headers = {"Retry-After": "1"}
+            return JSONResponse({"status": "loading"} | why, 503, headers)
         info = future.result().info
     except Exception as error:  # noqa: BLE001 - a probe wants a sentence, whatever it is
         return JSONResponse({"status": "failed", "error": str(error)}, 503)

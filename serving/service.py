@@ -6,7 +6,7 @@ Knows no HTTP and no format. Nothing here blocks the event loop.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import aclosing
 from math import inf
@@ -16,12 +16,15 @@ from uuid import UUID
 from errors import TryoutError
 from feedback import Entry, FeedbackError, FeedbackLog, Rating
 from feedback.write_queue import WriteQueue
-from model import InputError, ModelInfo, Prediction, Predictor
+from jobs.loader import reason_of
+from model import InputError, ModelClosed, ModelInfo, Prediction, Predictor
+from model.info import last_part
 from model.text import check_text
-from serving.asking import Asking, Progress, Result
+from serving.asking import Asking, Begun, Progress, Result
 from serving.errors import Malformed, NotFound, NotReady, TooLarge
 from serving.limits import Limits
 from serving.requests import RequestCounts
+from serving.shadow import Shadow
 
 LOG_THREADS = 2  # that ask the log, which can be away for seconds
 MAX_CHARS_AT_ONCE = 100_000  # that are checked on the event loop; more are in a thread
@@ -41,13 +44,15 @@ class Service:
         *,
         name: str = "",
         logs: bool = True,
+        shadow: Shadow | None = None,
         **limits: Any,
     ) -> None:
         """Starts nothing.
 
         `loading` gives the predictor's future and `open_log` the feedback log; each may raise if
         there can be none. `name` is the model's for clients; without it, it is the last part of
-        its id. With `logs` False no prediction is stored. `limits` are those of `class Limits`.
+        its id. With `logs` False no prediction is stored. `shadow` gets
+        the single texts whose predictions are stored. `limits` are those of `class Limits`.
         """
         self.loading = loading
         self.open_log = open_log
@@ -57,6 +62,7 @@ class Service:
         self.created_s = int(time.time())
         self._name = name
         self._logs = logs
+        self.shadow = shadow
         self._writes = WriteQueue(open_log)
         self._asking = Asking()
         self._log_threads = ThreadPoolExecutor(LOG_THREADS, thread_name_prefix="ask-log")
@@ -70,7 +76,7 @@ class Service:
                 return future.result()
         except Exception as error:  # whatever it is, the service has no model
             raise NotReady(f"There is no model: {error}") from error
-        raise NotReady("The model is loading. It is ready in a moment.")
+        raise NotReady(reason_of(future))
 
     @property
     def loaded(self) -> Predictor | None:
@@ -100,12 +106,19 @@ class Service:
         """The model's name for clients; raises NotReady if that takes the model to know."""
         return self._name or self.info.name
 
+    def name_of(self, model_id: str) -> str:
+        """The name for clients of the model with this id, which may be that before a change."""
+        return self._name or last_part(model_id)
+
     def require_model(self, name: str, version: str | None = None) -> None:
         """Raises NotFound unless `name` is the model's name or id, and `version` its revision."""
         if name not in (self.name, self.info.id):
             raise NotFound(f"There is no model {name[:200]!r} here. This is {self.name!r}.")
-        if version not in (None, self.info.revision):
-            raise NotFound(f"There is no version {version!r:.80}. This is {self.info.revision!r}.")
+        self.require_version(version)
+
+    def require_version(self, version: str | None) -> None:
+        """Raises NotFound unless `version` is the model's revision, or None; NotReady."""
+        require_revision(self.predictor, version)
 
     def require_running(self) -> None:
         """Raises NotReady while the process is about to end."""
@@ -135,25 +148,32 @@ class Service:
         *,
         log: bool = True,
         timeout_s: float = inf,
+        version: str | None = None,
     ) -> list[Result]:
         """The prediction of each text, or the error of a text that got none, in their order.
 
-        A single text is interactive, several let others go first; none waits for over
-        `timeout_s`. With `log` the predictions are stored soon. Raises the error of a single text,
-        InputError for a parameter, Malformed for no texts, TooLarge, Busy and Unavailable.
+        All are of one revision. A single text is interactive, several let others go first; none
+        waits for over `timeout_s`. With `log` the predictions are stored soon. Raises the error of
+        a single text, InputError for a parameter, Malformed for no texts, TooLarge, Busy and
+        Unavailable, and NotFound unless `version` is the revision of the model that predicts.
         """
-        predictor = self.predictor
+        self.require_version(version)
         self._require_room(texts, log=log)
         results: dict[int, Result] = dict(await self._refusals(texts))
         taken = [i for i in range(len(texts)) if i not in results]
         asked = [texts[i] for i in taken]
-        made = await self._asking.predict(
-            predictor, asked, params, timeout_s, is_single=len(texts) == 1
+        made = await self._by_one(
+            lambda predictor: self._asking.predict(
+                predictor, asked, params, timeout_s, is_single=len(texts) == 1
+            ),
+            version,
         )
         results |= zip(taken, made, strict=True)
         if len(texts) == 1 and isinstance(results[0], TryoutError):
             raise results[0]
         self._log([made for made in results.values() if isinstance(made, Prediction)], log=log)
+        if len(texts) == 1 and isinstance(results[0], Prediction):
+            self._shadow(results[0], log=log)
         return [results[i] for i in range(len(texts))]
 
     async def predict_all(
@@ -163,12 +183,13 @@ class Service:
         *,
         log: bool = True,
         timeout_s: float = inf,
+        version: str | None = None,
     ) -> list[Prediction]:
         """As `predict`, for formats that cannot say that a single text failed.
 
         Raises the first error, with the number of its text.
         """
-        results = await self.predict(texts, params, log=log, timeout_s=timeout_s)
+        results = await self.predict(texts, params, log=log, timeout_s=timeout_s, version=version)
         predictions = [result for result in results if isinstance(result, Prediction)]
         for number, result in enumerate(results, start=1):
             if isinstance(result, InputError):
@@ -187,30 +208,61 @@ class Service:
     ) -> AsyncGenerator[Progress | Prediction]:
         """The places of a text in the queue, its output as it grows, and at last its prediction.
 
-        A text that grows is given as a whole each time. The tokens of its prompt, if they are
-        known, come right before the prediction. Raises as `predict` does for a single text.
+        Before these comes the model that has the text. A text that grows is given as a whole each
+        time. The tokens of its prompt, if they are known, come right before the prediction. Raises
+        as `predict` does for a single text.
         """
-        predictor = self.predictor
         self._require_room([text], log=log)
         for refusal in (await self._refusals([text])).values():
             raise refusal
-        events = self._asking.stream(predictor, text, params, timeout_s)
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Prediction):
-                    self._log([event], log=log)
-                yield event
+        has_begun = False
+        while True:
+            predictor = self.predictor
+            events = self._asking.stream(predictor, text, params, timeout_s)
+            try:
+                async with aclosing(events):
+                    async for event in events:
+                        if not has_begun:
+                            has_begun = True
+                            yield Begun(predictor.info)
+                        if isinstance(event, Prediction):
+                            self._log([event], log=log)
+                            self._shadow(event, log=log)
+                        yield event
+                return
+            except ModelClosed:
+                if has_begun or not self._is_replaced(predictor):
+                    raise
 
     async def fits(self, texts: Sequence[str], params: Mapping[str, Any]) -> list[bool]:
         """True for each text that is within the model's limit of tokens.
 
         Raises InputError, TooLarge, NotReady, and Malformed for no texts.
         """
-        predictor = self.predictor
         self._require_room(texts, log=False)
         for refusal in (await self._refusals(texts)).values():
             raise refusal
-        return await self._asking.fits(predictor, texts, params)
+        return await self._by_one(lambda predictor: self._asking.fits(predictor, texts, params))
+
+    async def _by_one(
+        self, ask: Callable[[Predictor], Awaitable[T]], version: str | None = None
+    ) -> T:
+        """The result of `ask` with the predictor.
+
+        A predictor that is about to be replaced takes all of a request or nothing, and answers all
+        that it took; then its successor is asked. Raises NotFound for another `version`.
+        """
+        while True:
+            predictor = self.predictor
+            require_revision(predictor, version)
+            try:
+                return await ask(predictor)
+            except ModelClosed:
+                if not self._is_replaced(predictor):
+                    raise
+
+    def _is_replaced(self, predictor: Predictor) -> bool:
+        return not self.is_stopping and self.loaded is not predictor
 
     def require_count(self, texts: int) -> None:
         """Raises Malformed if a request has no texts, TooLarge if it has too many."""
@@ -253,6 +305,12 @@ class Service:
                     for made in predictions
                 ]
             )
+
+    def _shadow(self, answered: Prediction, *, log: bool) -> None:
+        """Has the shadow predict the text too, if there is one and the text may be stored."""
+        live = self.loaded
+        if self.shadow and live and log and self._logs and answered.output.is_whole:
+            self.shadow.offer(live, answered, self._writes.put)
 
     async def find(self, prediction_id: UUID) -> tuple[Entry, bool]:
         """A prediction's entry, and True if it is in the log; False while it waits to be stored.
@@ -298,9 +356,17 @@ class Service:
     def close(self) -> None:
         """Stores what waits; blocks for some seconds if the log is away."""
         self.is_stopping = True
+        if self.shadow:
+            self.shadow.close()
         self._writes.close()
         self._asking.close()
         self._log_threads.shutdown(wait=False, cancel_futures=True)
+
+
+def require_revision(predictor: Predictor, version: str | None) -> None:
+    """Raises NotFound unless `version` is None or the revision of `predictor`."""
+    if version not in (None, revision := predictor.info.revision):
+        raise NotFound(f"There is no version {version!r:.80}. This is {revision!r}.")
 
 
 def wants_log(headers: Mapping[str, str]) -> bool:

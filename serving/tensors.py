@@ -28,10 +28,11 @@ MICROSECONDS = 1_000_000
 class Columns(NamedTuple):
     """The outputs of some texts by name.
 
-    `errors` are the sentences of the texts that failed, by their index; `truncated` are the
-    indices of those that were cut.
+    `first` is a prediction of them, which names the model of all. `errors` are the sentences of the
+    texts that failed, by their index; `truncated` are the indices of those that were cut.
     """
 
+    first: Prediction
     values: Mapping[str, Sequence[Any]]
     errors: Mapping[int, str]
     truncated: Sequence[int]
@@ -162,6 +163,7 @@ def columns(results: Sequence[Result]) -> Columns:
     rows = [_row(result) for result in results]
     values = dict(zip(OUTPUTS, zip(*rows, strict=True), strict=True))
     return Columns(
+        next(result for result in results if isinstance(result, Prediction)),
         values,
         {i: str(error) for i, error in errors.items()},
         [i for i, result in enumerate(results) if _is_cut(result)],

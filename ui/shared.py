@@ -43,7 +43,7 @@ def log() -> FeedbackLog:
 @st.cache_resource(show_spinner=False)
 def batches() -> BatchRuns:
     """The runs of batches."""
-    return BatchRuns(log)
+    return BatchRuns(log, loading)
 
 
 @st.cache_resource(show_spinner=False)
@@ -88,6 +88,10 @@ def challenger() -> Challenger:
 
 
 def _model() -> Predictor:
-    """The model that app.toml names now: an owner who corrects it there need not restart."""
+    """The model that app.toml names now: an owner who corrects it there need not restart.
+
+    Raises SettingsError; then pages go on with the settings that they have.
+    """
+    newest = load_settings()
     settings.clear()
-    return make_predictor(**settings().model.arguments(params=settings().parameters))
+    return make_predictor(**newest.model.arguments(params=newest.parameters))

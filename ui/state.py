@@ -15,7 +15,7 @@ import streamlit as st
 from feedback import Entry
 from feedback.filters import Filter
 from feedback.preferences import Better
-from feedback.records import Sampling
+from feedback.records import ModelRevision, Sampling
 from files.tables import Table
 from model import Attribution, Generation
 from ui.outbox import Outbox
@@ -45,8 +45,9 @@ class Explanation:
 class SessionState:
     """The state that all pages share: the visit, the outbox, parameters, texts being typed.
 
-    `taken` has, by widget key, the text of a field that was stored last. `span_rows` are, by
-    prediction, the rows that a correction of its spans began with.
+    `model` is the model that the visit saw last, `former_model` the one before a change. `taken`
+    has, by widget key, the text of a field that was stored last. `span_rows` are, by prediction,
+    the rows that a correction of its spans began with.
     """
 
     NAME: ClassVar = "name"
@@ -55,6 +56,8 @@ class SessionState:
     outbox: Outbox = field(default_factory=Outbox)
     params: Mapping[str, Any] = field(default_factory=dict)
     explanation: Explanation | None = None
+    model: ModelRevision | None = None
+    former_model: ModelRevision | None = None
     taken: dict[str, str] = field(default_factory=dict)
     span_rows: dict[UUID, list[dict[str, Any]]] = field(default_factory=dict)
 

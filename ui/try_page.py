@@ -8,7 +8,7 @@ from uuid import UUID
 import streamlit as st
 
 from feedback import Entry, FeedbackError
-from model import Example, InputError, ModelError, Prediction, Predictor
+from model import Example, InputError, ModelClosed, ModelError, Prediction, Predictor
 from model.text import check_text
 from ui import shared, state, visits
 from ui.parts import param_form
@@ -118,6 +118,8 @@ def _predict(model: Predictor, text: str, params: Mapping[str, Any]) -> Entry | 
         st.info(as_markdown(str(error)))
         return None
     except ModelError as error:
+        if isinstance(error, ModelClosed) and shared.loaded() is not model:
+            st.rerun()  # another model has come, and gets the question, which is still asked
         st.error(as_markdown(str(error)))
         return None
     except CancelledError:

@@ -25,6 +25,7 @@ from model.generation import Generation
 from model.info import ModelInfo
 from model.params import checked, with_defaults
 from model.prediction import Prediction
+from model.predictor import Inspection, Predictor
 from model.remote.api import Api, Facts
 from model.remote.connection import Connection
 from model.remote.huggingface import HuggingFaceApi
@@ -74,36 +75,56 @@ class RemoteModel:
 
     def load(self) -> None:
         """Asks the service for the facts of its model; raises ModelLoadError with a sentence."""
-        try:
-            headers = HEADERS if self._api_name == "tryout" else {}
-            self._connection = Connection(self.url, token=self._token, headers=headers)
-        except (httpx2.InvalidURL, ValueError) as error:
-            raise ModelLoadError(f"{self.url!r} is not a URL ({error}). Set model.url.") from error
-        self._api = self._made_api()
-        timeout_s = LOAD_TIMEOUT_S if self._api_name == "tryout" else TRY_TIMEOUT_S
+        self._connection = self._connect()
+        self._api = self._api_over(self._connection)
         loop = self._loop = asyncio.new_event_loop()
         threading.Thread(target=loop.run_forever, name="remote-model", daemon=True).start()
         try:
-            self._facts = self._with_defaults(self._wait(self._api.facts(), timeout_s))
+            self._facts = self._with_defaults(self._wait(self._api.facts(), self._load_timeout_s))
         except ModelError as error:
             self._stop()
-            raise ModelLoadError(f"The model at {self.url!r} cannot be used. {error}") from error
+            raise self._unusable(error) from error
         self._sender = Sender(self._api, loop, self._require_loaded, self._answered_by)
-
-    def _made_api(self) -> Api:
-        match self._api_name:
-            case "tryout":
-                return TryoutApi(self._connection)
-            case "huggingface":
-                return HuggingFaceApi(self._connection, task=self._task, name=self._name)
-            case "openai":
-                return OpenAIApi(self._connection, name=self._name)
-            case _:
-                assert_never(self._api_name)
 
     def warm_up(self) -> None:
         """Does nothing: the service is ready only when its model is warm."""
         self._require_loaded()
+
+    @property
+    def choice(self) -> object:
+        """The arguments that this model was made with."""
+        given = (self.url, self._token, self._params)
+        return (*given, self._api_name, self._task, self._name)
+
+    def inspect(self) -> Inspection:
+        """The revision that the service has now; raises ModelLoadError. Takes no memory here."""
+
+        async def ask() -> Facts:
+            connection = self._connect()
+            try:
+                async with asyncio.timeout(self._load_timeout_s):
+                    return await self._api_over(connection).facts()
+            except TimeoutError as error:
+                raise ModelError(f"{self.url} did not answer in time.") from error
+            finally:
+                await connection.close()
+
+        try:
+            return Inspection(asyncio.run(ask()).info.revision)
+        except ModelLoadError:
+            raise
+        except ModelError as error:
+            raise self._unusable(error) from error
+
+    def succeed(self, former: Predictor) -> None:
+        """Does nothing: there is nothing of another predictor to keep."""
+
+    def retire(self) -> None:
+        """Takes no more texts, waits for the answers to those that were sent, then closes."""
+        self._closed = True
+        if self._facts:
+            self._sender.finish()
+        self.close()
 
     def close(self) -> None:
         """Ends all requests; waiting and later texts get ModelClosed."""
@@ -111,6 +132,31 @@ class RemoteModel:
         self._stop()
         if self._facts:
             self._sender.close()
+
+    def _connect(self) -> Connection:
+        headers = HEADERS if self._api_name == "tryout" else {}
+        try:
+            return Connection(self.url, token=self._token, headers=headers)
+        except (httpx2.InvalidURL, ValueError) as error:
+            raise ModelLoadError(f"{self.url!r} is not a URL ({error}). Set model.url.") from error
+
+    def _api_over(self, connection: Connection) -> Api:
+        match self._api_name:
+            case "tryout":
+                return TryoutApi(connection)
+            case "huggingface":
+                return HuggingFaceApi(connection, task=self._task, name=self._name)
+            case "openai":
+                return OpenAIApi(connection, name=self._name)
+            case _:
+                assert_never(self._api_name)
+
+    @property
+    def _load_timeout_s(self) -> float:
+        return LOAD_TIMEOUT_S if self._api_name == "tryout" else TRY_TIMEOUT_S
+
+    def _unusable(self, error: ModelError) -> ModelLoadError:
+        return ModelLoadError(f"The model at {self.url!r} cannot be used. {error}")
 
     def _stop(self) -> None:
         """Cancels what runs, closes the connections and ends the thread."""
@@ -241,8 +287,13 @@ class RemoteModel:
         self._sender.add(items, bulk=bulk)
 
     def _answered_by(self, revision: str) -> None:
-        """Reads the facts anew, once, if the service has another revision of its model."""
-        if revision != self.info.revision and not self._refreshes:
+        """Notes another revision of the service's model at once, and reads its facts anew."""
+        facts = self._require_loaded()
+        if revision == facts.info.revision:
+            return
+        # Whoever reads the answer must not find the facts of the revision before it.
+        self._facts = facts._replace(info=replace(facts.info, revision=revision))
+        if not self._refreshes:
             self._refreshes = True
             self._run(self._refresh())
 

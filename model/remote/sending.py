@@ -6,6 +6,7 @@ the same parameters travel together. Knows no URL and no settings.
 
 import asyncio
 import logging
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -82,15 +83,23 @@ class Sender:
         self.counters = Counters()
         self.places: dict[Future[Prediction], Place] = {}
         self.pending: set[Future[Prediction]] = set()
+        self._changed = threading.Condition()
+        self._finishes = False
         asyncio.run_coroutine_threadsafe(self._pump(), loop)
 
     def add(self, items: Sequence[Item], *, bulk: bool) -> None:
-        """Sends texts soon; raises ModelBusy if too many have no answer yet."""
-        if len(self.pending) + len(items) > MAX_ITEMS:
-            self.counters.rejected += len(items)
-            raise ModelBusy(1.0)
+        """Sends texts soon.
+
+        Raises ModelBusy if too many have no answer yet, ModelClosed from `finish` on.
+        """
+        with self._changed:
+            if self._finishes:
+                raise ModelClosed("The model was closed.")
+            if len(self.pending) + len(items) > MAX_ITEMS:
+                self.counters.rejected += len(items)
+                raise ModelBusy(1.0)
+            self.pending.update(item.future for item in items)
         for item in items:
-            self.pending.add(item.future)
             item.future.add_done_callback(self._forget)
         if bulk:
             self._bulk.extend(items)
@@ -99,13 +108,21 @@ class Sender:
             for item in items:
                 asyncio.run_coroutine_threadsafe(self._alone(item), self._loop)
 
+    def finish(self) -> None:
+        """Takes no more texts; returns once all that were added have their answer."""
+        with self._changed:
+            self._finishes = True
+            self._changed.wait_for(lambda: not self.pending)
+
     def close(self) -> None:
         """Texts without an answer get ModelClosed; the loop has ended before."""
         for future in list(self.pending):
             _fail(future, ModelClosed("The model was closed."))
 
     def _forget(self, future: Future[Prediction]) -> None:
-        self.pending.discard(future)
+        with self._changed:
+            self.pending.discard(future)
+            self._changed.notify_all()
         self.places.pop(future, None)
         if future.cancelled():
             self.counters.cancelled += 1
@@ -253,7 +270,8 @@ class Sender:
     def _done(self, future: Future[Prediction], prediction: Prediction) -> None:
         self._answered_by(prediction.model_revision)
         if future.running() or future.set_running_or_notify_cancel():
-            self.pending.discard(future)  # before somebody who waits for the result goes on
+            with self._changed:
+                self.pending.discard(future)  # before somebody who waits for the result goes on
             self.counters.done += 1
             self.counters.queue_s.add(prediction.queue_ms / 1000)
             future.set_result(prediction)

@@ -194,7 +194,10 @@ def openinference(service: Service) -> Format:
         params, timeout_s = model_params(without_nulls(asked.parameters))
         is_binary = params.pop("binary_data_output", False) is True
         log = wants_log(request.headers)
-        results = await service.predict(texts, params, log=log, timeout_s=timeout_s)
+        version = request.path_params.get("version") or asked.model_version
+        results = await service.predict(
+            texts, params, log=log, timeout_s=timeout_s, version=version
+        )
         return encoded(asked, columns(results), service, is_binary=is_binary)
 
     def get(path: str, handler: Any, summary: str, answer: Any, *statuses: int) -> Operation:
@@ -310,8 +313,8 @@ def encoded(
             output["data"] = values
         outputs.append(output)
     answer: dict[str, Any] = {
-        "model_name": service.name,
-        "model_version": service.info.revision,
+        "model_name": service.name_of(predicted.first.model_id),
+        "model_version": predicted.first.model_revision,
         "outputs": outputs,
     }
     if asked.id is not None:

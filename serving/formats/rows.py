@@ -127,7 +127,9 @@ def _predicting(service: Service, path: str, *statuses: int) -> Operation:
                 f"there is {SIGNATURE!r} only. Leave it out."
             )
         params, log = without_nulls(asked.parameters), wants_log(request.headers)
-        return json_response(encoded(await service.predict_all(texts, params, log=log)))
+        version = request.path_params.get("version")
+        predictions = await service.predict_all(texts, params, log=log, version=version)
+        return json_response(encoded(predictions))
 
     return Operation(
         method="POST",

@@ -12,7 +12,7 @@ parameter `triton_final_response` is true in the last answer to a message.
 """
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -20,6 +20,7 @@ from errors import TryoutError
 from feedback.records import compact_json
 from model import ModelInfo, Prediction
 from model.generation import Grown
+from serving.asking import Begun
 from serving.errors import Refused
 from serving.grpc.calls import Asked, Call, Format, StreamCall
 from serving.grpc.protos import open_inference_pb2 as pb
@@ -105,8 +106,13 @@ def openinference(service: Service) -> Format:
 async def _infer(service: Service, asked: Asked) -> Any:
     request = asked.message
     texts, params, timeout_s = _read(service, asked)
-    log = wants_log(asked.headers)
-    results = await service.predict(texts, params, log=log, timeout_s=timeout_s)
+    results = await service.predict(
+        texts,
+        params,
+        log=wants_log(asked.headers),
+        timeout_s=timeout_s,
+        version=request.model_version or None,
+    )
     return _encoded(request, columns(results), service)
 
 
@@ -117,10 +123,13 @@ async def _stream(service: Service, asked: Asked) -> AsyncGenerator[Any]:
         yield _streamed(await _infer(service, asked), is_final=True)
         return
     log = wants_log(asked.headers)
+    name = revision = ""
     events = service.stream(texts[0], params, log=log, timeout_s=timeout_s)
     async with aclosing(events):
         async for event in events:
             match event:
+                case Begun(info):
+                    name, revision = service.name_of(info.id), info.revision
                 case Grown(text, tokens):
                     output = compact_json({"text": text, "tokens": tokens, "finish": None})
                     row: dict[str, list[Any]] = {
@@ -128,7 +137,7 @@ async def _stream(service: Service, asked: Asked) -> AsyncGenerator[Any]:
                         "score": [NO_SCORE],
                         "output": [output],
                     }
-                    growing = _encoded(request, Columns(row, {}, []), service)
+                    growing = _answer(request, row, name, revision)
                     yield _streamed(growing, is_final=False)
                 case Prediction():
                     yield _streamed(_encoded(request, columns([event]), service), is_final=True)
@@ -213,14 +222,22 @@ def _list(name: str, value: Any) -> Any:
 
 
 def _encoded(request: Any, predicted: Columns, service: Service) -> Any:
-    """The answer, raw if the request is."""
-    answer = pb.ModelInferResponse(
-        model_name=service.name, model_version=service.info.revision, id=request.id
-    )
+    """The answer, with the model that made the predictions."""
+    first = predicted.first
+    model_name = service.name_of(first.model_id)
+    answer = _answer(request, predicted.values, model_name, first.model_revision)
     for name, value in predicted.parameters.items():
         answer.parameters[name].string_param = value
+    return answer
+
+
+def _answer(
+    request: Any, columns_by_name: Mapping[str, Sequence[Any]], model_name: str, revision: str
+) -> Any:
+    """The outputs that are asked for, raw if the request is."""
+    answer = pb.ModelInferResponse(model_name=model_name, model_version=revision, id=request.id)
     for name in [output.name for output in request.outputs] or OUTPUTS:
-        values = predicted.values[name]
+        values = columns_by_name[name]
         output = answer.outputs.add(name=name, datatype=OUTPUTS[name], shape=[len(values)])
         if request.raw_input_contents:
             answer.raw_output_contents.append(write_bytes(name, values))

@@ -40,7 +40,7 @@ def prediction_service(service: Service) -> Format:
 
     async def predict(asked: Asked) -> Any:
         request = asked.message
-        _require_model(service, request.model_spec)
+        version = _require_model(service, request.model_spec)
         signature = request.model_spec.signature_name
         if signature not in ("", SIGNATURE):
             raise Refused(f"signature_name is {signature[:80]!r}; there is {SIGNATURE!r} only.")
@@ -51,10 +51,15 @@ def prediction_service(service: Service) -> Format:
                 )
         texts = _texts(request.inputs, service)
         log = wants_log(asked.headers)
-        predictions = await service.predict_all(texts, {}, log=log, timeout_s=asked.timeout_s)
+        predictions = await service.predict_all(
+            texts, {}, log=log, timeout_s=asked.timeout_s, version=version
+        )
+        first = predictions[0]
         values = dict(columns(predictions).values)
         values["truncated"] = [prediction.truncated for prediction in predictions]
-        answer = pb.PredictResponse(model_spec=_spec(service))
+        answer = pb.PredictResponse(
+            model_spec=_spec(service.name_of(first.model_id), first.model_revision)
+        )
         for name in request.output_filter or OUTPUTS:
             answer.outputs[name].CopyFrom(_tensor(OUTPUTS[name], values[name]))
         return answer
@@ -64,7 +69,7 @@ def prediction_service(service: Service) -> Format:
         _require_model(service, request.model_spec)
         if not request.metadata_field or set(request.metadata_field) != {METADATA}:
             raise Refused(f"metadata_field must be {METADATA!r}, and nothing else.")
-        answer = pb.GetModelMetadataResponse(model_spec=_spec(service))
+        answer = pb.GetModelMetadataResponse(model_spec=_spec(service.name, service.info.revision))
         answer.metadata[METADATA].Pack(_signatures())
         return answer
 
@@ -97,21 +102,21 @@ def model_service(service: Service) -> Format:
     )
 
 
-def _require_model(service: Service, spec: Any) -> None:
-    """Raises NotFound unless the model, and its version if there is one, are ours."""
+def _require_model(service: Service, spec: Any) -> str | None:
+    """The label of the version that is asked for; raises NotFound for one that is not ours."""
     chosen = spec.WhichOneof("version_choice")
-    service.require_model(spec.name, spec.version_label if chosen == "version_label" else None)
+    version = spec.version_label if chosen == "version_label" else None
+    service.require_model(spec.name, version)
     if chosen == "version":
         raise NotFound(
             f"There is no version {spec.version.value}: a version here is a version_label, "
             f"{service.info.revision!r}. Leave it out for the model that is served."
         )
+    return version
 
 
-def _spec(service: Service) -> Any:
-    return pb.ModelSpec(
-        name=service.name, version_label=service.info.revision, signature_name=SIGNATURE
-    )
+def _spec(name: str, revision: str) -> Any:
+    return pb.ModelSpec(name=name, version_label=revision, signature_name=SIGNATURE)
 
 
 def _texts(inputs: Any, service: Service) -> list[str]:

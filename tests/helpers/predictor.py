@@ -6,6 +6,7 @@ text by the words in it and computes in the thread of its caller.
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any
 
 from model import (
@@ -16,12 +17,14 @@ from model import (
     ModelInfo,
     Param,
     Prediction,
+    Predictor,
     ScoredLabel,
     ScoredLabels,
 )
 from model.batching import Counters, Place
 from model.params import checked
 from model.prediction import new_id, now
+from model.predictor import Inspection
 
 LABELS = ("negative", "neutral", "positive")
 MAX_CHARS = 2000
@@ -62,6 +65,20 @@ class FakePredictor:
         )
         self._is_loaded = self._is_closed = False
         self._counters = Counters()
+
+    @property
+    def choice(self) -> object:
+        return self._info.id
+
+    def inspect(self) -> Inspection:
+        return Inspection(self._info.revision)
+
+    def succeed(self, former: Predictor) -> None:
+        pass
+
+    def renew(self, revision: str) -> None:
+        """Makes it another revision of the model."""
+        self._info = replace(self._info, revision=revision)
 
     def load(self) -> None:
         self._is_loaded = True
@@ -139,6 +156,9 @@ class FakePredictor:
     def queue_depth(self) -> int:
         self._require_loaded()
         return 0
+
+    def retire(self) -> None:
+        self.close()
 
     def close(self) -> None:
         self._is_closed = True

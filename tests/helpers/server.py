@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -25,12 +25,19 @@ def free_port() -> int:
 @contextmanager
 def serving(database: Path, *, port: int, **environment: str) -> Iterator[str]:
     """`streamlit run`, as `make run` starts it, until its port answers; yields its URL."""
+    with app_process(database, port=port, **environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+def app_process(
+    database: Path, *, port: int, **environment: str
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """The process of `serving`."""
     command = ["streamlit", "run", "streamlit_app.py"]
     options = {"port": port, "address": "127.0.0.1", "headless": "true"}
     for name, value in options.items():
         command += [f"--server.{name}", str(value)]
-    with started(command, database, probe=f"http://127.0.0.1:{port}/api/live", **environment):
-        yield f"http://127.0.0.1:{port}"
+    return started(command, database, probe=f"http://127.0.0.1:{port}/api/live", **environment)
 
 
 @contextmanager

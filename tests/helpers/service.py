@@ -5,7 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +67,20 @@ def serving_alone(
     There is gRPC if it has a port.
     """
     port = port or free_port()
-    url = f"http://127.0.0.1:{port}"
-    probe = f"{url}/api/{'ready' if ready else 'live'}"
+    with service_process(
+        database, port=port, ready=ready, grpc_port=grpc_port, **environment
+    ) as process:
+        yield f"http://127.0.0.1:{port}", process
+
+
+def service_process(
+    database: Path, *, port: int, ready: bool = True, grpc_port: int = 0, **environment: str
+) -> AbstractContextManager["subprocess.Popen[bytes]"]:
+    """The process of `serving_alone`, once it is ready, or live."""
+    probe = f"http://127.0.0.1:{port}/api/{'ready' if ready else 'live'}"
     command = ["serving", "--port", str(port)]
     command += ["--grpc-port", str(grpc_port)] if grpc_port else []
-    with started(command, database, probe=probe, **environment) as process:
-        yield url, process
+    return started(command, database, probe=probe, **environment)
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import transformers as tf
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 CORPUS = [
@@ -135,6 +136,14 @@ def _save(folder: Path, tokenizer: Any, config: Any, auto: str, **widths: Any) -
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def renew(folder: Path) -> None:
+    """Puts another revision of a model into its folder: other weights, renamed into place."""
+    weights, new = folder / "model.safetensors", folder / "new"
+    tensors = {name: torch.randn_like(tensor) / 4 for name, tensor in load_file(weights).items()}
+    save_file(tensors, new, metadata={"format": "pt"})
+    new.rename(weights)
 
 
 def _labels(names: list[str]) -> dict[str, Any]:

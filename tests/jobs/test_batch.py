@@ -1,14 +1,19 @@
 """Batches in the background, with real models and a real log."""
 
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from feedback import FeedbackLog, LogUnavailable, batches
 from feedback.batches import Batch, BatchRow
+from feedback.filters import Filter
 from jobs import batch as batch_module
 from jobs.batch import BatchRuns
+from jobs.loader import ModelLoader
 from model import Model
 from model.prediction import new_id, now
 from tests.helpers import tiny
@@ -149,3 +154,36 @@ def test_close_stops_what_runs(sqlite_log: FeedbackLog, tiny_model: Model) -> No
     runs.close()
     assert runs.current(batch.id) is None
     assert batches.progress(sqlite_log, batch).left > 0
+
+
+def test_a_batch_goes_on_with_the_model_that_replaces_its_own(
+    sqlite_log: FeedbackLog, tmp_path: Path
+) -> None:
+    folder = tiny.bert_classifier(tmp_path / "model")
+    loader = ModelLoader(lambda: Model(str(folder), device="cpu"))
+    old = loader.current().result(60)
+    assert isinstance(old, Model)
+    forward = old.loaded.runtime.forward
+
+    def slow(rows: Any) -> Any:  # so that the batch is not done before the other model is there
+        time.sleep(0.1)
+        return forward(rows)
+
+    old.loaded.runtime.forward = slow  # type: ignore[method-assign]
+    runs = BatchRuns(lambda: sqlite_log, loader.current)
+    batch = make(sqlite_log, [f"text {n}" for n in range(3000)])
+    runs.start(batch, old, left=batch.rows)
+    until(lambda: batches.progress(sqlite_log, batch).predicted)
+    tiny.renew(folder)
+    loader.reload()
+    until(lambda: runs.current(batch.id) is None)
+    last = runs.last(batch.id)
+    assert last is not None
+    assert last.error == ""
+    progress = batches.progress(sqlite_log, batch)
+    assert (progress.predicted, progress.problems) == (batch.rows, 0)
+    stored = sqlite_log.page(Filter(), offset=0, limit=batch.rows)
+    revisions = {entry.prediction.model_revision for entry, _ in stored}
+    assert revisions == {old.info.revision, loader.current().result().info.revision}
+    runs.close()
+    loader.close()

@@ -21,12 +21,21 @@ from model.machine import free_memory_bytes, usable_cores
             700,
         ),
         ({"memory.max": "99999", "memory.current": "5", "memory.stat": ""}, 10_000),
+        (
+            {
+                "memory/memory.limit_in_bytes": "900",
+                "memory/memory.usage_in_bytes": "500",
+                "memory/memory.stat": "total_inactive_file 100",
+            },
+            500,
+        ),
     ],
 )
 def test_a_container_has_no_more_than_its_limit(
     files: dict[str, str], free: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(content)
     monkeypatch.setattr("model.machine.CGROUP", tmp_path)
     machine = type("", (), {"available": 10_000})

@@ -12,7 +12,7 @@ from feedback import Entry
 from feedback.preferences import Better, Preference, preferences_csv, standing
 from feedback.records import ModelRevision
 from jobs.replay.report import by_chance
-from model import ModelError, Prediction, Predictor
+from model import ModelClosed, ModelError, Prediction, Predictor
 from model.prediction import new_id, now
 from model.text import check_text
 from ui import shared, state, visits
@@ -102,6 +102,9 @@ def _predict(live: Predictor, other: Predictor, text: str, params: Mapping[str, 
             own_params = {name: value for name, value in params.items() if name in names}
             futures.append(model.submit(text, own_params, timeout_s=QUEUE_TIMEOUT_S))
         predictions = [wait_for(future, "Predicting…") for future in futures]
+    except ModelClosed:
+        st.info("One of the models was replaced or unloaded meanwhile. Predict again.")
+        return
     except ModelError as error:
         st.error(as_markdown(str(error)))
         return

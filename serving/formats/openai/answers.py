@@ -13,7 +13,7 @@ from errors import TryoutError
 from model import GeneratedText, Prediction
 from model.generation import Grown
 from model.prediction import Finish, new_id
-from serving.asking import Progress, Prompt
+from serving.asking import Begun, Progress, Prompt
 from serving.errors import NotFound, status_of
 from serving.formats.openai.requests import GenerateRequest, Unsupported
 from serving.http import json_response, sse, sse_response
@@ -130,7 +130,10 @@ def whole(
 ) -> dict[str, Any]:
     """The completion of each prompt; its id is that of the first prediction in the log."""
     first = predictions[0]
-    body = _head(kind.prefix + str(first.id), kind.whole, service) | {
+    head = _head(service, first.model_id, first.model_revision)
+    body = head | {
+        "id": kind.prefix + str(first.id),
+        "object": kind.whole,
         "created": int(first.created_at.timestamp()),
         "choices": [_choice(kind, i, made) for i, made in enumerate(predictions)],
     }
@@ -138,14 +141,8 @@ def whole(
     return body | ({"usage": usage} if usage else {})
 
 
-def _head(identity: str, name: str, service: Service) -> dict[str, Any]:
-    return {
-        "id": identity,
-        "object": name,
-        "created": int(time.time()),
-        "model": service.name,
-        "system_fingerprint": service.info.revision,
-    }
+def _head(service: Service, model_id: str, revision: str) -> dict[str, Any]:
+    return {"model": service.name_of(model_id), "system_fingerprint": revision}
 
 
 def _choice(kind: Kind, index: int, prediction: Prediction) -> dict[str, Any]:
@@ -175,7 +172,11 @@ async def _events(
     progress: AsyncGenerator[Progress | Prediction],
 ) -> AsyncGenerator[bytes]:
     """A part for each growth of the text; the parts have an id of their own."""
-    head = _head(f"{kind.prefix}{new_id()}", kind.part, service)
+    head: dict[str, Any] = {
+        "id": f"{kind.prefix}{new_id()}",
+        "object": kind.part,
+        "created": int(time.time()),
+    }
     if asked.tells_usage:
         head["usage"] = None
 
@@ -191,7 +192,9 @@ async def _events(
     try:
         async with aclosing(progress):
             async for event in progress:
-                if isinstance(event, Prompt):
+                if isinstance(event, Begun):
+                    head |= _head(service, event.info.id, event.info.revision)
+                elif isinstance(event, Prompt):
                     prompt_tokens = event.tokens
                 elif isinstance(event, Grown | Prediction):
                     if not has_begun and kind is CHAT:
