@@ -28,6 +28,7 @@ SLOW = {
     "model/test_generation.py",
     "model/test_parity.py",
     "pages",
+    "serving/test_kill.py",
     "test_app.py",
 }
 

@@ -5,7 +5,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,47 @@ def serving_alone(
     probe = f"{url}/api/{'ready' if ready else 'live'}"
     with started(["serving", "--port", str(port)], database, probe=probe, **environment) as process:
         yield url, process
+
+
+class KilledService:
+    """`python -m serving` on a port that it keeps: killed as by `kill -9`, and started again."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Returns once it is ready."""
+        _, self.process = self._running.enter_context(serving_alone(self.database, port=self.port))
+
+    def freeze(self) -> None:
+        """It takes connections and answers nothing more, until it is killed."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """Returns once it is dead."""
+        self._running.close()
+
+    def stored(self) -> int:
+        """The number of predictions in its log."""
+        log = FeedbackLog(f"sqlite:///{self.database}")
+        try:
+            return log.counts().predictions
+        finally:
+            log.close()
+
+
+@contextmanager
+def killed_service(database: Path) -> Iterator[KilledService]:
+    """A service that is ready, for tests that kill it."""
+    service = KilledService(database)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.kill()
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:
