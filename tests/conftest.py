@@ -29,6 +29,7 @@ SLOW = {
     "model/test_parity.py",
     "pages",
     "serving/test_kill.py",
+    "serving/test_torture.py",
     "test_app.py",
 }
 

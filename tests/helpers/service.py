@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -46,13 +46,22 @@ def listening(service: Service, *, port: int = 0, **options: Any) -> Iterator[st
 
 @contextmanager
 def serving_alone(
-    database: Path, *, ready: bool = True, port: int = 0, **environment: str
+    database: Path,
+    *,
+    ready: bool = True,
+    port: int = 0,
+    written: IO[bytes] | None = None,
+    **environment: str,
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """`python -m serving` as `make serve` starts it; yields its URL and its process."""
+    """`python -m serving` as `make serve` starts it; yields its URL and its process.
+
+    What it prints goes into the file `written`.
+    """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     probe = f"{url}/api/{'ready' if ready else 'live'}"
-    with started(["serving", "--port", str(port)], database, probe=probe, **environment) as process:
+    module = ["serving", "--port", str(port)]
+    with started(module, database, probe=probe, written=written, **environment) as process:
         yield url, process
 
 
