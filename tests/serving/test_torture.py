@@ -78,7 +78,8 @@ class Target:
         assert answer.status_code == 200, (wire.name, answer.status_code, answer.text[:500])
         for text, said in zip(texts, wire.read(answer.content), strict=True):
             label, score = self.expected[text]
-            assert said == (label, pytest.approx(score, abs=1e-4)), wire.name
+            assert said.label == label, wire.name
+            assert said.score == pytest.approx(score, abs=1e-4), wire.name
 
     def require_sound(self) -> None:
         """Fails if the process has ended, has answered with 500, or has written a traceback."""
