@@ -1,4 +1,4 @@
-"""Valid requests of every format that a classifier answers, and the labels in their answers."""
+"""Valid requests of every format, and the labels or generated texts in their answers."""
 
 import csv
 import io
@@ -14,7 +14,7 @@ ROWS = "/v1/models/bundled:predict"
 
 
 class Said(NamedTuple):
-    """The label of a text, and its score."""
+    """The label of a text, and its score; or a generated text, and 0."""
 
     label: str
     score: float
@@ -129,3 +129,49 @@ WIRES = (
     Wire("sagemaker-csv", _csv, _read_csv),
     _json("azureml", "/score", lambda texts: {"input_data": texts}, list),
 )
+
+# --- a model that generates, without a chat template ----------------------------------------------
+
+NEW_TOKENS = 8
+
+
+def _growing(
+    name: str, path: str, body: Callable[[Sequence[str]], Any], read: Callable[[Any], list[str]]
+) -> Wire:
+    return Wire(
+        name,
+        lambda texts: Request(path, json.dumps(body(texts)).encode()),
+        lambda answer: [Said(text, 0.0) for text in read(json.loads(answer))],
+    )
+
+
+def _prompts(texts: Sequence[str]) -> dict[str, Any]:
+    return {"model": "writer", "prompt": texts, "max_tokens": NEW_TOKENS}
+
+
+GENERATING_WIRES = (
+    _growing("openai", "/v1/completions", _prompts, lambda a: [c["text"] for c in a["choices"]]),
+    _growing(
+        "native",
+        "/api/predictions",
+        lambda texts: {"texts": texts, "params": {"max_new_tokens": NEW_TOKENS}},
+        lambda a: [each["output"]["text"] for each in a["predictions"]],
+    ),
+    _growing(
+        "rows",
+        "/v1/models/writer:predict",
+        lambda texts: {"instances": texts, "parameters": {"max_new_tokens": NEW_TOKENS}},
+        lambda a: [each["output"]["text"] for each in a["predictions"]],
+    ),
+)
+
+
+def streams(text: str) -> list[Request]:
+    """Requests for a text as it grows; the answers are server-sent events."""
+    params = {"max_new_tokens": NEW_TOKENS}
+    bodies: dict[str, Any] = {
+        "/v1/completions": _prompts([text]) | {"stream": True},
+        "/api/predictions": {"texts": [text], "params": params, "stream": True},
+        "/api/predict": {"inputs": text, "parameters": params, "stream": True},
+    }
+    return [Request(path, json.dumps(body).encode()) for path, body in bodies.items()]
