@@ -5,6 +5,8 @@
 # make test-fast   what needs no browser, no PostgreSQL and no slow model; under a minute
 # make test-deploy   clients that we did not write, each in an environment of its own, ask the service;
 #             servers that we did not write are asked
+# make prove, make torture   full counts of tests that run with small ones: minutes; ONLY=kill,batch
+#             runs those whose names have one of these
 # make format, make lint   style and types; make onnx, make train: see docs/models.md, README
 # make bench  beside Gradio and plain Streamlit; ONLY=rooms,million runs parts of it, AGAINST=COMMIT
 #             compares a commit with this tree, QUICK=1 tries all with small numbers (benchmarks/run.py)
@@ -19,11 +21,12 @@ PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # ours cannot be beside them.
 OTHERS := $(patsubst tests/%/requirements.txt,.cache/%/done,$(wildcard \
 	tests/clients/*/requirements.txt tests/servers/*/requirements.txt))
+COMMA := ,
 # An index that cannot be reached must not cost seconds a package.
 export PIP_RETRIES := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: run serve test test-fast test-deploy format lint onnx protos bench train clean
+.PHONY: run serve test test-fast test-deploy prove torture format lint onnx protos bench train clean
 
 run: .venv/app
 	$(BIN)/streamlit run streamlit_app.py --server.address $(HOST) --server.port $(or $(PORT),8501) \
@@ -37,10 +40,20 @@ test: .venv/dev
 	$(BIN)/python -m pytest $(or $(ARGS),$(PARALLEL))
 
 test-fast: .venv/dev
-	$(BIN)/python -m pytest $(PARALLEL) -m "not browser and not postgres and not slow and not deploy"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or postgres or slow or deploy or prove or torture)"
 
 test-deploy: .venv/dev $(OTHERS)
 	$(BIN)/python -m pytest tests/clients tests/servers -m deploy $(ARGS)
+
+# A test of five minutes is no test that hangs; its figures are printed.
+LONG = $(BIN)/python -m pytest -o faulthandler_timeout=3600 -rP \
+	$(if $(ONLY),-k "$(subst $(COMMA), or ,$(ONLY))") $(ARGS)
+
+prove: .venv/dev
+	$(LONG) -m prove
+
+torture: .venv/dev
+	$(LONG) -m torture
 
 format: .venv/dev
 	$(BIN)/ruff format .

@@ -41,6 +41,7 @@ class BatchRun:
         self.batch = batch
         self.left = left
         self.error = ""
+        self.model_is_away = False  # it is waited for
         self._stop = threading.Event()
         self._marks: list[tuple[float, int]] = []  # times in s, with the rows left then
 
@@ -99,16 +100,22 @@ class BatchRun:
         done: list[tuple[int, Entry | str]] = []  # row numbers, each with an entry or a problem
         stored_s = time.monotonic()
         inputs = self._inputs(log)
+        results = predict_each(
+            model, inputs, goes_on=lambda: not self.stopped, on_away=self._note_away
+        )
         try:
-            for number, result in predict_each(model, inputs, goes_on=lambda: not self.stopped):
+            for number, result in results:
                 done.append((number, self._entry_or_problem(result)))
                 if len(done) >= STORED_EVERY_ROWS or time.monotonic() - stored_s > STORED_EVERY_S:
                     self._store(log, done)
                     done, stored_s = [], time.monotonic()
-        except ModelClosed:
+        except ModelError:
             self._store(log, done)
             raise
         self._store(log, done)
+
+    def _note_away(self, is_away: bool) -> None:
+        self.model_is_away = is_away
 
     def _inputs(self, log: OpenLog) -> Iterator[tuple[int, str, Any]]:
         batch, last = self.batch, -1

@@ -28,6 +28,9 @@ SLOW = {
     "model/test_generation.py",
     "model/test_parity.py",
     "pages",
+    "serving/test_bad_input.py",
+    "serving/test_kill.py",
+    "serving/test_torture.py",
     "test_app.py",
 }
 

@@ -13,9 +13,9 @@ from feedback.outcomes import Outcome, OutcomeCounts
 from feedback.rated_set import rated
 from jobs.replay.report import are_comparable, printed, report
 from jobs.replay.run import ReplayResult, as_json, replay
-from model import Model, Predictor
+from model import Model, Predictor, make_predictor
 from model.exported import is_export
-from settings import load_settings
+from settings import Settings, load_settings
 
 logger = logging.getLogger("tryout.jobs.replay")
 
@@ -27,14 +27,13 @@ def main() -> int:
 
     Exits with 0 if it breaks no more than allowed, with 1 if it does, with 2 if it cannot be told.
     """
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.revision and not arguments.model:
+        parser.error("--revision is of the model that --model names. Name it too.")
     try:
         settings = load_settings()
-        model_settings = settings.model.for_model(arguments.model, arguments.revision)
-        exported = is_export(arguments.model)
-        dtype = None if exported else model_settings.dtype
-        runtime = "onnx" if exported else "torch"
-        model = Model(**model_settings.arguments(runtime=runtime, dtype=dtype))
+        model = _predictor(settings, arguments)
         with ExitStack() as stack:
             log = FeedbackLog(settings.log_url)
             stack.callback(log.close)
@@ -51,6 +50,17 @@ def main() -> int:
     except Exception as error:
         logger.exception("The replay failed")
         return _cannot_tell(f"The replay failed: {error!r}. That says nothing of the model.")
+
+
+def _predictor(settings: Settings, arguments: argparse.Namespace) -> Predictor:
+    """The model that is named, else the one of the settings, which can be behind a URL."""
+    if arguments.model is None:
+        return make_predictor(**settings.model.arguments())
+    model_settings = settings.model.for_model(arguments.model, arguments.revision)
+    exported = is_export(arguments.model)
+    dtype = None if exported else model_settings.dtype
+    runtime = "onnx" if exported else "torch"
+    return Model(**model_settings.arguments(runtime=runtime, dtype=dtype))
 
 
 def _cannot_tell(reason: str) -> int:
@@ -76,7 +86,9 @@ def positive_number(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m jobs.replay", description=main.__doc__)
-    parser.add_argument("--model", required=True, metavar="ID", help="a folder or a Hub id")
+    parser.add_argument(
+        "--model", metavar="ID", help="a folder or a Hub id (the model of app.toml)"
+    )
     parser.add_argument("--revision", help="a branch, tag or commit on the Hub")
     parser.add_argument(
         "--allow-broken", type=whole_number, default=0, metavar="N", help="as many may break (0)"

@@ -37,7 +37,7 @@ def run_alone(module: str, *arguments: str, **environment: str) -> Ran:
         env=_clean() | environment,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 

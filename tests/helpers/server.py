@@ -37,17 +37,27 @@ def app_process(
     options = {"port": port, "address": "127.0.0.1", "headless": "true"}
     for name, value in options.items():
         command += [f"--server.{name}", str(value)]
-    return started(command, database, probe=f"http://127.0.0.1:{port}/api/live", **environment)
+    url = f"http://127.0.0.1:{port}"
+    return started(command, database, probe=f"{url}/api/live", written=None, **environment)
 
 
 @contextmanager
 def started(
-    module: list[str], database: Path, *, probe: str, **environment: str
+    module: list[str],
+    database: Path,
+    *,
+    probe: str,
+    written: IO[bytes] | None = None,
+    **environment: str,
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """`python -m module` with a log in `database`; yields the process once `probe` answers."""
+    """`python -m module` with a log in `database`; yields the process once `probe` answers.
+
+    What it prints goes into the file `written`.
+    """
     # Whatever is set where this runs, the log is the one that was asked for.
     clean = {k: v for k, v in os.environ.items() if k != "DATABASE_URL" and "TRYOUT_" not in k}
-    output = tempfile.TemporaryFile()  # noqa: SIM115 - a pipe that nobody reads would block
+    # A pipe that nobody reads would block.
+    output = written or tempfile.TemporaryFile()  # noqa: SIM115 - closed below
     process = subprocess.Popen(
         [sys.executable, "-m", *module],
         cwd=ROOT,

@@ -5,9 +5,9 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -60,27 +60,75 @@ def serving_alone(
     ready: bool = True,
     port: int = 0,
     grpc_port: int = 0,
+    written: IO[bytes] | None = None,
     **environment: str,
 ) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """`python -m serving` as `make serve` starts it; yields its URL and its process.
 
-    There is gRPC if it has a port.
+    There is gRPC if it has a port. What it prints goes into the file `written`.
     """
     port = port or free_port()
     with service_process(
-        database, port=port, ready=ready, grpc_port=grpc_port, **environment
+        database, port=port, ready=ready, grpc_port=grpc_port, written=written, **environment
     ) as process:
         yield f"http://127.0.0.1:{port}", process
 
 
 def service_process(
-    database: Path, *, port: int, ready: bool = True, grpc_port: int = 0, **environment: str
+    database: Path,
+    *,
+    port: int,
+    ready: bool = True,
+    grpc_port: int = 0,
+    written: IO[bytes] | None = None,
+    **environment: str,
 ) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """The process of `serving_alone`, once it is ready, or live."""
     probe = f"http://127.0.0.1:{port}/api/{'ready' if ready else 'live'}"
-    command = ["serving", "--port", str(port)]
-    command += ["--grpc-port", str(grpc_port)] if grpc_port else []
-    return started(command, database, probe=probe, **environment)
+    module = ["serving", "--port", str(port)]
+    module += ["--grpc-port", str(grpc_port)] if grpc_port else []
+    return started(module, database, probe=probe, written=written, **environment)
+
+
+class KilledService:
+    """`python -m serving` on a port that it keeps: killed as by `kill -9`, and started again."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._running = ExitStack()
+
+    def start(self) -> None:
+        """Returns once it is ready."""
+        _, self.process = self._running.enter_context(serving_alone(self.database, port=self.port))
+
+    def freeze(self) -> None:
+        """It takes connections and answers nothing more, until it is killed."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def kill(self) -> None:
+        """Returns once it is dead."""
+        self._running.close()
+
+    def stored(self) -> int:
+        """The number of predictions in its log."""
+        log = FeedbackLog(f"sqlite:///{self.database}")
+        try:
+            return log.counts().predictions
+        finally:
+            log.close()
+
+
+@contextmanager
+def killed_service(database: Path) -> Iterator[KilledService]:
+    """A service that is ready, for tests that kill it."""
+    service = KilledService(database)
+    service.start()
+    try:
+        yield service
+    finally:
+        service.kill()
 
 
 def stop(process: "subprocess.Popen[bytes]") -> int:

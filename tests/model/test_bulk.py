@@ -1,13 +1,16 @@
 """Many texts behind everybody else's, with the bundled model."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
 from model import InputError, Model, ModelClosed, ModelError, Prediction
 from model.bulk import UNDER_WAY, predict_each
+from model.errors import ModelUnreachable
 from tests.helpers import tiny
+from tests.helpers.predictor import FakePredictor
 
 
 def asked(texts: list[str]) -> Iterator[tuple[int, str, dict[str, Any]]]:
@@ -94,3 +97,33 @@ def test_a_closed_model_ends_it(tmp_path_factory: pytest.TempPathFactory) -> Non
     with pytest.raises(ModelClosed):
         list(made)
     assert issubclass(ModelClosed, ModelError)
+
+
+class AwayPredictor(FakePredictor):
+    """A predictor that cannot be reached for its first `away` calls."""
+
+    def __init__(self, away: int) -> None:
+        super().__init__()
+        self._away = away
+        self.load()
+
+    def submit(self, text: str, *args: Any, **options: Any) -> Future[Prediction]:
+        self._away -= 1
+        if self._away >= 0:
+            raise ModelUnreachable("The model cannot be reached.")
+        return super().submit(text, *args, **options)
+
+
+def test_a_model_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.bulk.AWAY_S", 0)
+    heard: list[bool] = []
+    made = list(predict_each(AwayPredictor(3), asked(["a", "b"]), on_away=heard.append))
+    assert [number for number, _ in made] == [0, 1]
+    assert heard == [True, False]
+
+
+def test_a_model_that_does_not_come_back_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model.bulk.AWAY_S", 0)
+    monkeypatch.setattr("model.bulk.LONGEST_AWAY_S", 0.0)
+    with pytest.raises(ModelUnreachable, match="cannot be reached"):
+        list(predict_each(AwayPredictor(10**9), asked(["a", "b"])))

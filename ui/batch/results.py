@@ -43,6 +43,8 @@ def show_progress(batch: Batch) -> None:
     progress.show(run, done, batch.rows, text)
     if run.error:
         st.warning(f"Waiting, nothing is lost: {as_markdown(run.error)}")
+    elif run.model_is_away:
+        st.warning("The model's service is away. The batch goes on when it is back.")
 
 
 def show_ending(batch: Batch, progress: Progress) -> None:
