@@ -32,7 +32,6 @@ from model.remote.huggingface_answers import (
 )
 from model.remote.streams import Streams, parts
 from model.tasks import FillMask, TextClassification, TextGeneration
-from model.tokenizer import LONE_SURROGATES
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -223,7 +222,7 @@ class HuggingFaceApi:
         for text in texts:
             self._require_gap(text)
         started_s = time.perf_counter()
-        value = await self._post(self._body([*map(_readable, texts)], params), timeout_s)
+        value = await self._post(self._body(list(texts), params), timeout_s)
         answers = answer_of_each(value, len(texts))
         if answers is None:
             logger.warning("%s does not answer lists; texts travel alone", self.url)
@@ -246,14 +245,14 @@ class HuggingFaceApi:
         if self._task_name == TextGeneration.name:
             return await self._whole(text, params, timeout_s)
         self._require_gap(text)
-        started_s, readable, truncated = time.perf_counter(), _readable(text), False
+        started_s, truncated = time.perf_counter(), False
         try:
-            value = await self._post(self._body(readable, params), timeout_s)
+            value = await self._post(self._body(text, params), timeout_s)
         except InputError:
             if not self._is_tei:
                 raise
             truncated = True
-            value = await self._post(self._body(readable, params, truncate=True), timeout_s)
+            value = await self._post(self._body(text, params, truncate=True), timeout_s)
         with self._connection.reading(self._remedy):
             output = self._output(value, text, params)
         return prediction_of(
@@ -310,7 +309,7 @@ class HuggingFaceApi:
         """The text as it grows, and its prediction."""
         started_s, so_far, tokens = time.perf_counter(), "", 0
         given = _generation(params)
-        body = {"inputs": _readable(text), "parameters": given, "stream": True}
+        body = {"inputs": text, "parameters": given, "stream": True}
         with_details = body | {"parameters": given | {"details": True}}
         address = self._connection.address
         async with self._streams.open(address, body, with_details, timeout_s) as response:
@@ -336,10 +335,6 @@ class HuggingFaceApi:
                         )
                         return
         raise ModelError(f"{self.url} ended its answer before the text was whole.")
-
-
-def _readable(text: str) -> str:
-    return text.translate(LONE_SURROGATES)
 
 
 def _without_scheme(url: str) -> str:

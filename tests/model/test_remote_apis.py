@@ -158,3 +158,17 @@ def test_another_api_or_task_than_the_servers_is_a_sentence(
     expected = pytest.raises(ModelLoadError, match=rf"cannot be used\. .*{sentence}")
     with listening(service_of(model, log)) as url, expected:
         RemoteModel(url + path, **arguments).load()
+
+
+@pytest.mark.parametrize("api", ["tryout", "huggingface"])
+def test_a_lone_surrogate_in_a_parameter_is_replaced_on_the_way(api: str, tmp_path: Path) -> None:
+    params = {"candidate_labels": ["billing \ud83d", "phone"]}
+    with served(TASKS["zero-shot-classification"], tmp_path) as (model, url):
+        (expected,) = model.predict(["They charged me twice."], params)
+        others = {} if api == "tryout" else {"task": expected.task}
+        address = url if api == "tryout" else f"{url}/api/predict"
+        with remote(address, api=api, **others) as there:
+            (prediction,) = there.predict(["They charged me twice."], params)
+            scores = prediction.output.scores
+        assert set(scores) == {"billing \N{REPLACEMENT CHARACTER}", "phone"}
+        assert scores["phone"] == pytest.approx(expected.output.scores["phone"], abs=1e-4)
