@@ -114,11 +114,9 @@ class Connection:
         self, method: str, path: str, body: Any = None, *, timeout_s: float = float("inf")
     ) -> AsyncGenerator[httpx2.Response]:
         """The response to a request that succeeded; its body is still to be read."""
-        sending = self._send(method, path, body)
         try:
-            response = await (
-                asyncio.wait_for(sending, timeout_s) if timeout_s < float("inf") else sending
-            )
+            async with asyncio.timeout(timeout_s if timeout_s < float("inf") else None):
+                response = await self._send(method, path, body)
         except TimeoutError as error:
             raise ModelTimedOut(1.0, waited_s=timeout_s) from error
         try:
