@@ -308,13 +308,14 @@ class HuggingFaceApi:
     ) -> AsyncGenerator[Grown | Prediction]:
         """The text as it grows, and its prediction."""
         started_s, so_far, tokens = time.perf_counter(), "", 0
+        prediction: Prediction | None = None
         given = _generation(params)
         body = {"inputs": text, "parameters": given, "stream": True}
         with_details = body | {"parameters": given | {"details": True}}
         address = self._connection.address
         async with self._streams.open(address, body, with_details, timeout_s) as response:
             with self._connection.reading(self._remedy):
-                async with aclosing(parts(response)) as values:
+                async with aclosing(parts(response, is_last=_is_whole)) as values:
                     async for value in values:
                         if isinstance(value, dict) and "error" in value:
                             raise ModelError(f"{self.url} broke off: {sentence_in(value)}")
@@ -322,7 +323,7 @@ class HuggingFaceApi:
                             is_text = not value["token"].get("special")
                             so_far += value["token"]["text"] if is_text else ""
                             tokens += is_text
-                            if value.get("generated_text") is None:
+                            if not _is_whole(value):
                                 yield Grown(so_far, tokens)
                                 continue
                         whole, details = generated_text(value)
@@ -330,11 +331,17 @@ class HuggingFaceApi:
                         output = generated(
                             whole, params, tokens=tokens, reason=details.get("finish_reason")
                         )
-                        yield prediction_of(
+                        prediction = prediction_of(
                             self._known(), text, params, output, started_s=started_s
                         )
-                        return
-        raise ModelError(f"{self.url} ended its answer before the text was whole.")
+        if not prediction:
+            raise ModelError(f"{self.url} ended its answer before the text was whole.")
+        yield prediction
+
+
+def _is_whole(event: Any) -> bool:
+    """True for the last event of a stream, which has the whole text."""
+    return isinstance(event, dict) and event.get("generated_text") is not None
 
 
 def _without_scheme(url: str) -> str:
