@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,13 +71,16 @@ def lone(service: str, count: int) -> tuple[float, float, float]:
     model = Model("model/bundled", dtype="auto")
     model.load()
     address = urlsplit(service)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port)
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        closing(http.client.HTTPConnection(str(address.hostname), address.port)) as connection,
+        closing(model),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         log = FeedbackLog(f"sqlite:///{Path(folder, 'log.db')}")
 
         def call(text: str) -> None:
-            made = model.submit(text).result()
-            log.record(Entry(prediction=made, source="api", session_id="api"))
+            prediction = model.submit(text).result()
+            log.record(Entry(prediction=prediction, source="api", session_id="api"))
 
         def request(text: str) -> None:
             body = json.dumps({"texts": [text]})

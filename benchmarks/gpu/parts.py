@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -133,8 +133,7 @@ class Parts:
     # --- changes of what batcher and runtime decide -----------------------------------------------
 
     def _changes(self, model: Model) -> None:
-        runtime = model.loaded.runtime
-        assert isinstance(runtime, TorchRuntime)
+        runtime = cast(TorchRuntime, model.loaded.runtime)
         on_gpu = self._meter.device.startswith("cuda")
         for (name, texts), tokens in product(self._texts.items(), BUDGETS):
             with loops.budget(model, tokens):

@@ -1,6 +1,7 @@
 """Requests to a service: kept connections, a token, retries, a circuit, errors as sentences.
 
-Knows no format: bodies and paths are its caller's.
+Knows no format: bodies and paths are its caller's. Lone surrogates, which JSON in UTF-8 cannot
+hold, are replaced on the way.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from model.errors import (
     ModelTimedOut,
     ModelUnreachable,
 )
+from model.tokenizer import LONE_SURROGATES
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -112,11 +114,9 @@ class Connection:
         self, method: str, path: str, body: Any = None, *, timeout_s: float = float("inf")
     ) -> AsyncGenerator[httpx2.Response]:
         """The response to a request that succeeded; its body is still to be read."""
-        sending = self._send(method, path, body)
         try:
-            response = await (
-                asyncio.wait_for(sending, timeout_s) if timeout_s < float("inf") else sending
-            )
+            async with asyncio.timeout(timeout_s if timeout_s < float("inf") else None):
+                response = await self._send(method, path, body)
         except TimeoutError as error:
             raise ModelTimedOut(1.0, waited_s=timeout_s) from error
         try:
@@ -157,7 +157,7 @@ class Connection:
 
     async def _send_once(self, method: str, path: str, body: Any) -> httpx2.Response:
         try:
-            request = self._client.build_request(method, path, json=body)
+            request = self._client.build_request(method, path, **_content(body))
             response = await self._client.send(request, stream=True)
         except httpx2.TransportError as error:
             if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
@@ -191,6 +191,18 @@ class Connection:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+def _content(body: Any) -> dict[str, Any]:
+    """The arguments of httpx2 for a body of JSON, none without a body."""
+    if body is None:
+        return {}
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        content = text.translate(LONE_SURROGATES).encode()
+    return {"content": content, "headers": {"Content-Type": "application/json"}}
 
 
 def error_of(status: int, message: str, url: str, *, wait_s: float = 1.0) -> ModelError:

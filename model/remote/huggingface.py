@@ -32,7 +32,6 @@ from model.remote.huggingface_answers import (
 )
 from model.remote.streams import Streams, parts
 from model.tasks import FillMask, TextClassification, TextGeneration
-from model.tokenizer import LONE_SURROGATES
 
 logger = logging.getLogger(f"tryout.{__name__}")
 
@@ -223,7 +222,7 @@ class HuggingFaceApi:
         for text in texts:
             self._require_gap(text)
         started_s = time.perf_counter()
-        value = await self._post(self._body([*map(_readable, texts)], params), timeout_s)
+        value = await self._post(self._body(list(texts), params), timeout_s)
         answers = answer_of_each(value, len(texts))
         if answers is None:
             logger.warning("%s does not answer lists; texts travel alone", self.url)
@@ -246,14 +245,14 @@ class HuggingFaceApi:
         if self._task_name == TextGeneration.name:
             return await self._whole(text, params, timeout_s)
         self._require_gap(text)
-        started_s, readable, truncated = time.perf_counter(), _readable(text), False
+        started_s, truncated = time.perf_counter(), False
         try:
-            value = await self._post(self._body(readable, params), timeout_s)
+            value = await self._post(self._body(text, params), timeout_s)
         except InputError:
             if not self._is_tei:
                 raise
             truncated = True
-            value = await self._post(self._body(readable, params, truncate=True), timeout_s)
+            value = await self._post(self._body(text, params, truncate=True), timeout_s)
         with self._connection.reading(self._remedy):
             output = self._output(value, text, params)
         return prediction_of(
@@ -309,13 +308,14 @@ class HuggingFaceApi:
     ) -> AsyncGenerator[Grown | Prediction]:
         """The text as it grows, and its prediction."""
         started_s, so_far, tokens = time.perf_counter(), "", 0
+        prediction: Prediction | None = None
         given = _generation(params)
-        body = {"inputs": _readable(text), "parameters": given, "stream": True}
+        body = {"inputs": text, "parameters": given, "stream": True}
         with_details = body | {"parameters": given | {"details": True}}
         address = self._connection.address
         async with self._streams.open(address, body, with_details, timeout_s) as response:
             with self._connection.reading(self._remedy):
-                async with aclosing(parts(response)) as values:
+                async with aclosing(parts(response, is_last=_is_whole)) as values:
                     async for value in values:
                         if isinstance(value, dict) and "error" in value:
                             raise ModelError(f"{self.url} broke off: {sentence_in(value)}")
@@ -323,7 +323,7 @@ class HuggingFaceApi:
                             is_text = not value["token"].get("special")
                             so_far += value["token"]["text"] if is_text else ""
                             tokens += is_text
-                            if value.get("generated_text") is None:
+                            if not _is_whole(value):
                                 yield Grown(so_far, tokens)
                                 continue
                         whole, details = generated_text(value)
@@ -331,15 +331,17 @@ class HuggingFaceApi:
                         output = generated(
                             whole, params, tokens=tokens, reason=details.get("finish_reason")
                         )
-                        yield prediction_of(
+                        prediction = prediction_of(
                             self._known(), text, params, output, started_s=started_s
                         )
-                        return
-        raise ModelError(f"{self.url} ended its answer before the text was whole.")
+        if not prediction:
+            raise ModelError(f"{self.url} ended its answer before the text was whole.")
+        yield prediction
 
 
-def _readable(text: str) -> str:
-    return text.translate(LONE_SURROGATES)
+def _is_whole(event: Any) -> bool:
+    """True for the last event of a stream, which has the whole text."""
+    return isinstance(event, dict) and event.get("generated_text") is not None
 
 
 def _without_scheme(url: str) -> str:

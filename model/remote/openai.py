@@ -22,7 +22,6 @@ from model.remote.connection import Connection, sentence_in
 from model.remote.streams import Streams, parts
 from model.tasks import TextGeneration
 from model.tasks.text_generation import conversation, user
-from model.tokenizer import LONE_SURROGATES
 
 MAX_TEXTS = 8  # that the sender hands over together; each is a request of its own
 CHAT, TEXT = "/chat/completions", "/completions"
@@ -184,7 +183,6 @@ class OpenAIApi:
 
     def _body(self, text: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that all servers have; a seed of 0 draws a new one each time."""
-        readable = text.translate(LONE_SURROGATES)
         body: dict[str, Any] = {
             "max_tokens": params["max_new_tokens"],
             "temperature": params["temperature"],
@@ -197,9 +195,9 @@ class OpenAIApi:
         if params.get("messages") and not params.get("chat"):
             raise InputError("messages is true and chat is false; a conversation needs both.")
         if not params.get("chat"):
-            return body | {"prompt": readable}
+            return body | {"prompt": text}
         is_conversation = params.get("messages")
-        return body | {"messages": conversation(text) if is_conversation else [user(readable)]}
+        return body | {"messages": conversation(text) if is_conversation else [user(text)]}
 
     def _known(self) -> ModelInfo:
         if self._info is None:

@@ -263,9 +263,12 @@ class Sender:
         _fail(future, error)
 
     def _unexpected(self, error: Exception) -> ModelError:
-        """Whatever happened, a future must not stay open."""
+        """The error of all texts of a request; it names no value, which can be another caller's."""
         logger.exception("Asking %s failed", self._api.url, exc_info=error)
-        return ModelError(f"Asking {self._api.url} failed: {error!r:.200}.")
+        return ModelError(
+            f"Asking {self._api.url} failed ({type(error).__name__}); its owner finds the details "
+            "in the log."
+        )
 
     def _done(self, future: Future[Prediction], prediction: Prediction) -> None:
         self._answered_by(prediction.model_revision)

@@ -4,9 +4,10 @@ Knows no format. Some servers refuse a field that others need to count tokens; i
 server has taken a request without it and not with it.
 """
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import httpx2
@@ -16,6 +17,7 @@ from model.remote.connection import Connection
 
 EVENTS = "text/event-stream"
 END = "[DONE]"  # the last event of OpenAI's streams, which is no JSON
+END_S = 1.0  # for which the end of a body is waited for, after its last event
 
 
 class Streams:
@@ -50,12 +52,26 @@ class Streams:
             yield response
 
 
-async def parts(response: httpx2.Response) -> AsyncGenerator[Any]:
-    """The JSON of each event, until the last; or that of the body, which is not a stream."""
+async def parts(
+    response: httpx2.Response, *, is_last: Callable[[Any], bool] = lambda value: False
+) -> AsyncGenerator[Any]:
+    """The JSON of each event, until the last; or that of the body, which is not a stream.
+
+    The last one is `is_last`, or END. Whoever reads on until there is no more has the connection
+    kept: the body then is at its end, too.
+    """
     if not response.headers.get("content-type", "").startswith(EVENTS):
         yield json.loads(await response.aread(), strict=False)
         return
-    async for event in httpx2.EventSource(response):
+    events = aiter(httpx2.EventSource(response))
+    async for event in events:
         if event.data.strip() == END:
-            return
-        yield json.loads(event.data, strict=False)  # some put bare control characters into errors
+            break
+        value = json.loads(event.data, strict=False)  # some put bare control characters into errors
+        yield value
+        if is_last(value):
+            break
+    with suppress(TimeoutError, httpx2.TransportError):
+        async with asyncio.timeout(END_S):
+            async for _ in events:
+                pass

@@ -1,7 +1,6 @@
 """The service's own format (serving/formats/native.py), from the client's side.
 
-Knows neither futures nor queues. Lone surrogates, which JSON in UTF-8 cannot hold, are replaced on
-the way; a prediction still has its input as it was given.
+Knows neither futures nor queues. A prediction has its input as it was given.
 """
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -20,7 +19,6 @@ from model.params import frozen
 from model.prediction import Prediction, output_from_json
 from model.remote.api import RUNTIME, Facts
 from model.remote.connection import Connection, error_of
-from model.tokenizer import LONE_SURROGATES
 
 HEADERS = {"X-Tryout-Log": "no"}  # whoever asks stores the prediction; twice would be wrong
 REMEDY = "Check that it runs the same version as this app, and model.api."
@@ -59,7 +57,7 @@ class TryoutApi:
         """The places of a text in the queue, its output as it grows, and its prediction."""
         body = _body([text], params, timeout_s) | {"stream": True}
         so_far = ""
-        made: Prediction | None = None
+        prediction: Prediction | None = None
         async with self._connection.stream("POST", "/api/predictions", body) as response:
             with self._connection.reading(REMEDY):
                 async for event in httpx2.EventSource(response):
@@ -71,11 +69,11 @@ class TryoutApi:
                             so_far = so_far[: data["at"]] + data["text"]
                             yield Grown(so_far, data["tokens"])
                         case "prediction":
-                            made = self._prediction(text, data)
+                            prediction = self._prediction(text, data)
                         case "error":
                             raise error_of(data["status"], data["error"], self.url)
-        if made:  # only now: a connection whose answer was not read to its end is not kept
-            yield made
+        if prediction:  # only now: a connection whose answer was not read to its end is not kept
+            yield prediction
 
     async def fits(self, text: str, params: Mapping[str, Any]) -> bool:
         """True if the text is within the model's limit of tokens."""
@@ -107,8 +105,7 @@ def _body(
     texts: Sequence[str], params: Mapping[str, Any], timeout_s: float = float("inf")
 ) -> dict[str, Any]:
     deadline = {"timeout_s": timeout_s} if timeout_s < float("inf") else {}
-    readable = [text.translate(LONE_SURROGATES) for text in texts]
-    return {"texts": readable, "params": dict(params)} | deadline
+    return {"texts": list(texts), "params": dict(params)} | deadline
 
 
 def _facts(value: Mapping[str, Any]) -> Facts:

@@ -15,6 +15,8 @@ from serving.errors import TooLarge
 from serving.service import Service
 
 MAX_ROWS = 100  # predictions that a document may read or make
+MAX_RATINGS = 5000  # of its predictions, each as often as the document has it
+MAX_STATISTICS = 24  # all of two models
 T = TypeVar("T")
 
 
@@ -33,6 +35,8 @@ class Context:
     logs: bool
     operation_name: str | None
     _rows: int = field(default=0, init=False)
+    _ratings: int = field(default=0, init=False)
+    _statistics: int = field(default=0, init=False)
 
     def require(self, scope: Scope) -> None:
         """Raises Forbidden or Unauthorized unless the client may do this."""
@@ -51,8 +55,28 @@ class Context:
         self.require("export")
         return await self.service.ask_log(question)
 
+    async def ask_statistics(self, question: Callable[[FeedbackLog], T]) -> T:
+        """The answer of the log as `ask_log` has it; raises TooLarge if there were too many.
+
+        A question can read the whole log, and an alias repeats it.
+        """
+        self._statistics += 1
+        if self._statistics > MAX_STATISTICS:
+            raise TooLarge(
+                f"More than {MAX_STATISTICS} statistics in a document. Send several requests."
+            )
+        return await self.ask_log(question)
+
+    async def ratings_of(self, prediction_id: UUID) -> list[Rating]:
+        """The ratings of a prediction; raises as `ask_log`, and TooLarge if there are too many."""
+        ratings = await self._ratings_by_id.load(prediction_id)
+        self._ratings += len(ratings)
+        if self._ratings > MAX_RATINGS:
+            raise TooLarge(f"More than {MAX_RATINGS:,} ratings. Ask for fewer predictions at once.")
+        return ratings
+
     @cached_property
-    def ratings(self) -> DataLoader[UUID, list[Rating]]:
+    def _ratings_by_id(self) -> DataLoader[UUID, list[Rating]]:
         """The ratings by the id of their prediction: one question for all that a document has."""
         return DataLoader(self._load_ratings)
 

@@ -145,11 +145,11 @@ class Insights:
     async def _ask(
         self, info: Info, question: Callable[[FeedbackLog, ModelRevision | None], T]
     ) -> T:
-        return await info.context.ask_log(lambda log: question(log, self.of_revision))
+        return await info.context.ask_statistics(lambda log: question(log, self.of_revision))
 
     @strawberry.field
     async def counts(self, info: Info) -> Counts:
-        counts = await info.context.ask_log(lambda log: log.counts())
+        counts = await info.context.ask_statistics(lambda log: log.counts())
         return Counts(
             predictions=counts.predictions,
             rated=counts.rated,
@@ -160,7 +160,7 @@ class Insights:
 
     @strawberry.field(description="The rated models, the model that was rated first last.")
     async def revisions(self, info: Info) -> list[RevisionShare]:
-        shares = await info.context.ask_log(insights.revisions)
+        shares = await info.context.ask_statistics(insights.revisions)
         return [
             RevisionShare(
                 model_id=of.model_id, model_revision=of.model_revision, up=Share.of(share)
@@ -223,7 +223,7 @@ class Insights:
 
     @strawberry.field(description="Of all models; null if no prediction has several ratings.")
     async def agreement(self, info: Info) -> Agreement | None:
-        reviewing = await info.context.ask_log(insights.reviewing)
+        reviewing = await info.context.ask_statistics(insights.reviewing)
         if reviewing is None:
             return None
         agreement = reviewing.agreement

@@ -8,7 +8,7 @@ import logging
 from uuid import UUID
 
 import strawberry
-from graphql import GraphQLError
+from graphql import FieldNode, GraphQLError
 from strawberry.scalars import JSON
 from strawberry.types import ExecutionContext
 
@@ -154,7 +154,11 @@ class Schema(strawberry.Schema):
         """Logs the traceback of each error that is neither ours nor GraphQL's own."""
         for error in errors:
             if cause := unexpected(error):
-                logger.error("A field of a document failed: %s", error.path, exc_info=cause)
+                # Not its path, whose aliases are the client's words.
+                fields = [
+                    node.name.value for node in error.nodes or () if isinstance(node, FieldNode)
+                ]
+                logger.error("A field of a document failed: %s", fields, exc_info=cause)
 
 
 def make_schema() -> Schema:

@@ -102,7 +102,7 @@ class PredictionNode:
 
     @strawberry.field(description="The ratings that count, oldest first. Needs the scope export.")
     async def ratings(self, info: Info) -> list[RatingNode] | None:
-        rated = await info.context.ratings.load(UUID(self.id))
+        rated = await info.context.ratings_of(UUID(self.id))
         return [RatingNode.of(rating) for rating in rated]
 
 

@@ -14,7 +14,7 @@ NO_ROUTE: Answer = (404, {"Content-Type": "text/plain"}, b"Not Found")
 
 
 class Scripted(ThreadingHTTPServer):
-    """Answers a path as the test says; notes the requests, and their bodies in the same order."""
+    """Answers a path as the test says; notes connections, and requests with their bodies."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -22,11 +22,16 @@ class Scripted(ThreadingHTTPServer):
         self.answer: Callable[[str], Answer] = lambda path: (500, {}, {"error": "no script"})
         self.asked: list[tuple[str, dict[str, str]]] = []
         self.bodies: list[Any] = []
+        self.connections = 0
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: Scripted
     protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections += 1
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length", 0)))

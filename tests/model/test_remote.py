@@ -388,12 +388,12 @@ def test_something_unexpected_leaves_no_future_open(
     with listening(service_of(fake, log)) as url, remote(url) as behind_url:
 
         def broken(*args: object) -> object:
-            raise RuntimeError("broken")
+            raise RuntimeError("another caller's text")
 
         monkeypatch.setattr(behind_url._api, "stream", broken)
         monkeypatch.setattr(behind_url._api, "predict", broken)
         for future in (behind_url.submit(TEXT), behind_url.submit(TEXT, bulk=True)):
-            with pytest.raises(ModelError, match=r"RuntimeError\('broken'\)"):
+            with pytest.raises(ModelError, match=r"failed \(RuntimeError\); its owner"):
                 future.result(60)
 
 

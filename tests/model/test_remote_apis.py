@@ -10,7 +10,7 @@ from model import GeneratedText, InputError, Model, ModelLoadError
 from model.prediction import output_to_json
 from model.remote import RemoteModel
 from tests.helpers import tiny
-from tests.helpers.scripted import remote
+from tests.helpers.scripted import Answer, answers, remote, scripted, sse
 from tests.helpers.service import listening, service_of
 from tests.helpers.tasks import TASKS, Task, close, served
 from tests.helpers.until import until
@@ -158,3 +158,40 @@ def test_another_api_or_task_than_the_servers_is_a_sentence(
     expected = pytest.raises(ModelLoadError, match=rf"cannot be used\. .*{sentence}")
     with listening(service_of(model, log)) as url, expected:
         RemoteModel(url + path, **arguments).load()
+
+
+@pytest.mark.parametrize("api", ["tryout", "huggingface"])
+def test_a_lone_surrogate_in_a_parameter_is_replaced_on_the_way(api: str, tmp_path: Path) -> None:
+    params = {"candidate_labels": ["billing \ud83d", "phone"]}
+    with served(TASKS["zero-shot-classification"], tmp_path) as (model, url):
+        (expected,) = model.predict(["They charged me twice."], params)
+        others = {} if api == "tryout" else {"task": expected.task}
+        address = url if api == "tryout" else f"{url}/api/predict"
+        with remote(address, api=api, **others) as there:
+            (prediction,) = there.predict(["They charged me twice."], params)
+            scores = prediction.output.scores
+        assert set(scores) == {"billing \N{REPLACEMENT CHARACTER}", "phone"}
+        assert scores["phone"] == pytest.approx(expected.output.scores["phone"], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("api", "answer"),
+    [
+        (
+            "openai",
+            sse({"choices": [{"index": 0, "delta": {"content": "sky"}, "finish_reason": "stop"}]}),
+        ),
+        (
+            "huggingface",
+            sse({"token": {"text": "sky", "special": False}, "generated_text": "sky"}, done=False),
+        ),
+    ],
+)
+def test_generated_texts_share_a_connection(api: str, answer: Answer) -> None:
+    with scripted() as server:
+        answers(server, lambda body: answer)
+        with remote(server.url, api=api, task="text-generation") as there:
+            for _ in range(3):
+                assert there.submit("the").result(60).output == GeneratedText("sky", 1, "end")
+        assert len(server.asked) == 5, "facts, a trial, texts"
+        assert server.connections == 1

@@ -131,3 +131,15 @@ def test_a_stream_that_ends_too_early_is_a_sentence() -> None:
             pytest.raises(ModelError, match="ended its answer before the text was whole"),
         ):
             there.submit("why").result(60)
+
+
+def test_a_lone_surrogate_in_a_conversation_harms_no_other_text() -> None:
+    """JSON can name half of a character, and a body in UTF-8 cannot hold it."""
+    texts = [f'[{{"role": "user", "content": "{content}"}}]' for content in (r"\ud83d", "fine")]
+    with scripted() as server:
+        answers(server, lambda body: sse(chunk("sky"), chunk("", "stop")))
+        with remote(server.url, **GENERATE) as there:
+            predictions = there.predict(texts, {"messages": True})
+            assert [prediction.input for prediction in predictions] == texts
+        contents = {body["messages"][0]["content"] for body in server.bodies[-2:]}
+        assert contents == {"\N{REPLACEMENT CHARACTER}", "fine"}

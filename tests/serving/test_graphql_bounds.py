@@ -1,9 +1,10 @@
-"""What nobody should send to /graphql: each is a sentence, and nothing fails."""
+"""Documents that nobody should send to /graphql: each is a sentence, and nothing fails."""
 
 import http.client
 import json
 import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,9 @@ from hypothesis_graphql import from_schema, nodes
 from feedback import FeedbackLog
 from model import Model
 from serving.errors import FAILED
+from serving.graphql.context import MAX_STATISTICS
+from serving.service import Service
+from tests.helpers.entries import entry, rating
 from tests.helpers.graphql import PAGE, PREDICT, asked_of
 from tests.helpers.service import listening, service_of
 from tests.helpers.until import until
@@ -107,6 +111,44 @@ def test_many_mutations_are_as_bounded_as_one(client: httpx2.Client) -> None:
     assert body["errors"][0]["extensions"]["status"] == 413
 
 
+def test_aliases_repeat_statistics_no_further_than_a_limit(
+    log_client: httpx2.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    ask_log = Service.ask_log
+
+    async def noted(service: Service, question: Callable[[FeedbackLog], Any]) -> Any:
+        asked.append(question)
+        return await ask_log(service, question)
+
+    monkeypatch.setattr(Service, "ask_log", noted)
+    all_of_a_model = """fragment All on Insights { counts { up } revisions { modelId } blind { low }
+      byChance { unrated } byDay { up } byOutput { leftOut } byTruth { leftOut } confusion { n }
+      calibration { n } confidentMistakes { n } agreement { n } }"""
+    two = "a: insights { ...All } b: insights { ...All }"
+    assert "errors" not in asked_of(log_client, f"{{ {two} }} {all_of_a_model}")
+    asked.clear()
+    body = asked_of(log_client, f"{{ {two} c: insights {{ ...All }} }} {all_of_a_model}")
+    assert [name for name, value in body["data"].items() if value is None] == ["c"]
+    assert {error["extensions"]["status"] for error in body["errors"]} == {413}
+    assert len(asked) == MAX_STATISTICS
+
+
+def test_aliases_repeat_ratings_no_further_than_a_limit(
+    log_client: httpx2.Client, sqlite_log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rated = entry("rated by three")
+    sqlite_log.record(rated)
+    for reviewer in ("Ada", "Bob", "Cy"):
+        sqlite_log.rate(rating(rated, reviewer))
+    monkeypatch.setattr("serving.graphql.context.MAX_RATINGS", 5)
+    query = "query ($id: ID!) { prediction(id: $id) { ratings { id } again: ratings { id } } }"
+    body = asked_of(log_client, query, id=str(rated.prediction.id))
+    assert len(body["data"]["prediction"]["ratings"]) == 3
+    assert body["data"]["prediction"]["again"] is None
+    assert body["errors"][0]["extensions"]["status"] == 413
+
+
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
@@ -162,7 +204,7 @@ def test_what_nobody_expected_is_masked_and_logged_without_texts(
         raise RuntimeError("the cause")
 
     monkeypatch.setattr(FeedbackLog, "counts", fail)
-    query = 'query { insights { counts { up } } prediction(id: "private words") { id } }'
+    query = 'query { insights { words: counts { up } } prediction(id: "private words") { id } }'
     body = asked_of(log_client, query)
     messages = {error["path"][0]: error["message"] for error in body["errors"]}
     assert messages["insights"] == FAILED
@@ -172,7 +214,8 @@ def test_what_nobody_expected_is_masked_and_logged_without_texts(
     failures = [record for record in lines if record.levelno >= logging.ERROR]
     assert len(failures) == 1
     assert "RuntimeError: the cause" in caplog.text, "with its traceback"
-    assert "private words" not in caplog.text
+    assert failures[0].getMessage() == "A field of a document failed: ['counts']"
+    assert "words" not in caplog.text
 
 
 def test_a_request_is_counted_and_has_its_line(

@@ -5,10 +5,10 @@ function from a `Call` to a `Snippet`, and a line in `FORMATS`.
 """
 
 import json
-import re
 import shlex
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ from model import InputError, ModelInfo
 from model.params import checked_value, frozen
 from model.prediction import TASK_NAMES
 from model.tokenizer import LONE_SURROGATES
+from ui.parts.quoting import as_json, as_python
 
 MAX_ARGUMENT_BYTES = 100_000  # Linux takes 131,072 in an argument of a command
 END = "JSON"  # ends a body that is on standard input; no line of the body is this word
@@ -50,17 +51,28 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """A format by its name, with a sentence on its clients, and its tasks."""
+    """A format by its name, with a sentence on its clients, and its tasks.
+
+    Without `package` the routes of this process answer that it is not installed.
+    """
 
     name: str
     about: str
     snippet: Callable[[Call], Snippet]
     tasks: Collection[str] = TASK_NAMES
+    package: str = ""
 
 
 def formats_for(task: str) -> list[Format]:
-    """The formats in which a model of this task answers."""
-    return [each for each in FORMATS if task in each.tasks]
+    """The formats in which the routes of this process answer for a model of this task.
+
+    Packages are looked for and not imported.
+    """
+    return [
+        each
+        for each in FORMATS
+        if task in each.tasks and (not each.package or find_spec(each.package))
+    ]
 
 
 def call_of(
@@ -118,32 +130,6 @@ def address_of(url: str, *, page: str, base_path: str) -> str:
     )
     below = base_path.strip("/")
     return root.rstrip("/").removesuffix(f"/{below}" if below else "")
-
-
-# --- quoting --------------------------------------------------------------------------------------
-
-
-def as_json(value: Any) -> str:
-    """JSON on a line, in which all is visible, and nothing ends the single quotes of a shell."""
-    written = json.dumps(value, ensure_ascii=False)
-    return "".join(
-        char if char.isprintable() and char != "'" else _escape(char) for char in written
-    )
-
-
-def _escape(char: str) -> str:
-    return re.sub("....", r"\\u\g<0>", char.encode("utf-16-be", "surrogatepass").hex())
-
-
-def as_python(value: Any) -> str:
-    """A Python literal on a line, in which all is visible."""
-    if isinstance(value, str):  # repr puts a text that has single quotes only into double quotes
-        return repr(value) if '"' in value else '"' + repr(f"'{value}")[2:]
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{as_python(k)}: {as_python(v)}' for k, v in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(as_python, value))}]"
-    return repr(value)
 
 
 # --- requests -------------------------------------------------------------------------------------
@@ -228,32 +214,44 @@ def _open_inference(call: Call) -> Snippet:
 
 
 def _rows(call: Call) -> Snippet:
-    return _post(
-        call,
-        f"/v1/models/{quote(call.name, safe='')}:predict",
-        _with_params(call, "parameters", {"instances": [call.text]}),
-        read='(row,) = json.load(answer)["predictions"]',
-        show=_printed(call, "row", 'row["output"]'),
-    )
+    path = f"/v1/models/{quote(call.name, safe='')}:predict"
+    read = '(row,) = json.load(answer)["predictions"]'
+    return _by_row(call, path, "instances", "parameters", read=read)
 
 
 def _sagemaker(call: Call) -> Snippet:
-    return _post(
-        call,
-        "/invocations",
-        _with_params(call, "parameters", {"inputs": [call.text]}),
-        read="(row,) = json.load(answer)",
-        show=_printed(call, "row", 'row["output"]'),
-    )
+    return _by_row(call, "/invocations", "inputs", "parameters")
 
 
 def _azure_ml(call: Call) -> Snippet:
+    return _by_row(call, "/score", "input_data", "params")
+
+
+def _by_row(
+    call: Call,
+    path: str,
+    texts_name: str,
+    params_name: str,
+    *,
+    read: str = "(row,) = json.load(answer)",
+) -> Snippet:
+    """A request whose answer has a row for each text; the names are those of its two fields."""
+    body = _with_params(call, params_name, {texts_name: [call.text]})
+    return _post(call, path, body, read=read, show=_printed(call, "row", 'row["output"]'))
+
+
+def _graphql(call: Call) -> Snippet:
+    has_params = bool(call.params)
+    declared = "$texts: [String!]!" + ", $params: JSON" * has_params
+    given = "texts: $texts" + ", params: $params" * has_params
+    wanted = "... on Prediction { id label score output } ... on Failed { message }"
+    query = f"mutation ({declared}) {{ predict({given}) {{ {wanted} }} }}"
     return _post(
         call,
-        "/score",
-        _with_params(call, "params", {"input_data": [call.text]}),
-        read="(row,) = json.load(answer)",
-        show=_printed(call, "row", 'row["output"]'),
+        "/graphql",
+        {"query": query, "variables": _with_params(call, "params", {"texts": [call.text]})},
+        read='(prediction,) = json.load(answer)["data"]["predict"]',
+        show=_printed(call, "prediction", 'prediction["output"]'),
     )
 
 
@@ -376,5 +374,11 @@ FORMATS = (
         name="Azure ML",
         about="As a deployment of an MLflow model is asked.",
         snippet=_azure_ml,
+    ),
+    Format(
+        name="GraphQL",
+        about="A document names the fields of the answer; texts travel in its variables.",
+        snippet=_graphql,
+        package="strawberry",
     ),
 )

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import subprocess
+import sys
 import urllib.error
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, redirect_stdout
@@ -11,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from feedback import FeedbackLog
 from feedback.filters import Filter
 from model import GeneratedText, Model, ModelInfo, Prediction, ScoredLabels, Spans
 from model.prediction import TASK_NAMES, output_to_json
 from serving.access import new_key
+from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.service import listening, service_of
@@ -29,8 +29,6 @@ from ui.parts.snippets import (
     Call,
     Format,
     address_of,
-    as_json,
-    as_python,
     call_of,
     formats_for,
 )
@@ -117,7 +115,7 @@ def curl(code: str, folder: Path) -> Any:
 
 
 def python(code: str) -> str:
-    """What the code prints."""
+    """The text that the code prints."""
     printed = io.StringIO()
     with redirect_stdout(printed):
         exec(compile(code, "snippet.py", "exec"), {"__name__": "__main__"})
@@ -134,6 +132,8 @@ def output_of(answer: Any, wire: str) -> Any:
             return json.loads(tensors["output"][0])
         case "AWS SageMaker" | "Azure ML":
             return answer[0]["output"]
+        case "GraphQL":
+            return answer["data"]["predict"][0]["output"]
         case "OpenAI":
             choice = answer["choices"][0]
             return {"text": choice["message"]["content"] if "message" in choice else choice["text"]}
@@ -331,6 +331,21 @@ def test_each_task_has_the_formats_that_it_can_express() -> None:
         assert len(names) >= 6
 
 
+def test_graphql_is_there_if_its_packages_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "GraphQL" in {each.name for each in formats_for("fill-mask")}
+    monkeypatch.setitem(sys.modules, "strawberry", None)  # as if it were not installed
+    assert "GraphQL" not in {each.name for each in formats_for("fill-mask")}
+
+
+def test_no_package_is_imported_to_know_that_it_is_there() -> None:
+    code = "import sys; from ui.parts.snippets import formats_for; formats_for('fill-mask')"
+    code += "; print([name for name in ('strawberry', 'graphql') if name in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize(
     ("url", "page", "base_path", "address"),
     [
@@ -348,16 +363,6 @@ def test_the_address_is_that_of_the_routes(
     url: str, page: str, base_path: str, address: str
 ) -> None:
     assert address_of(url, page=page, base_path=base_path) == address
-
-
-@given(st.text(st.characters(exclude_categories=())))
-def test_quoting_keeps_the_text_and_shows_all_of_it(text: str) -> None:
-    written, literal = as_json(text), as_python([text, {"a": text}])
-    assert ast.literal_eval(literal) == [text, {"a": text}]
-    assert json.loads(written) == json.loads(json.dumps(text))
-    assert written.isprintable()
-    assert "'" not in written
-    assert literal.isprintable()
 
 
 def test_an_address_is_quoted_too(model: Model, tmp_path: Path) -> None:
