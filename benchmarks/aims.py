@@ -186,8 +186,10 @@ def _million(results: Results) -> Iterator[Aim]:
 def _service(results: Results) -> Iterator[Aim]:
     def against(peer: str, what: str) -> Value:
         def ratio(name: str) -> float:
-            figures = [results.number("service", each, what) for each in (name, peer)]
-            return figures[0] / figures[1]
+            ours, theirs = (results.number("service", each, what) for each in (name, peer))
+            if not theirs:
+                raise NotMeasured(f"{peer} answered nothing")
+            return ours / theirs
 
         return ratio
 

@@ -45,6 +45,7 @@ ROOM = (
     ("memory_mb", "{:.0f} MB"),
 )
 CLIENTS = ROOM[:-1]
+IN_TURNS = ("in turns, texts/s", "the service", PREDICT, "ratio")
 BROWSER = (("first_s", "{:.1f} s"), ("median_ms", "{:.0f} ms"), ("p95_ms", "{:.0f} ms"))
 Figures = dict[str, Any]
 
@@ -169,14 +170,15 @@ def _service(figures: Figures) -> Iterator[str]:
     columns = ("server, a text a request", "requests/s", "median", "95 of 100", "errors")
     servers = {name: each for name, each in figures.items() if name in SERVERS}
     yield from table(columns, ([name, *cells(each, CLIENTS)] for name, each in servers.items()))
-    yield from ("", *table(("in turns", "texts/s", "against Model.predict"), _in_turns(figures)))
+    yield from ("", *table(IN_TURNS, _in_turns(figures)))
 
 
 def _in_turns(figures: Figures) -> Iterator[list[str]]:
-    for name in (PREDICT, SINGLE, MANY):
+    for name in (SINGLE, MANY):
         if name in figures:
-            ratio = figures.get(f"{name}, ratio", "")
-            yield [name, shown(figures[name], "{:.0f}"), shown(ratio, "{:.2f}")]
+            both = (figures[name], figures.get(f"{PREDICT}, beside {name}", ""))
+            ratio = shown(figures.get(f"{name}, ratio", ""), "{:.2f}")
+            yield [name, *(shown(rate, "{:.0f}") for rate in both), ratio]
 
 
 def _remote(figures: Figures) -> Iterator[str]:

@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from benchmarks.servers import (
 )
 from benchmarks.sides import AFTER, Side, predicting
 from benchmarks.texts import texts
+from model.batching import PRESENT_S
 from settings import ROOT
 
 LUA = Path(__file__).parent / "wrk.lua"
@@ -84,30 +86,28 @@ def under_load(server: Answering, folder: Path, seconds: float) -> Iterator[tupl
 
 
 def beside_predict(folder: Path, seconds: float) -> Iterator[tuple[str, Any]]:
-    """Texts a second of the service with one and with 16 texts a request, and of Model.predict.
+    """Texts a second of the service with 16 texts and with one a request, and of Model.predict.
 
-    In turns; the ratio is the median of those of each turn.
+    In turns; the ratio is the median of those of each turn. The requests of many texts come first:
+    their batches are small for half a minute after a text that came alone, or the start.
     """
     here = Side(AFTER, ROOT, sys.executable, folder)
     with tryout_service(folder / "service.db") as server, predicting(here, TRYOUT) as model:
-        url = server.url + NATIVE
-        files = {
-            number: bodies_of(_of_texts, folder, texts_a_request=number) for number in (1, TOGETHER)
-        }
-        for bodies in files.values():
-            wrk(url, bodies, clients=CLIENTS, seconds=WARM_UP_S)
-        rates: dict[str, list[float]] = {PREDICT: [], SINGLE: [], MANY: []}
-        for _ in range(ROUNDS):
-            rates[PREDICT].append(model.texts_per_s())
-            for name, number in ((SINGLE, 1), (MANY, TOGETHER)):
-                got = wrk(url, files[number], clients=CLIENTS, seconds=seconds)
+        started_s = time.monotonic()
+        for name, number in ((MANY, TOGETHER), (SINGLE, 1)):
+            bodies = bodies_of(_of_texts, folder, texts_a_request=number)
+            ask = partial(wrk, server.url + NATIVE, bodies, clients=CLIENTS)
+            ask(seconds=WARM_UP_S)
+            time.sleep(max(0, PRESENT_S - (time.monotonic() - started_s)))
+            pairs = []
+            for _ in range(ROUNDS):
+                offline, got = model.texts_per_s(), ask(seconds=seconds)
                 if got["errors"]:
                     raise NotMeasured(f"failed: {got['errors']} requests failed")
-                rates[name].append(got["per_s"] * number)
-    yield from ((name, median(each)) for name, each in rates.items())
-    for name in (SINGLE, MANY):
-        pairs = zip(rates[name], rates[PREDICT], strict=True)
-        yield f"{name}, ratio", median(served / offline for served, offline in pairs)
+                pairs.append((got["per_s"] * number, offline))
+            yield name, median(served for served, _ in pairs)
+            yield f"{PREDICT}, beside {name}", median(offline for _, offline in pairs)
+            yield f"{name}, ratio", median(served / offline for served, offline in pairs)
 
 
 def _of_text(some: Sequence[str]) -> Any:

@@ -21,7 +21,10 @@ def answering() -> Callable[[list[str]], list[Answer]]:
 
         def ours(texts: list[str]) -> list[Answer]:
             outputs: list[Any] = [made.output for made in model.predict(texts)]
-            return [[each._asdict() for each in output.items] for output in outputs]
+            return [
+                [{"label": each.label, "score": each.score} for each in output.items]
+                for output in outputs
+            ]
 
         return ours
     from transformers import pipeline
