@@ -90,11 +90,11 @@ def budget(model: Model, tokens: int) -> Iterator[None]:
     inner: Any = model
     inference, batcher = inner._inference, inner._batcher
     before = inference.max_batch_tokens
-    inference.max_batch_tokens = batcher._max_batch_tokens = tokens
+    inference.max_batch_tokens = batcher.max_batch_tokens = tokens
     try:
         yield
     finally:
-        inference.max_batch_tokens = batcher._max_batch_tokens = before
+        inference.max_batch_tokens = batcher.max_batch_tokens = before
 
 
 def default_budget(model: Model) -> int:
