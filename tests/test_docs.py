@@ -89,3 +89,20 @@ def test_there_are_examples_of_both_languages_for_each_format() -> None:
     formats = re.split(r"^### ", GUIDE.split("## Errors")[0], flags=re.M)[1:]
     for section in formats:
         assert {"```sh\n", "```python\n"} <= set(re.findall(r"```\w+\n", section)), section[:30]
+
+
+def anchor(heading: str) -> str:
+    """The fragment by which a heading of a Markdown file is linked."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_each_decision_is_in_their_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "index.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(([a-z-]+\.md#[^)]+)\)", index))
+    headings = {
+        f"{file.name}#{anchor(heading)}"
+        for file in folder.glob("*.md")
+        for heading in re.findall(r"^## (\d{4}-.*)$", file.read_text(encoding="utf-8"), re.M)
+    }
+    assert linked == headings
