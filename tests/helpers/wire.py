@@ -11,6 +11,9 @@ from typing import Any, NamedTuple
 JSON = "application/json"
 INFER = "/v2/models/bundled/infer"
 ROWS = "/v1/models/bundled:predict"
+DOCUMENT = (
+    "mutation ($texts: [String!]!) { predict(texts: $texts) { ... on Prediction { label score } } }"
+)
 
 
 class Said(NamedTuple):
@@ -128,6 +131,12 @@ WIRES = (
     ),
     Wire("sagemaker-csv", _csv, _read_csv),
     _json("azureml", "/score", lambda texts: {"input_data": texts}, list),
+    _json(
+        "graphql",
+        "/graphql",
+        lambda texts: {"query": DOCUMENT, "variables": {"texts": texts}},
+        lambda a: a["data"]["predict"],
+    ),
 )
 
 # --- a model that generates, without a chat template ----------------------------------------------
