@@ -6,7 +6,7 @@ for binary tensors.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from errors import TryoutError
@@ -66,10 +66,18 @@ def require_text(name: str, datatype: str) -> None:
         raise Refused(f"The datatype of {INPUT!r} is {datatype[:80]!r}. Send BYTES.")
 
 
-def require_output(name: str) -> None:
-    """Raises Refused unless the model has that output."""
-    if name not in OUTPUTS:
-        raise Refused(f"There is no output {name[:80]!r}. The outputs are {', '.join(OUTPUTS)}.")
+def require_outputs(names: Iterable[str], known: Collection[str] = OUTPUTS) -> None:
+    """Raises Refused for an output that is not `known`, or that is asked for twice.
+
+    It is the answer that grows with each: a small request could ask for millions.
+    """
+    seen = set()
+    for name in names:
+        if name not in known:
+            raise Refused(f"There is no output {name[:80]!r}. The outputs are {', '.join(known)}.")
+        if name in seen:
+            raise Refused(f"The output {name!r} is asked for twice. Ask for it once.")
+        seen.add(name)
 
 
 def texts_of_shape(shape: Sequence[int]) -> int:

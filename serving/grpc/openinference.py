@@ -35,7 +35,7 @@ from serving.tensors import (
     model_metadata,
     model_params,
     read_bytes,
-    require_output,
+    require_outputs,
     require_text,
     texts_of,
     texts_of_shape,
@@ -159,8 +159,8 @@ def _read(service: Service, asked: Asked) -> tuple[list[str], dict[str, Any], fl
     """The texts and the model's parameters of a request, and the seconds that a text may wait."""
     request = asked.message
     service.require_model(request.model_name, request.model_version or None)
+    require_outputs(output.name for output in request.outputs)
     for output in request.outputs:
-        require_output(output.name)
         _require_plain(output.name, output.parameters)
     texts = read_texts(request, service)
     params, timeout_s = model_params(read_parameters(request.parameters, service.info))

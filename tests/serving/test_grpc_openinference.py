@@ -181,9 +181,10 @@ def two_inputs() -> Any:
     return request
 
 
-def asking_for(output: str) -> Any:
+def asking_for(*outputs: str) -> Any:
     request = infer_request("a")
-    request.outputs.add(name=output)
+    for output in outputs:
+        request.outputs.add(name=output)
     return request
 
 
@@ -209,6 +210,7 @@ NO_LENGTH, LONG = struct.pack("<I", 9)[:3], struct.pack("<I", 9)
         (two_inputs(), "INVALID_ARGUMENT", "There are 2 inputs"),
         (changed(pb.ModelInferRequest(), model_name="bundled"), "INVALID_ARGUMENT", "0 inputs"),
         (asking_for("logits"), "INVALID_ARGUMENT", "no output 'logits'"),
+        (asking_for("score", "score"), "INVALID_ARGUMENT", "'score' is asked for twice"),
         (raw_request([as_bytes(b"\xc3")], 1), "INVALID_ARGUMENT", "is not UTF-8: byte 0 is 0xc3"),
         (raw_request([as_bytes(b"a")], 2), "INVALID_ARGUMENT", "end before text 2 of 2"),
         (raw_request([as_bytes(b"a", b"b")], 1), "INVALID_ARGUMENT", "5 bytes after text 1"),

@@ -144,6 +144,7 @@ def spec(**fields: Any) -> Any:
         (request("a", model_spec=spec(version_label="x")), "NOT_FOUND", "no version 'x'"),
         (request("a", model_spec=spec(signature_name="x")), "INVALID_ARGUMENT", "is 'x'; there is"),
         (request("a", output_filter=["logits"]), "INVALID_ARGUMENT", "no output 'logits'"),
+        (request("a", output_filter=["label"] * 2), "INVALID_ARGUMENT", "'label' is asked for twi"),
         (request("a", inputs={}), "INVALID_ARGUMENT", "There are 0 inputs"),
         (
             request(inputs={"a": tensor("a"), "b": tensor("b")}),

@@ -214,6 +214,11 @@ def test_parameters_are_those_of_the_model_without_those_of_the_protocol() -> No
         (request(["a"]) | {"more": 1}, 400, "more: "),
         (request(["a"]) | {"id": 1}, 400, "id: "),
         (request(["a"]) | {"outputs": [{"name": "logits"}]}, 422, "no output 'logits'"),
+        (
+            request(["a"]) | {"outputs": [{"name": "score"}, {"name": "score"}]},
+            422,
+            "'score' is asked for twice",
+        ),
         (request(["a"]) | {"outputs": [{"name": "label"}] * 4}, 400, "outputs: "),
         (
             request(["a"]) | {"outputs": [{"name": "label", "parameters": {"classification": 2}}]},
