@@ -7,6 +7,7 @@ for binary tensors.
 
 import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from errors import TryoutError
@@ -21,6 +22,7 @@ OUTPUTS: Mapping[str, str] = {"label": "BYTES", "score": "FP64", "output": "BYTE
 # Of a request and not of the model: a form of the answer, and what orders or groups requests.
 CHANGE_NOTHING = ("priority", "sequence_id", "sequence_start", "sequence_end")
 NO_SCORE = 0.0  # of a text without a score; NaN is no JSON
+MAX_DIMENSIONS = 9  # of a shape that are read: two are the most that it may have
 LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 MICROSECONDS = 1_000_000
 
@@ -80,13 +82,13 @@ def require_outputs(names: Iterable[str], known: Collection[str] = OUTPUTS) -> N
         seen.add(name)
 
 
-def texts_of_shape(shape: Sequence[int]) -> int:
+def texts_of_shape(shape: Iterable[int], *, name: str = INPUT) -> int:
     """The number of texts in a tensor; raises Refused unless its shape is [n] or [n, 1]."""
-    match list(shape):
+    match list(islice(shape, MAX_DIMENSIONS)):
         case [count] | [count, 1] if count >= 0:
             return count
         case other:
-            raise Refused(f"The shape of {INPUT!r} is {str(other)[:80]}. Send [n] or [n, 1].")
+            raise Refused(f"The shape of {name[:80]!r} is {str(other)[:80]}. Send [n] or [n, 1].")
 
 
 def texts_of(encoded: Sequence[bytes], count: int, *, where: str) -> list[str]:

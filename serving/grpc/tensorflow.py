@@ -122,7 +122,7 @@ def _texts(inputs: Any, service: Service) -> list[str]:
     ((name, tensor),) = inputs.items()
     if tensor.dtype != tf.DT_STRING:
         raise Refused(f"The dtype of {name[:80]!r} is {_type_name(tensor.dtype)}. Send DT_STRING.")
-    count = texts_of_shape([dimension.size for dimension in tensor.tensor_shape.dim])
+    count = texts_of_shape((dimension.size for dimension in tensor.tensor_shape.dim), name=name)
     service.require_count(count)
     if tensor.tensor_content:
         raise Malformed(f"{name[:80]!r} has tensor_content. Send texts in string_val.")

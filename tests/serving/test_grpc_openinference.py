@@ -175,6 +175,13 @@ def with_parameter(where: str, name: str, **value: Any) -> Any:
     return request
 
 
+def with_parameters(number: int) -> Any:
+    request = infer_request("a")
+    for i in range(number):
+        request.parameters[str(i)].int64_param = i
+    return request
+
+
 def two_inputs() -> Any:
     request = infer_request("a")
     request.inputs.append(request.inputs[0])
@@ -200,6 +207,7 @@ NO_LENGTH, LONG = struct.pack("<I", 9)[:3], struct.pack("<I", 9)
         (infer_request("a", datatype="FP32"), "INVALID_ARGUMENT", "is 'FP32'. Send BYTES"),
         (infer_request("a", shape=[]), "INVALID_ARGUMENT", "shape of 'text' is []"),
         (infer_request("a", shape=[1, 2]), "INVALID_ARGUMENT", "shape of 'text' is [1, 2]"),
+        (infer_request("a", shape=[1] * 10**6), "INVALID_ARGUMENT", "Send [n] or [n, 1]"),
         (infer_request("a", shape=[-1]), "INVALID_ARGUMENT", "shape of 'text' is [-1]"),
         (infer_request("a", shape=[2]), "INVALID_ARGUMENT", "bytes_contents has 1 texts"),
         (infer_request(), "INVALID_ARGUMENT", "There are no texts"),
@@ -227,6 +235,12 @@ NO_LENGTH, LONG = struct.pack("<I", 9)[:3], struct.pack("<I", 9)
             "INVALID_ARGUMENT",
             "no parameter 'top_p'",
         ),
+        (
+            with_parameter("request", "x" * 10**6, double_param=0.5),
+            "INVALID_ARGUMENT",
+            "no parameter 'xxx",
+        ),
+        (with_parameters(101), "INVALID_ARGUMENT", "There are 101 parameters"),
         (
             with_parameter("request", "timeout", int64_param=-1),
             "INVALID_ARGUMENT",
@@ -300,10 +314,11 @@ def test_every_task_has_its_outputs(name: str, tmp_path: Path) -> None:
             assert got["score"] == [pytest.approx(made.score or 0.0, abs=1e-4)]
             assert json.loads(got["output"][0]) == close(output_to_json(made.output))
         if "candidate_labels" in task.params:
-            request.parameters["candidate_labels"].string_param = "billing"
-            code, sentence = failure(lambda: infer(channel, request))
-            assert code == "INVALID_ARGUMENT"
-            assert "candidate_labels is 'billing'; it must be a list as JSON" in sentence
+            for wrong in ("billing", '["billing", "\\ud800"]', "[" * 10_000):
+                request.parameters["candidate_labels"].string_param = wrong
+                code, sentence = failure(lambda: infer(channel, request))
+                assert code == "INVALID_ARGUMENT"
+                assert "it must be a list as JSON, in string_param" in sentence
     assert bool(growing) <= (name == "text-generation")
     model.close()
     log.close()
