@@ -29,13 +29,10 @@ from tests.helpers.grpc import (
 )
 from tests.helpers.service import service_of
 from tests.helpers.tasks import TASKS, close
+from tests.helpers.tensors import as_bytes, read
 
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "Müde, 你好 🙂"]
 FINAL = "triton_final_response"
-
-
-def as_bytes(*texts: bytes) -> bytes:
-    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
 def raw_request(raw: Sequence[bytes], count: int, **changes: Any) -> Any:
@@ -66,17 +63,6 @@ def columns(response: Any) -> dict[str, list[Any]]:
             values[output.name] = [text.decode() for text in output.contents.bytes_contents]
         assert len(values[output.name]) == count
     return values
-
-
-def read(datatype: str, part: bytes, count: int) -> list[Any]:
-    if datatype == "FP64":
-        return list(struct.unpack(f"<{count}d", part))
-    texts = []
-    while part:
-        (size,) = struct.unpack_from("<I", part)
-        texts.append(part[4 : 4 + size].decode())
-        part = part[4 + size :]
-    return texts
 
 
 def expect(got: dict[str, list[Any]], model: Model, texts: Sequence[str]) -> None:
