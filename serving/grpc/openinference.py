@@ -124,9 +124,14 @@ async def _stream(service: Service, asked: Asked) -> AsyncGenerator[Any]:
     if len(texts) != 1 or not service.predictor.generates:
         yield _streamed(await _infer(service, asked), is_final=True)
         return
-    log = wants_log(asked.headers)
     name = revision = ""
-    events = service.stream(texts[0], params, log=log, timeout_s=timeout_s)
+    events = service.stream(
+        texts[0],
+        params,
+        log=wants_log(asked.headers),
+        timeout_s=timeout_s,
+        version=request.model_version or None,
+    )
     async with aclosing(events):
         async for event in events:
             match event:
