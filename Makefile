@@ -108,8 +108,8 @@ clean:
 $(OTHERS): .cache/%/done: tests/%/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q -r $<
-	$(if $(wildcard tests/clients/$*/without-dependencies.txt),xargs -n 1 $(@D)/bin/pip install -q \
-		--no-deps < tests/clients/$*/without-dependencies.txt)
+	$(if $(wildcard tests/$*/without-dependencies.txt),xargs -n 1 $(@D)/bin/pip install -q \
+		--no-deps < tests/$*/without-dependencies.txt)
 	touch $@
 
 .cache/protos/done:

@@ -11,7 +11,7 @@ import socket
 import sys
 from asyncio import create_task, to_thread
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from model import Predictor, make_predictor
 from model.machine import prepare_server
 from serving.access import Access
 from serving.app import routes
+from serving.errors import CannotListen, NotInstalled
 from serving.hangup import on_hangup
 from serving.service import Service
 from serving.shadow import Shadow
@@ -41,10 +42,6 @@ PORT_VARIABLES = ("AIP_HTTP_PORT", "PORT")  # Vertex AI's, and that of most othe
 # Vertex AI's names of the paths that it asks.
 ROUTE_VARIABLES = {"health_route": "AIP_HEALTH_ROUTE", "predict_route": "AIP_PREDICT_ROUTE"}
 LAST_ANSWERS_S = 30  # that running requests have after a signal to stop
-
-
-class NoGrpc(TryoutError):
-    """The packages of gRPC are not installed."""
 
 
 def main() -> int:
@@ -84,10 +81,9 @@ def _model() -> Predictor:
 
 
 def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 2**16:
-        raise ValueError
-    return port
+    if text.isascii() and text.isdecimal() and len(text) < 6 and int(text) < 2**16:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} must be a port, 0 to 65535.")
 
 
 def _port_of_environment(parser: argparse.ArgumentParser) -> int:
@@ -95,8 +91,8 @@ def _port_of_environment(parser: argparse.ArgumentParser) -> int:
         if text := os.environ.get(name):
             try:
                 return _port(text)
-            except ValueError:
-                parser.error(f"{name} is {text!r}; it must be a port, 0 to 65535.")
+            except argparse.ArgumentTypeError as error:
+                parser.error(f"{name}: {error}")
     return DEFAULT_PORT
 
 
@@ -123,7 +119,18 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         if self._grpc:
             await self._grpc.start()
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:  # uvicorn's way out, after the reason is in the log
+            raise CannotListen(
+                f"HTTP cannot listen on {self.config.host}:{self.config.port}: the port is taken, "
+                "or the address is not this machine's. Choose another with --port."
+            ) from error
+        logger.info(
+            "Listening on http://%s:%d; the API's page is /api/docs",
+            self.config.host,
+            self.servers[0].sockets[0].getsockname()[1],
+        )
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         if self._grpc:
@@ -177,16 +184,16 @@ def serve(
     )
     if not settings.api_keys:
         logger.info("There are no keys: whoever reaches this may predict, rate and export")
-    logger.info("Listening on http://%s:%d; the API's page is /api/docs", host, port)
-    Server(config, service, grpc).run()
+    with suppress(KeyboardInterrupt):  # the signal of Ctrl+C, which uvicorn sends again at the end
+        Server(config, service, grpc).run()
 
 
 def _grpc_server(service: Service, access: Access, **arguments: Any) -> "GrpcServer":
-    """The gRPC server with these arguments; raises NoGrpc without its packages."""
+    """The gRPC server with these arguments; raises NotInstalled without its packages."""
     try:
         from serving.grpc.server import GrpcServer
     except ModuleNotFoundError as error:
-        raise NoGrpc(
+        raise NotInstalled(
             f"gRPC needs the package {error.name}: pip install -r requirements-grpc.txt, or start "
             "without --grpc-port."
         ) from error

@@ -74,6 +74,10 @@ class NotInstalled(TryoutError):
     """An optional part of the service whose packages are not installed."""
 
 
+class CannotListen(TryoutError):
+    """A port or a certificate cannot be used."""
+
+
 class Failed(TryoutError):
     """Something that nobody expected; the details are in the log."""
 

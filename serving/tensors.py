@@ -6,7 +6,8 @@ for binary tensors.
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, NamedTuple
 
 from errors import TryoutError
@@ -21,6 +22,7 @@ OUTPUTS: Mapping[str, str] = {"label": "BYTES", "score": "FP64", "output": "BYTE
 # Of a request and not of the model: a form of the answer, and what orders or groups requests.
 CHANGE_NOTHING = ("priority", "sequence_id", "sequence_start", "sequence_end")
 NO_SCORE = 0.0  # of a text without a score; NaN is no JSON
+MAX_DIMENSIONS = 9  # of a shape that are read: two are the most that it may have
 LENGTH = struct.Struct("<I")  # before each element of a BYTES tensor
 MICROSECONDS = 1_000_000
 
@@ -66,19 +68,27 @@ def require_text(name: str, datatype: str) -> None:
         raise Refused(f"The datatype of {INPUT!r} is {datatype[:80]!r}. Send BYTES.")
 
 
-def require_output(name: str) -> None:
-    """Raises Refused unless the model has that output."""
-    if name not in OUTPUTS:
-        raise Refused(f"There is no output {name[:80]!r}. The outputs are {', '.join(OUTPUTS)}.")
+def require_outputs(names: Iterable[str], known: Collection[str] = OUTPUTS) -> None:
+    """Raises Refused for an output that is not `known`, or that is asked for twice.
+
+    It is the answer that grows with each: a small request could ask for millions.
+    """
+    seen = set()
+    for name in names:
+        if name not in known:
+            raise Refused(f"There is no output {name[:80]!r}. The outputs are {', '.join(known)}.")
+        if name in seen:
+            raise Refused(f"The output {name!r} is asked for twice. Ask for it once.")
+        seen.add(name)
 
 
-def texts_of_shape(shape: Sequence[int]) -> int:
+def texts_of_shape(shape: Iterable[int], *, name: str = INPUT) -> int:
     """The number of texts in a tensor; raises Refused unless its shape is [n] or [n, 1]."""
-    match list(shape):
+    match list(islice(shape, MAX_DIMENSIONS)):
         case [count] | [count, 1] if count >= 0:
             return count
         case other:
-            raise Refused(f"The shape of {INPUT!r} is {str(other)[:80]}. Send [n] or [n, 1].")
+            raise Refused(f"The shape of {name[:80]!r} is {str(other)[:80]}. Send [n] or [n, 1].")
 
 
 def texts_of(encoded: Sequence[bytes], count: int, *, where: str) -> list[str]:

@@ -44,7 +44,7 @@ from serving.tensors import (
     model_metadata,
     model_params,
     read_bytes,
-    require_output,
+    require_outputs,
     require_text,
     texts_of_shape,
     write_bytes,
@@ -188,8 +188,7 @@ def openinference(service: Service) -> Format:
         asked = await parsed_json(InferRequest, head)
         if asked.model_name is not None:
             service.require_model(asked.model_name, asked.model_version)
-        for output in asked.outputs or ():
-            require_output(output.name)
+        require_outputs(output.name for output in asked.outputs or ())
         texts = read_texts(asked.inputs[0], raw, service)
         params, timeout_s = model_params(without_nulls(asked.parameters))
         is_binary = params.pop("binary_data_output", False) is True

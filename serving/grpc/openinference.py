@@ -11,10 +11,11 @@ has an answer each time that the text has grown, with the whole text so far in `
 parameter `triton_final_response` is true in the last answer to a message.
 """
 
-import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
+
+from pydantic_core import from_json
 
 from errors import TryoutError
 from feedback.records import compact_json
@@ -35,7 +36,7 @@ from serving.tensors import (
     model_metadata,
     model_params,
     read_bytes,
-    require_output,
+    require_outputs,
     require_text,
     texts_of,
     texts_of_shape,
@@ -48,6 +49,7 @@ FINAL = "triton_final_response"
 EMPTY_FINAL = "triton_enable_empty_final_response"
 # Of a tensor: whether JSON has it as bytes, which changes nothing here.
 TENSOR_PARAMETERS = {"binary_data", "binary_data_size"}
+MAX_PARAMETERS = 100  # of a request; to read a hundred thousand takes the event loop a second
 
 
 def openinference(service: Service) -> Format:
@@ -122,9 +124,14 @@ async def _stream(service: Service, asked: Asked) -> AsyncGenerator[Any]:
     if len(texts) != 1 or not service.predictor.generates:
         yield _streamed(await _infer(service, asked), is_final=True)
         return
-    log = wants_log(asked.headers)
     name = revision = ""
-    events = service.stream(texts[0], params, log=log, timeout_s=timeout_s)
+    events = service.stream(
+        texts[0],
+        params,
+        log=wants_log(asked.headers),
+        timeout_s=timeout_s,
+        version=request.model_version or None,
+    )
     async with aclosing(events):
         async for event in events:
             match event:
@@ -159,8 +166,8 @@ def _read(service: Service, asked: Asked) -> tuple[list[str], dict[str, Any], fl
     """The texts and the model's parameters of a request, and the seconds that a text may wait."""
     request = asked.message
     service.require_model(request.model_name, request.model_version or None)
+    require_outputs(output.name for output in request.outputs)
     for output in request.outputs:
-        require_output(output.name)
         _require_plain(output.name, output.parameters)
     texts = read_texts(request, service)
     params, timeout_s = model_params(read_parameters(request.parameters, service.info))
@@ -194,15 +201,22 @@ def read_texts(request: Any, service: Service) -> list[str]:
 
 def _require_plain(name: str, parameters: Mapping[str, Any]) -> None:
     """Raises Refused for parameters of a tensor that would change it, such as shared memory."""
-    if unknown := sorted(set(parameters) - TENSOR_PARAMETERS):
-        raise Refused(f"{name!r} has the parameter {unknown[0]!r:.80}, which it cannot have here.")
+    for parameter in parameters:
+        if parameter not in TENSOR_PARAMETERS:
+            raise Refused(
+                f"{name!r} has the parameter {parameter!r:.80}, which it cannot have here."
+            )
 
 
 def read_parameters(given: Mapping[str, Any], info: ModelInfo) -> dict[str, Any]:
-    """The parameters of a request by name; raises Refused for a list that is not JSON.
+    """The parameters of a request by name; raises Refused for a list that is not JSON, or too many.
 
     A parameter without a value is left out.
     """
+    if len(given) > MAX_PARAMETERS:
+        raise Refused(
+            f"There are {len(given):,} parameters; a request has at most {MAX_PARAMETERS}."
+        )
     lists = {param.name for param in info.params if isinstance(param.default, tuple)}
     values = {}
     for name, parameter in given.items():
@@ -214,8 +228,8 @@ def read_parameters(given: Mapping[str, Any], info: ModelInfo) -> dict[str, Any]
 
 def _list(name: str, value: Any) -> Any:
     try:
-        return json.loads(value)
-    except (TypeError, ValueError, RecursionError) as error:
+        return from_json(value)  # as over HTTP: Python's own takes half of a surrogate pair
+    except (TypeError, ValueError) as error:
         raise Refused(
             f"{name} is {value!r:.80}; it must be a list as JSON, in string_param."
         ) from error

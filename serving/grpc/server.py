@@ -11,8 +11,8 @@ from pathlib import Path
 
 import grpc
 
-from errors import TryoutError
 from serving.access import Access
+from serving.errors import CannotListen
 from serving.grpc.calls import Calls, Unknown
 from serving.grpc.health import NAME as HEALTH
 from serving.grpc.health import health
@@ -27,10 +27,6 @@ FORMATS = (openinference, prediction_service, model_service)
 POLL_S = 0.05  # between looks for requests that run, at the end
 LAST_WRITE_S = 0.3  # that an answer has to reach its client after the last request has run
 IDENTITY_ONLY = 1  # of the bits of the algorithms: a small compressed message can be huge
-
-
-class CannotListen(TryoutError):
-    """The port or the certificate cannot be used."""
 
 
 class GrpcServer:

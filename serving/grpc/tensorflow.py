@@ -19,7 +19,7 @@ from serving.grpc.calls import Asked, Call, Format
 from serving.grpc.protos import tensorflow_pb2 as tf
 from serving.grpc.protos import tensorflow_serving_pb2 as pb
 from serving.service import Service, wants_log
-from serving.tensors import INPUT, columns, texts_of, texts_of_shape
+from serving.tensors import INPUT, columns, require_outputs, texts_of, texts_of_shape
 
 SERVICES = pb.DESCRIPTOR.services_by_name
 PREDICTION_SERVICE = str(SERVICES["PredictionService"].full_name)
@@ -44,11 +44,7 @@ def prediction_service(service: Service) -> Format:
         signature = request.model_spec.signature_name
         if signature not in ("", SIGNATURE):
             raise Refused(f"signature_name is {signature[:80]!r}; there is {SIGNATURE!r} only.")
-        for name in request.output_filter:
-            if name not in OUTPUTS:
-                raise Refused(
-                    f"There is no output {name[:80]!r}. The outputs are {', '.join(OUTPUTS)}."
-                )
+        require_outputs(request.output_filter, OUTPUTS)
         texts = _texts(request.inputs, service)
         log = wants_log(asked.headers)
         predictions = await service.predict_all(
@@ -67,7 +63,7 @@ def prediction_service(service: Service) -> Format:
     async def metadata(asked: Asked) -> Any:
         request = asked.message
         _require_model(service, request.model_spec)
-        if not request.metadata_field or set(request.metadata_field) != {METADATA}:
+        if set(request.metadata_field) != {METADATA}:
             raise Refused(f"metadata_field must be {METADATA!r}, and nothing else.")
         answer = pb.GetModelMetadataResponse(model_spec=_spec(service.name, service.info.revision))
         answer.metadata[METADATA].Pack(_signatures())
@@ -126,7 +122,7 @@ def _texts(inputs: Any, service: Service) -> list[str]:
     ((name, tensor),) = inputs.items()
     if tensor.dtype != tf.DT_STRING:
         raise Refused(f"The dtype of {name[:80]!r} is {_type_name(tensor.dtype)}. Send DT_STRING.")
-    count = texts_of_shape([dimension.size for dimension in tensor.tensor_shape.dim])
+    count = texts_of_shape((dimension.size for dimension in tensor.tensor_shape.dim), name=name)
     service.require_count(count)
     if tensor.tensor_content:
         raise Malformed(f"{name[:80]!r} has tensor_content. Send texts in string_val.")

@@ -1,6 +1,7 @@
 """python -m serving: ready, stopped, killed, and without Streamlit."""
 
 import signal
+import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ import pytest
 from feedback import FeedbackLog
 from serving.__main__ import arguments
 from settings import ROOT
-from tests.helpers.command import run_here
+from tests.helpers.command import run_alone, run_here
 from tests.helpers.service import serving_alone, stop
 from tests.helpers.until import until
 
@@ -127,4 +128,25 @@ def test_a_port_that_is_none_is_named(
     with pytest.raises(SystemExit) as ended:
         arguments([])
     assert ended.value.code == 2
-    assert "PORT is 'eighty'" in capsys.readouterr().err
+    assert "PORT: 'eighty' must be a port, 0 to 65535." in capsys.readouterr().err
+    for wrong in ("eighty", "99999", "-1"):
+        with pytest.raises(SystemExit):
+            arguments([f"--port={wrong}"])
+        assert f"--port: {wrong!r} must be a port, 0 to 65535." in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_a_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        ran = run_alone("serving", "--port", port)
+    assert ran.code == 1
+    assert f"HTTP cannot listen on 127.0.0.1:{port}: the port is taken" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_the_keyboard_ends_it_without_a_traceback(tmp_path: Path) -> None:
+    with serving_alone(tmp_path / "log.db", ready=False) as (_, process):
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0

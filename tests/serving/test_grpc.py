@@ -21,10 +21,9 @@ from feedback import FeedbackLog
 from feedback.filters import Filter
 from model import Model, ModelError, Predictor
 from serving.access import new_key
-from serving.errors import FAILED
+from serving.errors import FAILED, CannotListen
 from serving.grpc.calls import address_of
 from serving.grpc.protos import open_inference_pb2 as pb
-from serving.grpc.server import CannotListen
 from serving.service import Service
 from tests.helpers.grpc import (
     INFERENCE,

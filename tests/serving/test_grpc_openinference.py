@@ -29,13 +29,10 @@ from tests.helpers.grpc import (
 )
 from tests.helpers.service import service_of
 from tests.helpers.tasks import TASKS, close
+from tests.helpers.tensors import as_bytes, read
 
 TEXTS = ["The battery lasts two days.", "Nobody answers the phone.", "Müde, 你好 🙂"]
 FINAL = "triton_final_response"
-
-
-def as_bytes(*texts: bytes) -> bytes:
-    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
 def raw_request(raw: Sequence[bytes], count: int, **changes: Any) -> Any:
@@ -66,17 +63,6 @@ def columns(response: Any) -> dict[str, list[Any]]:
             values[output.name] = [text.decode() for text in output.contents.bytes_contents]
         assert len(values[output.name]) == count
     return values
-
-
-def read(datatype: str, part: bytes, count: int) -> list[Any]:
-    if datatype == "FP64":
-        return list(struct.unpack(f"<{count}d", part))
-    texts = []
-    while part:
-        (size,) = struct.unpack_from("<I", part)
-        texts.append(part[4 : 4 + size].decode())
-        part = part[4 + size :]
-    return texts
 
 
 def expect(got: dict[str, list[Any]], model: Model, texts: Sequence[str]) -> None:
@@ -175,15 +161,23 @@ def with_parameter(where: str, name: str, **value: Any) -> Any:
     return request
 
 
+def with_parameters(number: int) -> Any:
+    request = infer_request("a")
+    for i in range(number):
+        request.parameters[str(i)].int64_param = i
+    return request
+
+
 def two_inputs() -> Any:
     request = infer_request("a")
     request.inputs.append(request.inputs[0])
     return request
 
 
-def asking_for(output: str) -> Any:
+def asking_for(*outputs: str) -> Any:
     request = infer_request("a")
-    request.outputs.add(name=output)
+    for output in outputs:
+        request.outputs.add(name=output)
     return request
 
 
@@ -199,6 +193,7 @@ NO_LENGTH, LONG = struct.pack("<I", 9)[:3], struct.pack("<I", 9)
         (infer_request("a", datatype="FP32"), "INVALID_ARGUMENT", "is 'FP32'. Send BYTES"),
         (infer_request("a", shape=[]), "INVALID_ARGUMENT", "shape of 'text' is []"),
         (infer_request("a", shape=[1, 2]), "INVALID_ARGUMENT", "shape of 'text' is [1, 2]"),
+        (infer_request("a", shape=[1] * 10**6), "INVALID_ARGUMENT", "Send [n] or [n, 1]"),
         (infer_request("a", shape=[-1]), "INVALID_ARGUMENT", "shape of 'text' is [-1]"),
         (infer_request("a", shape=[2]), "INVALID_ARGUMENT", "bytes_contents has 1 texts"),
         (infer_request(), "INVALID_ARGUMENT", "There are no texts"),
@@ -209,6 +204,7 @@ NO_LENGTH, LONG = struct.pack("<I", 9)[:3], struct.pack("<I", 9)
         (two_inputs(), "INVALID_ARGUMENT", "There are 2 inputs"),
         (changed(pb.ModelInferRequest(), model_name="bundled"), "INVALID_ARGUMENT", "0 inputs"),
         (asking_for("logits"), "INVALID_ARGUMENT", "no output 'logits'"),
+        (asking_for("score", "score"), "INVALID_ARGUMENT", "'score' is asked for twice"),
         (raw_request([as_bytes(b"\xc3")], 1), "INVALID_ARGUMENT", "is not UTF-8: byte 0 is 0xc3"),
         (raw_request([as_bytes(b"a")], 2), "INVALID_ARGUMENT", "end before text 2 of 2"),
         (raw_request([as_bytes(b"a", b"b")], 1), "INVALID_ARGUMENT", "5 bytes after text 1"),
@@ -225,6 +221,12 @@ NO_LENGTH, LONG = struct.pack("<I", 9)[:3], struct.pack("<I", 9)
             "INVALID_ARGUMENT",
             "no parameter 'top_p'",
         ),
+        (
+            with_parameter("request", "x" * 10**6, double_param=0.5),
+            "INVALID_ARGUMENT",
+            "no parameter 'xxx",
+        ),
+        (with_parameters(101), "INVALID_ARGUMENT", "There are 101 parameters"),
         (
             with_parameter("request", "timeout", int64_param=-1),
             "INVALID_ARGUMENT",
@@ -298,10 +300,11 @@ def test_every_task_has_its_outputs(name: str, tmp_path: Path) -> None:
             assert got["score"] == [pytest.approx(made.score or 0.0, abs=1e-4)]
             assert json.loads(got["output"][0]) == close(output_to_json(made.output))
         if "candidate_labels" in task.params:
-            request.parameters["candidate_labels"].string_param = "billing"
-            code, sentence = failure(lambda: infer(channel, request))
-            assert code == "INVALID_ARGUMENT"
-            assert "candidate_labels is 'billing'; it must be a list as JSON" in sentence
+            for wrong in ("billing", '["billing", "\\ud800"]', "[" * 10_000):
+                request.parameters["candidate_labels"].string_param = wrong
+                code, sentence = failure(lambda: infer(channel, request))
+                assert code == "INVALID_ARGUMENT"
+                assert "it must be a list as JSON, in string_param" in sentence
     assert bool(growing) <= (name == "text-generation")
     model.close()
     log.close()

@@ -144,6 +144,7 @@ def spec(**fields: Any) -> Any:
         (request("a", model_spec=spec(version_label="x")), "NOT_FOUND", "no version 'x'"),
         (request("a", model_spec=spec(signature_name="x")), "INVALID_ARGUMENT", "is 'x'; there is"),
         (request("a", output_filter=["logits"]), "INVALID_ARGUMENT", "no output 'logits'"),
+        (request("a", output_filter=["label"] * 2), "INVALID_ARGUMENT", "'label' is asked for twi"),
         (request("a", inputs={}), "INVALID_ARGUMENT", "There are 0 inputs"),
         (
             request(inputs={"a": tensor("a"), "b": tensor("b")}),
@@ -157,6 +158,7 @@ def spec(**fields: Any) -> Any:
         ),
         (request(inputs={"text": tensor("a", dtype=99)}), "INVALID_ARGUMENT", "is type 99"),
         (request(inputs={"text": tensor("a", shape=[])}), "INVALID_ARGUMENT", "Send [n] or"),
+        (request(inputs={"x": tensor("a", shape=[1] * 10)}), "INVALID_ARGUMENT", "shape of 'x' is"),
         (request(inputs={"text": tensor("a", shape=[2])}), "INVALID_ARGUMENT", "has 1 texts"),
         (request(inputs={"text": tensor("a", shape=[-1])}), "INVALID_ARGUMENT", "is [-1]"),
         (request(inputs={"text": packed()}), "INVALID_ARGUMENT", "Send texts in string_val."),

@@ -21,6 +21,7 @@ from serving.service import Service
 from serving.tensors import model_params
 from tests.helpers.service import listening, service_of
 from tests.helpers.tasks import TASKS, close, served
+from tests.helpers.tensors import as_bytes, read
 
 INFER = "/v2/models/bundled/infer"
 HEADER = "Inference-Header-Content-Length"
@@ -31,10 +32,6 @@ def request(texts: Sequence[Any], **changes: Any) -> dict[str, Any]:
     """The JSON of a request; `changes` are of its input."""
     given = {"name": "text", "datatype": "BYTES", "shape": [len(texts)], "data": list(texts)}
     return {"inputs": [given | changes]}
-
-
-def as_bytes(*texts: bytes) -> bytes:
-    return b"".join(struct.pack("<I", len(text)) + text for text in texts)
 
 
 def binary(
@@ -64,17 +61,6 @@ def columns(answer: httpx2.Response) -> dict[str, list[Any]]:
         assert len(values[output["name"]]) == count
     assert raw == b""
     return values
-
-
-def read(datatype: str, part: bytes, count: int) -> list[Any]:
-    if datatype == "FP64":
-        return list(struct.unpack(f"<{count}d", part))
-    texts = []
-    while part:
-        (size,) = struct.unpack_from("<I", part)
-        texts.append(part[4 : 4 + size].decode())
-        part = part[4 + size :]
-    return texts
 
 
 def expect(got: dict[str, list[Any]], model: Model, texts: Sequence[str]) -> None:
@@ -214,6 +200,11 @@ def test_parameters_are_those_of_the_model_without_those_of_the_protocol() -> No
         (request(["a"]) | {"more": 1}, 400, "more: "),
         (request(["a"]) | {"id": 1}, 400, "id: "),
         (request(["a"]) | {"outputs": [{"name": "logits"}]}, 422, "no output 'logits'"),
+        (
+            request(["a"]) | {"outputs": [{"name": "score"}, {"name": "score"}]},
+            422,
+            "'score' is asked for twice",
+        ),
         (request(["a"]) | {"outputs": [{"name": "label"}] * 4}, 400, "outputs: "),
         (
             request(["a"]) | {"outputs": [{"name": "label", "parameters": {"classification": 2}}]},
