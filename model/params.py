@@ -37,7 +37,7 @@ def checked(
     for name in given:
         if name not in names:
             known = f"it has {', '.join(names)}" if names else "it has none"
-            raise InputError(f"This model has no parameter {name!r}; {known}.")
+            raise InputError(f"This model has no parameter {name!r:.80}; {known}.")
     values = {param.name: param.default for param in params} | dict(defaults) | dict(given)
     return {param.name: checked_value(param, values[param.name]) for param in params}
 
@@ -88,4 +88,4 @@ def _expected(param: Param) -> str:
     if isinstance(param.default, str):
         return "a text"
     number = "a whole number" if isinstance(param.default, int) else "a number"
-    return f"{number} from {param.minimum:g} to {param.maximum:g}"
+    return f"{number} from {param.minimum} to {param.maximum}"
