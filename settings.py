@@ -3,12 +3,15 @@
 Its values are plain. Only commands, the server and ui/shared.py import it.
 """
 
+import json
+import os
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import ErrorDetails, PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -29,12 +32,20 @@ class SettingsError(TryoutError):
 # Settings of a model in this process, which one behind a URL has for itself.
 ONLY_HERE = {"revision", "runtime", "device", "dtype", "allow_pickle", "trust_remote_code"}
 TOGETHER = "settings_together"
-SERVICE_URL = r"^https?://[^\s@?#:/]+(:\d{1,4}|:[1-6]\d{4})?(/[^\s@?#]*)?$"
+PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+SERVICE_URL = rf"^https?://[^\s@?#:/]+(:{PORT})?(/[^\s@?#]*)?$"
 # Settings whose value no error may show, since it can be or contain a password.
 SECRET = {
     "model.url": "a URL like http://localhost:8000, without a user or a query",
     "model.token": "printable ASCII without spaces",
     "feedback.database": "the path of an SQLite file; a database's URL belongs in DATABASE_URL",
+}
+
+# The forms of other texts, which are patterns in the code.
+FORMS = {
+    "model.name": "a name without spaces and slashes",
+    "examples": "a text that is not blank",
+    "serving.cors": 'an origin like "https://shop.example", without a path, or "*" for all',
 }
 
 
@@ -74,6 +85,11 @@ class ModelSettings(Section):
     @model_validator(mode="after")
     def _api_has_its_settings(self) -> "ModelSettings":
         """Refuses an API without a URL, or without the task that it does not tell."""
+        if self.url and self.api == "tryout" and self.task != "auto":
+            raise PydanticCustomError(
+                TOGETHER,
+                "model.url names a service, which has its own task. Remove task, or set model.api.",
+            )
         if self.api != "tryout" and not self.url:
             raise PydanticCustomError(
                 TOGETHER,
@@ -148,7 +164,7 @@ class Serving(Section):
     max_texts: Annotated[int, Field(ge=1, le=4000)] = 1000
     max_body_mb: Annotated[int, Field(ge=1, le=500)] = 10
     requests_per_minute: Annotated[int, Field(ge=0)] = 0  # of a key or an address; 0 is no limit
-    cors: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/]+)$")], ...] = ()
+    cors: tuple[Annotated[str, Field(pattern=r"^(\*|https?://[^/*\s]+)$")], ...] = ()
     open_metrics: bool = True  # False: /metrics needs a key that may export
     open_exports: bool = True
     # PEM files; gRPC takes TLS with both, and no TLS without. Relative paths are beside app.toml.
@@ -171,7 +187,7 @@ class ApiKey(Section):
 
     name: Annotated[str, Field(min_length=1)]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    scopes: tuple[Literal["predict", "rate", "export"], ...]
+    scopes: Annotated[tuple[Literal["predict", "rate", "export"], ...], Field(min_length=1)]
 
 
 class FeedbackSettings(Section):
@@ -257,6 +273,7 @@ class Settings(BaseSettings):
 
 def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     """Reads `path` and the environment, which wins. Raises SettingsError."""
+    _require_right_names()
     try:
         return Settings(**tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
@@ -266,29 +283,87 @@ def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"{path.name} is not valid TOML: {error}.") from error
     except InvalidVariable as error:
+        wrong = [name for name, is_json in _variables() if is_json and not _is_json(name)]
         raise SettingsError(
-            f"The environment is wrong: {error}. A section's setting is named like "
-            "TRYOUT_MODEL__ID; a list, TRYOUT_PARAMETERS and TRYOUT_MODEL__LABELS are JSON."
+            f"{' and '.join(wrong) or 'The environment'} must be JSON, as a list, a section, "
+            "TRYOUT_PARAMETERS and TRYOUT_MODEL__LABELS are. A section's setting is named like "
+            "TRYOUT_MODEL__ID."
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        if first["type"] == TOGETHER:  # its input is the whole section, the token included
-            raise SettingsError(first["msg"]) from None
-        if first["loc"][0] == "api_keys":
-            where = " ".join(str(part) for part in first["loc"][1:])
+        # Without its cause, which shows the values of all that is wrong.
+        raise SettingsError(_sentence(error.errors()[0], path.name)) from None
+
+
+def _sentence(first: ErrorDetails, file_name: str) -> str:
+    """The reason why a setting is refused, without a value that can be a password."""
+    place, input_, reason = first["loc"], first["input"], first["msg"]
+    name = ".".join(map(str, place))
+    if first["type"] == TOGETHER:  # its input is the whole section, the token included
+        return reason
+    if place[0] == "api_keys":
+        where = f"{' '.join(map(str, place[1:]))}: {reason}" if place[1:] else "no JSON array"
+        return (
+            f"TRYOUT_API_KEYS is not a list of keys ({where}). Its entries are those that "
+            "python -m serving.access new prints."
+        )
+    if first["type"] == "extra_forbidden":  # its value may be a password in the wrong place
+        return (
+            f"There is no setting {name}. Remove it from {file_name} or the environment, or "
+            "correct its name."
+        )
+    if name in SECRET:
+        return f"The setting {name} must be {SECRET[name]}."
+    form = FORMS.get(".".join(part for part in place if isinstance(part, str)))
+    if form and first["type"] == "string_pattern_mismatch":
+        return f"The setting {name} is {input_!r}; it must be {form}."
+    return (
+        f"The setting {name} is {input_!r}: {reason}. "
+        f"Correct it in {file_name} or in the environment."
+    )
+
+
+# --- the names of the environment -----------------------------------------------------------------
+
+
+def _variables() -> Iterator[tuple[str, bool]]:
+    """The names of all variables with a setting, each with True if its value must be JSON."""
+    for name, setting in Settings.model_fields.items():
+        if setting.validation_alias:
+            continue
+        variable, kind = f"TRYOUT_{name.upper()}", setting.annotation
+        is_section = isinstance(kind, type) and issubclass(kind, Section)
+        yield variable, is_section or _holds_several(kind)
+        if is_section:
+            for inner, part in cast(type[Section], kind).model_fields.items():
+                yield f"{variable}__{inner.upper()}", _holds_several(part.annotation)
+
+
+def _holds_several(kind: Any) -> bool:
+    """True for a list or a mapping, or None in its place."""
+    return any(get_origin(each) in (tuple, dict) for each in (kind, *get_args(kind)))
+
+
+def _is_json(variable: str) -> bool:
+    """True also for a variable that is not set."""
+    given = {name.upper(): value for name, value in os.environ.items()}
+    try:
+        json.loads(given.get(variable, "null"))
+    except ValueError:
+        return False
+    return True
+
+
+def _require_right_names() -> None:
+    """Raises SettingsError for a variable that differs from a setting's by underscores alone.
+
+    Others are not refused: Kubernetes sets TRYOUT_PORT and more for a service of that name.
+    """
+    right = {variable.replace("_", ""): variable for variable, _ in _variables()}
+    for given in os.environ:
+        name = given.upper()
+        meant = right.get(name.replace("_", ""), name)
+        if name.startswith("TRYOUT_") and name != meant:
             raise SettingsError(
-                f"TRYOUT_API_KEYS is not a list of keys ({where}: {first['msg']}). Its entries are "
-                "those that python -m serving.access new prints."
-            ) from None
-        if first["type"] == "extra_forbidden":  # its value may be a password in the wrong place
-            raise SettingsError(
-                f"There is no setting {name}. Remove it from {path.name} or the environment, or "
-                "correct its name."
-            ) from None
-        if name in SECRET:
-            raise SettingsError(f"The setting {name} must be {SECRET[name]}.") from None
-        raise SettingsError(
-            f"The setting {name} is {first['input']!r}: {first['msg']}. "
-            f"Correct it in {path.name} or in the environment."
-        ) from error
+                f"The environment has {given}, which sets nothing. The setting is {meant}: rename "
+                "it."
+            )

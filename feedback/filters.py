@@ -137,7 +137,8 @@ def _conditions(chosen: Filter) -> Iterator[sa.ColumnElement[bool]]:
     if chosen.day:
         start = datetime.combine(chosen.day, time(), UTC)
         yield current_ratings.c.created_at >= start
-        yield current_ratings.c.created_at < start + timedelta(days=1)
+        if chosen.day < date.max:  # no rating is after it
+            yield current_ratings.c.created_at < start + timedelta(days=1)
     if chosen.blind is not None:
         yield current_ratings.c.blind.is_(chosen.blind)
     if chosen.drawn_to is not None:

@@ -88,4 +88,4 @@ def _expected(param: Param) -> str:
     if isinstance(param.default, str):
         return "a text"
     number = "a whole number" if isinstance(param.default, int) else "a number"
-    return f"{number} from {param.minimum:g} to {param.maximum:g}"
+    return f"{number} from {param.minimum} to {param.maximum}"

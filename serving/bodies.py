@@ -3,7 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, JsonValue
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+)
 
 from model import Prediction
 from model.prediction import output_to_json
@@ -41,6 +49,26 @@ def row_of(prediction: Prediction) -> dict[str, Any]:
         "output": output_to_json(prediction.output),
         "truncated": prediction.truncated,
     }
+
+
+FORM = "="  # the first character of the tag of a form, which is no place in a body
+
+
+def text_or_list(value: Any) -> str:
+    """The tag of a value that is a text or a list, by which an error is that of its own form."""
+    return "=list" if isinstance(value, list) else "=text"
+
+
+def text_or_object(value: Any) -> str:
+    """The tag of a value that is a text or an object."""
+    return "=object" if isinstance(value, dict) else "=text"
+
+
+TextOrTexts = Annotated[
+    Annotated[str, Tag("=text")]
+    | Annotated[list[str], Field(min_length=1, fail_fast=True), Tag("=list")],
+    Discriminator(text_or_list),
+]
 
 
 def _integer(value: Any) -> Any:

@@ -33,6 +33,7 @@ from errors import TryoutError
 from feedback.records import compact_json
 from serving.access import Access, Scope
 from serving.admission import admit, let_in
+from serving.bodies import FORM
 from serving.errors import (
     FAILED,
     BodyTimedOut,
@@ -262,8 +263,8 @@ async def read_body(request: Request, limits: Limits) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > limits.max_body_bytes:
         raise too_large
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding != "identity":
+    encoding = request.headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
         raise UnsupportedMediaType(
             f"The body's Content-Encoding is {encoding[:40]!r}. Send it without compression."
         )
@@ -361,7 +362,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "json_invalid":
         reason = first["msg"].removeprefix("Invalid JSON: ")
         return f"The body is not valid JSON: {reason[:200]}."
-    place = ".".join(str(part) for part in first["loc"])[:200]
+    place = ".".join(part for part in map(str, first["loc"]) if not part.startswith(FORM))[:200]
     return f"{place or 'The body'}: {first['msg'][:200]}. {SEE_PAGE}"
 
 

@@ -1,11 +1,13 @@
 """app.toml and the environment: what wins, and what a mistake says."""
 
+import json
 import traceback
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
+from serving.access import new_key
 from settings import ROOT, SettingsError, load_settings
 
 
@@ -74,6 +76,11 @@ def test_only_a_file_on_a_passing_disk_does_not_last(
         ('databse_url = "postgres://me:secret@db"', r"no setting databse_url\. Remove"),
         ('title = "unclosed', "not valid TOML"),
         ("title = 1", "title is 1"),
+        ('examples = [" "]', r"examples\.0 is ' '; it must be a text that is not blank"),
+        ('[model]\nname = "a b"', r"model\.name is 'a b'; it must be a name without spaces"),
+        ('[serving]\ncors = ["https://x/"]', r"cors\.0 is 'https://x/'; it must be an origin"),
+        ('[serving]\ncors = ["https://*.x"]', r"cors\.0 is 'https://\*\.x'; it must be an origin"),
+        ('[model]\nurl = "http://h"\ntask = "fill-mask"', "has its own task. Remove task"),
     ],
 )
 def test_a_mistake_is_named_with_its_value(toml: Path, content: str, message: str) -> None:
@@ -91,13 +98,50 @@ def test_a_password_in_the_wrong_setting_is_not_shown(
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
-@pytest.mark.parametrize(("name", "value"), [("PARAMETERS", "a,b"), ("MODEL", "owner/name")])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PARAMETERS", "a,b"),
+        ("MODEL", "owner/name"),
+        ("SERVING__CORS", "https://shop.example"),
+        ("MODEL__LABELS", "a=b"),
+        ("API_KEYS", ""),
+    ],
+)
 def test_a_variable_of_the_wrong_form_is_named(
     toml: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(f"TRYOUT_{name}", value)
-    with pytest.raises(SettingsError, match=f'"{name.lower()}".*TRYOUT_MODEL__ID'):
+    with pytest.raises(SettingsError, match=f"^TRYOUT_{name} must be JSON.*TRYOUT_MODEL__ID"):
         load_settings(toml)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("TRYOUT_APIKEYS", "TRYOUT_API_KEYS"),
+        ("TRYOUT_API__KEYS", "TRYOUT_API_KEYS"),
+        ("TRYOUT_MODEL_TOKEN", "TRYOUT_MODEL__TOKEN"),
+        ("tryout_model_id", "TRYOUT_MODEL__ID"),
+        ("TRYOUT_SERVING__OPENEXPORTS", "TRYOUT_SERVING__OPEN_EXPORTS"),
+    ],
+)
+def test_a_variable_that_would_set_nothing_is_named_without_its_value(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, given: str, meant: str
+) -> None:
+    monkeypatch.setenv(given, "s3cret")
+    with pytest.raises(SettingsError, match=f"has {given}, .* is {meant}: rename") as raised:
+        load_settings(toml)
+    assert "s3cret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["TRYOUT_KEY", "TRYOUT_PORT", "TRYOUT_PORT_8000_TCP"])
+def test_variables_of_clients_and_clusters_change_nothing(
+    toml: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    plain = load_settings(toml)
+    monkeypatch.setenv(name, "tcp://10.0.0.1:8000")
+    assert load_settings(toml) == plain
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -203,6 +247,7 @@ def test_a_url_that_is_none_is_named(toml: Path, url: str) -> None:
         '[{"name": "x", "key": "tryout_SECRET"}]',
         '"tryout_SECRET"',
         "tryout_SECRET",
+        '{"tryout_SECRET": 1}',
     ],
 )
 def test_a_key_in_the_place_of_its_hash_is_not_shown(
@@ -214,8 +259,21 @@ def test_a_key_in_the_place_of_its_hash_is_not_shown(
     assert "SECRET" not in "".join(traceback.format_exception(raised.value))
 
 
-@pytest.mark.parametrize("port", ["b", "99999"])
+@pytest.mark.parametrize("port", ["b", "99999", "65536", "70000"])
 def test_a_url_with_a_wrong_port_is_named(toml: Path, port: str) -> None:
     toml.write_text(f'[model]\nurl = "http://host:{port}"\n')
     with pytest.raises(SettingsError, match=r"model\.url must be a URL"):
+        load_settings(toml)
+
+
+@pytest.mark.parametrize("port", ["1", "8000", "9999", "49152", "59999", "65535"])
+def test_a_url_may_have_any_port(toml: Path, port: str) -> None:
+    toml.write_text(f'[model]\nurl = "http://host:{port}/v1"\n')
+    assert load_settings(toml).model.url == f"http://host:{port}/v1"
+
+
+def test_a_key_that_may_do_nothing_is_refused(toml: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, entry = new_key("shop", [])
+    monkeypatch.setenv("TRYOUT_API_KEYS", json.dumps([entry]))
+    with pytest.raises(SettingsError, match=r"TRYOUT_API_KEYS is not a list of keys .*0 scopes"):
         load_settings(toml)

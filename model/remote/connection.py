@@ -105,8 +105,10 @@ class Connection:
         try:
             return json.loads(content)
         except ValueError as error:
+            text = content.decode(errors="replace").strip()
+            answer = "a page" if text.startswith("<") else repr(text[:80])
             raise ModelError(
-                f"{self.url} answered {content[:80]!r}, which is not JSON. Check model.url."
+                f"{self.url} answered {answer}, which is not JSON. Check model.url."
             ) from error
 
     @asynccontextmanager

@@ -6,6 +6,7 @@ Any thread may call it. A thread of its own runs an event loop with all requests
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -17,9 +18,11 @@ import httpx2
 from model.batching import Counters, Place
 from model.errors import (
     InputError,
+    ModelBusy,
     ModelClosed,
     ModelError,
     ModelLoadError,
+    ModelUnreachable,
 )
 from model.generation import Generation
 from model.info import ModelInfo
@@ -39,6 +42,7 @@ UNDER_WAY = 512  # texts of one call of `predict`, twice as many at most
 LOAD_TIMEOUT_S = 30.0
 TRY_TIMEOUT_S = 300.0  # of other APIs, whose server may load its model only when it is asked
 CLOSE_TIMEOUT_S = 5.0
+REFRESH_S = 10.0  # between two times that facts are read because of refused requests
 ApiName = Literal["tryout", "huggingface", "openai"]
 T = TypeVar("T")
 
@@ -69,6 +73,7 @@ class RemoteModel:
         self._params = dict(params or {})
         self._facts: Facts | None = None
         self._closed = self._refreshes = False
+        self._refreshed_s = -REFRESH_S
         self._loop: asyncio.AbstractEventLoop | None = None
 
     # --- life -------------------------------------------------------------------------------------
@@ -84,7 +89,9 @@ class RemoteModel:
         except ModelError as error:
             self._stop()
             raise self._unusable(error) from error
-        self._sender = Sender(self._api, loop, self._require_loaded, self._answered_by)
+        self._sender = Sender(
+            self._api, loop, self._require_loaded, self._answered_by, self._explained
+        )
 
     def warm_up(self) -> None:
         """Does nothing: the service is ready only when its model is warm."""
@@ -297,13 +304,33 @@ class RemoteModel:
             self._refreshes = True
             self._run(self._refresh())
 
+    async def _explained(self, error: ModelError) -> ModelError:
+        """The error of a request; another if it was the first after a change of the model.
+
+        The service refuses parameters that only its former model had, and a refusal tells no
+        revision: the facts are read anew. Those of `huggingface` are by the task, which is a
+        setting, and to read them takes a prediction.
+        """
+        now_s, before = time.monotonic(), self.info
+        if self._api_name == "huggingface" or self._refreshes:
+            return error
+        is_answer = not isinstance(error, ModelBusy | ModelClosed | ModelUnreachable)
+        if not is_answer or now_s - self._refreshed_s < REFRESH_S:
+            return error
+        self._refreshes, self._refreshed_s = True, now_s
+        await self._refresh()
+        if (self.info.revision, self.info.params) == (before.revision, before.params):
+            return error
+        sentence = f"The model at {self.url} is another now. Try again."
+        return InputError(sentence) if isinstance(error, InputError) else ModelError(sentence)
+
     # --- helpers ----------------------------------------------------------------------------------
 
     async def _refresh(self) -> None:
-        """Reads the facts anew, as the service has another revision of its model."""
+        """Reads the facts anew, as the service may have another model."""
         try:
             self._facts = self._with_defaults(await self._api.facts())
-            logger.info("%s has revision %s now", self.url, self.info.revision)
+            logger.info("The facts of %s are read anew: revision %s", self.url, self.info.revision)
         except ModelError as error:
             logger.warning("The facts of %s cannot be read anew: %s", self.url, error)
         finally:

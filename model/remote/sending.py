@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -69,15 +69,18 @@ class Sender:
         loop: asyncio.AbstractEventLoop,
         facts: Callable[[], Facts],
         answered_by: Callable[[str], object],
+        explained: Callable[[ModelError], Awaitable[ModelError]],
     ) -> None:
         """Starts to wait for bulk texts on `loop`.
 
-        `answered_by` is called with the revision of the model of each answer.
+        `answered_by` is called with the revision of the model of each answer, `explained` with the
+        error of each request that failed as a whole; it gives the error to raise.
         """
         self._api = api
         self._loop = loop
         self._facts = facts
         self._answered_by = answered_by
+        self._explained = explained
         self._bulk: deque[Item] = deque()
         self._wake = asyncio.Event()
         self.counters = Counters()
@@ -135,7 +138,7 @@ class Sender:
         try:
             prediction = await self._followed(item)
         except ModelError as error:
-            self._failed(item.future, error)
+            self._failed(item.future, await self._explained(error))
         except Exception as error:  # noqa: BLE001 - a future must not stay open
             self._failed(item.future, self._unexpected(error))
         else:
@@ -246,7 +249,7 @@ class Sender:
         try:
             results = await self._api.predict(texts, items[0].params, items[0].timeout_s)
         except ModelError as error:
-            results = [error] * len(items)
+            results = [await self._explained(error)] * len(items)
         except Exception as error:  # noqa: BLE001 - a future must not stay open
             results = [self._unexpected(error)] * len(items)
         for item, result in zip(items, results, strict=True):

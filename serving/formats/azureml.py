@@ -41,17 +41,17 @@ class NamedTexts(Body):
 
 def _kind(value: Any) -> str:
     if not isinstance(value, dict):
-        return "texts"
-    return "named" if "input_string" in value else "frame"
+        return "=texts"
+    return "=named" if "input_string" in value else "=frame"
 
 
 class ScoreRequest(Body):
     """Texts with the parameters of the task."""
 
     input_data: Annotated[
-        Annotated[Texts, Tag("texts")]
-        | Annotated[Frame, Tag("frame")]
-        | Annotated[NamedTexts, Tag("named")],
+        Annotated[Texts, Tag("=texts")]
+        | Annotated[Frame, Tag("=frame")]
+        | Annotated[NamedTexts, Tag("=named")],
         Discriminator(_kind),
     ]
     params: Params = None

@@ -17,7 +17,7 @@ from model import GeneratedText, InputError, ModelInfo, Prediction, ScoredLabels
 from model.generation import Grown
 from model.prediction import Finish
 from serving.asking import Progress
-from serving.bodies import Body, ErrorBody, Params, without_nulls
+from serving.bodies import Body, ErrorBody, Params, TextOrTexts, without_nulls
 from serving.errors import Refused
 from serving.http import (
     EVENT_SCHEMA,
@@ -44,7 +44,7 @@ FINISH: Mapping[Finish, str] = {
 class TaskRequest(Body):
     """A text or several, with the parameters of the task; `options` change nothing here."""
 
-    inputs: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
+    inputs: TextOrTexts
     parameters: Params = None
     options: dict[str, JsonValue] | None = None
     stream: bool = False

@@ -19,12 +19,12 @@ no parameters. The version of a model is its revision.
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Discriminator, Field, Tag
 from starlette.requests import Request
 from starlette.responses import Response
 
 from feedback.records import compact_json
-from serving.bodies import Body, ErrorBody, Integer, Params, without_nulls
+from serving.bodies import Body, ErrorBody, Integer, Params, text_or_list, without_nulls
 from serving.errors import Malformed, Refused
 from serving.http import (
     JSON,
@@ -82,7 +82,17 @@ class Input(Body):
     parameters: InputParameters | None = None
     data: (
         Annotated[
-            list[str | Annotated[list[str], Field(min_length=1, max_length=1, fail_fast=True)]],
+            list[
+                Annotated[
+                    Annotated[str, Tag("=text")]
+                    | Annotated[
+                        list[str],
+                        Field(min_length=1, max_length=1, fail_fast=True),
+                        Tag("=list"),
+                    ],
+                    Discriminator(text_or_list),
+                ]
+            ],
             Field(fail_fast=True),
         ]
         | None

@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from model import Prediction
-from serving.bodies import ErrorBody, Params, Row, row_of, without_nulls
+from serving.bodies import ErrorBody, Params, Row, row_of, text_or_object, without_nulls
 from serving.errors import Malformed, Refused
 from serving.http import JSON, Format, Operation, json_response, parsed
 from serving.service import Service, wants_log
@@ -33,22 +33,17 @@ SIGNATURE = "serving_default"  # TensorFlow Serving's name of a model's only way
 FieldName = Literal["text", "inputs", "content"]
 
 
-def _form(value: Any) -> str:
-    """The tag of a value's form, by which an error names the right one."""
-    return "object" if isinstance(value, dict) else "plain"
-
-
 # A text, or an object with the text as its only field.
 Instance = Annotated[
-    Annotated[str, Tag("plain")]
-    | Annotated[dict[FieldName, str], Field(min_length=1, max_length=1), Tag("object")],
-    Discriminator(_form),
+    Annotated[str, Tag("=text")]
+    | Annotated[dict[FieldName, str], Field(min_length=1, max_length=1), Tag("=object")],
+    Discriminator(text_or_object),
 ]
 Texts = Annotated[list[str], Field(min_length=1, fail_fast=True)]
 Column = Annotated[
-    Annotated[Texts, Tag("plain")]
-    | Annotated[dict[FieldName, Texts], Field(min_length=1, max_length=1), Tag("object")],
-    Discriminator(_form),
+    Annotated[Texts, Tag("=text")]
+    | Annotated[dict[FieldName, Texts], Field(min_length=1, max_length=1), Tag("=object")],
+    Discriminator(text_or_object),
 ]
 
 

@@ -21,7 +21,15 @@ from starlette.responses import Response
 from errors import TryoutError
 from feedback.records import compact_json
 from model import Prediction
-from serving.bodies import Body, Params, Row, row_of, without_nulls
+from serving.bodies import (
+    Body,
+    Params,
+    Row,
+    TextOrTexts,
+    row_of,
+    text_or_object,
+    without_nulls,
+)
 from serving.errors import Malformed, Refused, TooLarge, UnsupportedMediaType, status_of
 from serving.http import (
     JSON,
@@ -48,7 +56,7 @@ CSV_SCHEMA = {
 class InputsRequest(Body):
     """A text or several, as Hugging Face's containers take them."""
 
-    inputs: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
+    inputs: TextOrTexts
     parameters: Params = None
 
 
@@ -59,18 +67,27 @@ class Instance(Body):
 class InstancesRequest(Body):
     """Texts as instances, of which the answers are predictions."""
 
-    instances: Annotated[list[str | Instance], Field(min_length=1, fail_fast=True)]
+    instances: Annotated[
+        list[
+            Annotated[
+                Annotated[str, Tag("=text")] | Annotated[Instance, Tag("=object")],
+                Discriminator(text_or_object),
+            ]
+        ],
+        Field(min_length=1, fail_fast=True),
+    ]
     parameters: Params = None
 
 
 def _kind(value: Any) -> str:
-    return "instances" if isinstance(value, dict) and "instances" in value else "inputs"
+    return "=instances" if isinstance(value, dict) and "instances" in value else "=inputs"
 
 
 class InvocationRequest(
     RootModel[
         Annotated[
-            Annotated[InputsRequest, Tag("inputs")] | Annotated[InstancesRequest, Tag("instances")],
+            Annotated[InputsRequest, Tag("=inputs")]
+            | Annotated[InstancesRequest, Tag("=instances")],
             Discriminator(_kind),
         ]
     ]
@@ -83,7 +100,14 @@ class LineObject(Body):
     parameters: Params = None
 
 
-class Line(RootModel[str | LineObject]):
+class Line(
+    RootModel[
+        Annotated[
+            Annotated[str, Tag("=text")] | Annotated[LineObject, Tag("=object")],
+            Discriminator(text_or_object),
+        ]
+    ]
+):
     """A line of JSON Lines: a text, or an object with it."""
 
 

@@ -57,3 +57,12 @@ def test_whole_numbers_are_numbers_and_names_are_tidied() -> None:
 def test_a_wrong_parameter_is_named(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         checked(PARAMS, given, defaults={})
+
+
+def test_a_sentence_is_short_and_has_the_whole_bound() -> None:
+    with pytest.raises(InputError, match=r"^This model has no parameter .{80}; it has") as raised:
+        checked(PARAMS, {"n" * 5000: 1}, defaults={})
+    assert len(str(raised.value)) < 200
+    seed = Param(name="seed", title="Seed", default=0, maximum=2**31 - 1)
+    with pytest.raises(InputError, match="a whole number from 0 to 2147483647"):
+        checked([seed], {"seed": -1}, defaults={})

@@ -27,6 +27,7 @@ from model import (
     ModelLoadError,
     ModelTimedOut,
     ModelUnreachable,
+    Param,
 )
 from model.remote import RemoteModel
 from settings import ROOT
@@ -165,7 +166,7 @@ def test_an_error_keeps_its_kind_and_sentence(
             if isinstance(raised.value, ModelBusy):
                 assert raised.value.wait_s == 7
         asked = [path for path, _ in server.asked]
-        assert asked == ["/api/model", "/api/predictions"], "asked once"
+        assert asked.count("/api/predictions") == 1
         assert {headers["authorization"] for _, headers in server.asked} == {"Bearer secret"}
 
 
@@ -300,6 +301,39 @@ def test_another_revision_is_noticed(log: FeedbackLog) -> None:
         until(lambda: _revision_of_an_answer(behind_url) == "2")
         until(lambda: behind_url.info.revision == "2")
     behind_url.close()
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_model_with_other_parameters_is_noticed_by_its_refusal(
+    log: FeedbackLog, bulk: bool
+) -> None:
+    param = Param(name="top_k", title="Labels", default=2, minimum=1, maximum=5)
+    old, new = FakePredictor(revision="1", params=[param]), FakePredictor(revision="2")
+    for fake in (old, new):
+        fake.load()
+    port = free_port()
+    with listening(service_of(old, log), port=port) as url:
+        behind_url = RemoteModel(url)
+        behind_url.load()
+        assert behind_url.submit(TEXT, bulk=bulk).result(60).params == {"top_k": 2}
+    with listening(service_of(new, log), port=port):
+        refusals = (_refusal(behind_url, bulk=bulk) for _ in range(100))
+        assert next(filter(None, refusals)) == f"The model at {url} is another now. Try again."
+        answer = behind_url.submit(TEXT, bulk=bulk).result(60)
+        assert (answer.model_revision, answer.params) == ("2", {})
+        assert behind_url.info.params == ()
+    behind_url.close()
+
+
+def _refusal(behind_url: RemoteModel, *, bulk: bool) -> str:
+    """The sentence of a refusal; "" while the connection is still that to the old service."""
+    try:
+        behind_url.submit(TEXT, bulk=bulk).result(60)
+    except InputError as error:
+        return str(error)
+    except ModelUnreachable:
+        time.sleep(0.05)
+    return ""
 
 
 def _revision_of_an_answer(behind_url: RemoteModel) -> str:

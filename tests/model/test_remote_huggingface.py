@@ -349,7 +349,7 @@ def test_an_error_is_a_sentence_and_no_markup(
         ([{"label": 1, "score": 0.5}], "there are no labels"),
         ({"generated_text": "x"}, "KeyError"),
         ("x", "not understood"),
-        (PAGE, "which is not JSON"),
+        (PAGE, "answered a page, which is not JSON"),
     ],
 )
 def test_an_answer_of_another_form_names_the_settings(value: Any, reason: str) -> None:

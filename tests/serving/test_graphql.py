@@ -167,6 +167,8 @@ def test_a_filter_leaves_what_it_says(log_client: httpx2.Client, sqlite_log: Fee
         ({"revision": revision, "label": "positive", "tenth": 7}, ["an old text"]),
         ({"truth": "negative", "day": day, "blind": False, "rated": True}, ["an old text"]),
         ({"disputed": True}, []),
+        ({"day": "9999-12-31"}, []),
+        ({"day": "0001-01-01"}, []),
         ({"text": "\u0000"}, []),
     ):
         page = asked_of(log_client, PAGE, filter=chosen)["data"]["predictions"]

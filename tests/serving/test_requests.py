@@ -54,6 +54,56 @@ def test_a_parameter_that_is_null_is_left_out(
     )
 
 
+NO_TEXT = "Input should be a valid string. "
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "sentence"),
+    [
+        ("/api/predict", {"inputs": []}, "inputs: List should have at least 1 item"),
+        ("/api/predict", {"inputs": [TEXT, 1]}, f"inputs.1: {NO_TEXT}"),
+        ("/api/predict", {"inputs": {"text": TEXT}}, f"inputs: {NO_TEXT}"),
+        ("/invocations", {"inputs": [TEXT, 1]}, f"inputs.1: {NO_TEXT}"),
+        ("/invocations", {"instances": [TEXT, 1]}, f"instances.1: {NO_TEXT}"),
+        ("/invocations", {"instances": [{"text": TEXT}]}, "instances.0.inputs: Field required"),
+        ("/invocations", [TEXT], "The body: Input should be an object"),
+        ("/v2/models/fake/infer", {"inputs": [TENSOR | {"data": [1]}]}, "inputs.0.data.0: "),
+        ("/v2/models/fake/infer", {"inputs": [TENSOR | {"data": [[1]]}]}, "inputs.0.data.0.0: "),
+        ("/v1/completions", {"model": "fake", "prompt": [1]}, f"prompt.0: {NO_TEXT}"),
+        ("/v1/models/fake:predict", {"instances": [TEXT, 1]}, f"instances.1: {NO_TEXT}"),
+        ("/score", {"input_data": [TEXT, 1]}, f"input_data.1: {NO_TEXT}"),
+    ],
+)
+def test_a_mistake_is_told_at_its_place_in_the_body(
+    client: httpx2.Client, path: str, body: Any, sentence: str
+) -> None:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 400
+    told = answer.json().get("message") or answer.json()["error"]
+    told = told if isinstance(told, str) else told["message"]
+    assert told.startswith(sentence)
+
+
+def test_a_line_that_is_no_text_is_told_by_its_number(client: httpx2.Client) -> None:
+    for line, reason in ((b"1", "The body: Input should be a valid string"), (b"{}", "inputs: ")):
+        answer = client.post(
+            "/invocations",
+            content=b'"a good day"\n' + line,
+            headers={"Content-Type": "application/jsonlines"},
+        )
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith(f"Line 2: {reason}")
+
+
+@pytest.mark.parametrize("encoding", ["identity", "Identity", ""])
+def test_a_body_that_says_that_it_is_not_compressed_is_read(
+    client: httpx2.Client, encoding: str
+) -> None:
+    headers = {"Content-Encoding": encoding}
+    answer = client.post("/api/predictions", json={"texts": [TEXT]}, headers=headers)
+    assert answer.status_code == 200, answer.text
+
+
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     """The lines of requests; other loggers may have written, too."""
     return [record.getMessage() for record in caplog.records if record.name == "tryout.requests"]

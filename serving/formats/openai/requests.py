@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from model import ModelInfo
-from serving.bodies import Body, Integer
+from serving.bodies import Body, Integer, TextOrTexts
 from serving.errors import Refused
 
 # Fields that would change the answer, each with the values that do not.
@@ -97,7 +97,7 @@ class GenerateRequest(Body):
 class CompletionRequest(GenerateRequest):
     """A prompt to continue, or several."""
 
-    prompt: str | Annotated[list[str], Field(min_length=1, fail_fast=True)]
+    prompt: TextOrTexts
     best_of: Integer | None = None
     echo: bool | None = None
     suffix: str | None = None
