@@ -257,3 +257,49 @@ def test_a_loader_that_was_closed_loads_nothing_more(loader: Loader, folder: Pat
     loader.close()
     loader.reload_and_wait()
     assert loader.model() is present
+
+
+class Unlucky:
+    """A lock that asks its loader for a reload in the moment that the last one has ended."""
+
+    def __init__(self, loader: ModelLoader) -> None:
+        self._lock, self._loader, self.asked = threading.Lock(), loader, False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        has_ended = not self._loader.is_reloading
+        self._lock.release()
+        if has_ended and not self.asked and threading.current_thread().name == "reload-model":
+            self.asked = True
+            self._loader.reload()
+
+
+def test_a_call_in_the_moment_that_the_last_one_ends_is_done_by_one_thread(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tryout")
+    loader.model()
+    lock = Unlucky(loader)
+    monkeypatch.setattr(loader, "_lock", lock)
+
+    def has_ended() -> bool:
+        names = {thread.name for thread in threading.enumerate()}
+        return lock.asked and "reload-model" not in names
+
+    loader.reload()
+    until(has_ended)
+    assert messages(caplog).count("Looking for a new revision") == 2
+    loader.reload_and_wait()
+    assert messages(caplog).count("Looking for a new revision") == 3
+
+
+def test_a_sentence_that_says_all_is_logged_without_a_traceback(
+    loader: Loader, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader.model()
+    loader.arguments["model_id"] = "./nowhere"
+    loader.reload_and_wait()
+    (record,) = [each for each in caplog.records if "no such folder" in each.getMessage()]
+    assert record.exc_info is None
