@@ -205,6 +205,7 @@ class Service:
         *,
         log: bool = True,
         timeout_s: float = inf,
+        version: str | None = None,
     ) -> AsyncGenerator[Progress | Prediction]:
         """The places of a text in the queue, its output as it grows, and at last its prediction.
 
@@ -218,6 +219,7 @@ class Service:
         has_begun = False
         while True:
             predictor = self.predictor
+            require_revision(predictor, version)
             events = self._asking.stream(predictor, text, params, timeout_s)
             try:
                 async with aclosing(events):

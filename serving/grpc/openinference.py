@@ -70,7 +70,8 @@ def openinference(service: Service) -> Format:
 
     async def model(asked: Asked) -> Any:
         service.require_model(asked.message.name, asked.message.version or None)
-        return pb.ModelMetadataResponse(**model_metadata(service.name, service.info))
+        info = service.info
+        return pb.ModelMetadataResponse(**model_metadata(service.name_of(info.id), info))
 
     async def infer(asked: Asked) -> Any:
         return await _infer(service, asked)
@@ -124,7 +125,9 @@ async def _stream(service: Service, asked: Asked) -> AsyncGenerator[Any]:
         return
     log = wants_log(asked.headers)
     name = revision = ""
-    events = service.stream(texts[0], params, log=log, timeout_s=timeout_s)
+    events = service.stream(
+        texts[0], params, log=log, timeout_s=timeout_s, version=request.model_version or None
+    )
     async with aclosing(events):
         async for event in events:
             match event:
