@@ -57,10 +57,11 @@ async def lifespan(app: st.App) -> AsyncIterator[None]:
     shared.loading()
     with on_hangup(shared.loader().reload):
         yield
-    await to_thread(service.close)
-    shared.batches().close()
-    shared.explaining().shutdown(wait=False, cancel_futures=True)
-    shared.loader().close()
+        await to_thread(service.close)
+        shared.batches().close()
+        shared.explaining().shutdown(wait=False, cancel_futures=True)
+        shared.challenger().close()
+        shared.loader().close()
 
 
 def disable_nagle() -> None:

@@ -89,6 +89,13 @@ class Challenger:
             former, self._loading = self.model, None
         _close(former)
 
+    def close(self) -> None:
+        """Stops a replay and closes the model, as the process ends."""
+        if self.replay:
+            self.replay.stop()
+        if model := self.model:
+            model.close()
+
     def start_replay(self, log: FeedbackLog, *, limit: int) -> None:
         """Starts a replay over the newest `limit` rated predictions, unless one runs."""
         with self._lock:

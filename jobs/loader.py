@@ -129,17 +129,17 @@ class ModelLoader:
     # --- another model in the place of the present one --------------------------------------------
 
     def _reload(self) -> None:
-        while self._reloads:
-            if self._closed:
-                self._reloads = 0
-                return
-            if self.current().exception():
-                self.retry()
-            present = self.current()
-            if not present.exception():
-                self._replace(present.result())
-            with self._lock:
+        while True:
+            if not self._closed:
+                if self.current().exception():
+                    self.retry()
+                present = self.current()
+                if not present.exception():
+                    self._replace(present.result())
+            with self._lock:  # in one step: a call in between would start a second thread
                 self._reloads -= 1
+                if not self._reloads:
+                    return
 
     def _replace(self, present: Predictor) -> None:
         """Loads the model that `make` returns now in the place of `present`, unless it is that."""
@@ -263,6 +263,8 @@ def _load(make: Callable[[], Predictor]) -> LoadResult:
 
 
 def _log_failure(error: Exception) -> None:
-    """Logs an error, with its traceback unless its sentence says all."""
-    is_explained = isinstance(error, TryoutError) and error.__cause__ is None
-    logger.error("%s", error, exc_info=None if is_explained else error.__cause__ or error)
+    """Logs an error, with the traceback of its cause unless its sentence says all."""
+    cause: BaseException = error
+    while isinstance(cause, TryoutError) and cause.__cause__:
+        cause = cause.__cause__
+    logger.error("%s", error, exc_info=None if isinstance(cause, TryoutError) else cause)

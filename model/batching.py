@@ -125,7 +125,7 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         self._last_interactive_s = float("-inf")
         self._tokens_per_s = 0.0
         self._closed = False
-        self._groups: dict[Hashable, bool] = {}  # that may submit; True if they keep it open
+        self._groups: set[Hashable] = set()  # that may submit
         self._computed_group: Hashable = None  # the group of the batch that is computed
         self._changed = threading.Condition()
         self.counters = Counters()
@@ -192,29 +192,27 @@ class MicroBatcher(Generic[Payload, Value, Result]):
         if threading.current_thread() is not self._worker:
             self._worker.join()
 
-    def open_group(self, group: Hashable, *, keeps_open: bool) -> None:
-        """Lets items of a group in; raises ModelClosed after `close`.
-
-        The queue closes with the last group that `keeps_open`.
-        """
+    def open_group(self, group: Hashable) -> None:
+        """Lets items of a group in; raises ModelClosed after `close`."""
         with self._changed:
             self._require_open()
-            self._groups[group] = keeps_open
+            self._groups.add(group)
 
     def close_group(self, group: Hashable, *, finishes: bool = False) -> None:
-        """Takes no more items of a group; other groups go on, if one of them keeps the queue open.
+        """Takes no more items of a group; the queue closes with the last group.
 
         Waits for the items of the group that are computed; with `finishes` also for those in the
         queue, which otherwise fail with ModelClosed.
         """
         with self._changed:
-            kept_open = self._groups.pop(group, False)
+            self._groups.discard(group)
             dropped = [] if finishes else self._drop(lambda item: item.group == group)
+            self._changed.notify_all()  # another thread may wait for the items that were dropped
         self._fail(dropped)
         if threading.current_thread() is not self._worker:
             with self._changed:
                 self._changed.wait_for(lambda: not self._has(group))
-        if kept_open and not any(self._groups.values()):
+        if not self._groups:
             self.close()
 
     def _has(self, group: Hashable) -> bool:

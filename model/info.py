@@ -51,7 +51,7 @@ class ModelInfo:
     params: tuple[Param, ...]
     examples: tuple[Example, ...]
     parameters: int
-    memory_bytes: int
+    memory_bytes: int  # of the weights in this process
     max_tokens: int | None  # of a text; None without a limit, or not told
     truncation_side: Literal["right", "left"]  # the side where a longer text is cut
     runtime: str

@@ -99,11 +99,10 @@ class Model:
         inference = Inference(describe(self.model_id, loaded), loaded, closing=self._closing)
         if self._worker_owner:
             self._batcher = self._worker_owner._queue
-            self._batcher.open_group(self, keeps_open=False)
-        else:
-            if self._batcher is None:
-                self._batcher = MicroBatcher(_run, _prediction)
-                self._batcher.open_group(self, keeps_open=True)
+            self._batcher.open_group(self)
+        elif self._batcher is None:
+            self._batcher = MicroBatcher(_run, _prediction)
+            self._batcher.open_group(self)
             self._batcher.max_batch_tokens = inference.max_batch_tokens
         self._inference = inference
 
@@ -127,7 +126,7 @@ class Model:
         stay. To be called before `load`; does nothing if `former` has no such thread.
         """
         if isinstance(former, Model) and former._batcher:
-            former._batcher.open_group(self, keeps_open=True)
+            former._batcher.open_group(self)
             self._batcher = former._batcher
 
     def warm_up(self) -> None:
@@ -144,6 +143,9 @@ class Model:
                 f"The model {self.model_id!r} is loaded and fails at its first prediction: "
                 f"{reason} Check its files, or name another model."
             ) from error
+        if self._batcher and not self._worker_owner:
+            # Only now: a model that fails has no place to take.
+            self._batcher.max_batch_tokens = self._require_loaded().max_batch_tokens
 
     def _predict_once_there_is_room(self, text: str) -> None:
         """Predicts a text; a queue that is shared may be full with the texts of another model."""

@@ -161,10 +161,10 @@ def serve(
         loader.current()
         with on_hangup(loader.reload):
             yield
-        if grpc:
-            await grpc.stop(LAST_ANSWERS_S)
-        await to_thread(service.close)
-        await to_thread(loader.close)
+            if grpc:
+                await grpc.stop(LAST_ANSWERS_S)
+            await to_thread(service.close)
+            await to_thread(loader.close)
 
     made = routes(
         service,

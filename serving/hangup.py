@@ -18,6 +18,7 @@ STDIN = 0
 def on_hangup(call: Callable[[], object]) -> Iterator[None]:
     """Calls `call`, which must not block, on the event loop at each SIGHUP.
 
+    Before and after, the signal ends the process: whatever must be finished belongs inside.
     If the signal says that the terminal of this process is closed, the process ends as by SIGTERM.
     Does nothing outside of the main thread, which alone gets signals, and where there is no SIGHUP.
     """

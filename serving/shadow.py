@@ -37,6 +37,7 @@ class Shadow:
         self._model_id, self._revision, self._share = model_id, revision, share
         self._lock = threading.Lock()
         self._loading: LoadFuture | None = None
+        self._live: Predictor | None = None  # beside which it was loaded, or could not be
         self._under_way = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shadow")  # tokenizes
         self._closed = False
@@ -47,28 +48,52 @@ class Shadow:
 
         `put` is called with the entry, in another thread.
         """
-        if self._closed or random.random() >= self._share:  # noqa: S311 - not used as a secret
+        if random.random() >= self._share:  # noqa: S311 - not used as a secret
             return
         with self._lock:
-            is_loaded = self.is_loaded  # before it starts to load: that text is always dropped
-            if self._loading is None:
-                self._loading = load_in_thread(
-                    lambda: challenger_for(live, self._model_id, self._revision),
-                    thread_name="load-shadow",
-                    on_end=_log_if_loaded,
-                )
-            if not is_loaded or self._under_way >= MAX_UNDER_WAY or self._has_much_to_do(live):
+            if self._closed:
+                return
+            challenger = self._challenger  # before it starts to load: that text is always dropped
+            if self._loading is None or self._is_outdated(self._loading, live):
+                self._load(live)
+            if (
+                challenger is None
+                or challenger.info.task != answered.task
+                or self._under_way >= MAX_UNDER_WAY
+                or self._has_much_to_do(live)
+            ):
                 self.counts["dropped"] += 1
                 return
             self._under_way += 1
-            challenger = self._loading.result()
-        self._thread.submit(self._predict, challenger, answered, put)
+            self._thread.submit(self._predict, challenger, answered, put)
+
+    def _is_outdated(self, loading: LoadFuture, live: Predictor) -> bool:
+        """True if the challenger failed beside a former model, or has another task than `live`."""
+        if live is self._live or not loading.done():
+            return False
+        challenger = self._challenger
+        return challenger is None or challenger.info.task != live.info.task
+
+    def _load(self, live: Predictor) -> None:
+        former, self._live = self._challenger, live
+
+        def make() -> Predictor:
+            if former:
+                former.retire()  # first, as the next one may need its memory
+            return challenger_for(live, self._model_id, self._revision)
+
+        self._loading = load_in_thread(make, thread_name="load-shadow", on_end=_log_if_loaded)
 
     @property
     def is_loaded(self) -> bool:
         """True once the challenger is there, which the first text that is drawn has loaded."""
+        return self._challenger is not None
+
+    @property
+    def _challenger(self) -> Predictor | None:
         loading = self._loading
-        return loading is not None and loading.done() and not loading.exception()
+        is_loaded = loading is not None and loading.done() and not loading.exception()
+        return loading.result() if loading and is_loaded else None
 
     @staticmethod
     def _has_much_to_do(live: Predictor) -> bool:
@@ -106,10 +131,12 @@ class Shadow:
 
     def close(self) -> None:
         """Takes no more texts, and closes the challenger."""
-        self._closed = True
-        self._thread.shutdown(wait=False, cancel_futures=True)
-        if self._loading and self.is_loaded:
-            self._loading.result().close()
+        with self._lock:
+            self._closed = True
+            self._thread.shutdown(wait=False, cancel_futures=True)
+            challenger = self._challenger
+        if challenger:
+            challenger.close()
 
 
 def _log_if_loaded(result: LoadResult) -> None:

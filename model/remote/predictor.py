@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Literal, TypeVar, assert_never
@@ -360,3 +360,5 @@ class RemoteModel:
         except TimeoutError as error:
             future.cancel()
             raise ModelError(f"{self.url} did not answer within {timeout_s:g} s.") from error
+        except CancelledError as error:
+            raise ModelClosed("The model was closed.") from error

@@ -93,7 +93,7 @@ class Sender:
     def add(self, items: Sequence[Item], *, bulk: bool) -> None:
         """Sends texts soon.
 
-        Raises ModelBusy if too many have no answer yet, ModelClosed from `finish` on.
+        Raises ModelBusy if too many have no answer yet, ModelClosed from `finish` or `close` on.
         """
         with self._changed:
             if self._finishes:
@@ -119,7 +119,10 @@ class Sender:
 
     def close(self) -> None:
         """Texts without an answer get ModelClosed; the loop has ended before."""
-        for future in list(self.pending):
+        with self._changed:
+            self._finishes = True
+            left = list(self.pending)
+        for future in left:
             _fail(future, ModelClosed("The model was closed."))
 
     def _forget(self, future: Future[Prediction]) -> None:

@@ -117,6 +117,7 @@ def _facts(value: Mapping[str, Any]) -> Facts:
             "params": tuple(_param(each) for each in value["params"]),
             "examples": tuple(Example(**each) for each in value["examples"]),
             "runtime": RUNTIME,
+            "memory_bytes": 0,  # in this process
         }
     )
     return Facts(info, bool(value["generates"]), int(value["limits"]["max_texts"]))

@@ -250,10 +250,10 @@ def prediction_to_json(prediction: Prediction, *, stored: bool) -> dict[str, Any
 
 def model_to_json(service: Service) -> dict[str, Any]:
     """The facts of the model, with its name and the limits of a request."""
-    predictor = service.predictor
-    limits = service.limits
-    return asdict(predictor.info) | {
-        "name": service.name,
+    predictor, limits = service.predictor, service.limits
+    info = predictor.info
+    return asdict(info) | {
+        "name": service.name_of(info.id),
         "generates": predictor.generates,
         "limits": {"max_chars": limits.max_chars, "max_texts": limits.max_texts},
     }

@@ -184,7 +184,8 @@ def openinference(service: Service) -> Format:
 
     async def model(request: Request, body: bytes) -> Response:
         service.require_model(**request.path_params)
-        return json_response(model_metadata(service.name, service.info))
+        info = service.info
+        return json_response(model_metadata(service.name_of(info.id), info))
 
     async def model_ready(request: Request, body: bytes) -> Response:
         service.require_ready()

@@ -229,7 +229,8 @@ class ModelNode:
     @classmethod
     def of(cls, service: Service) -> Self:
         """The facts; raises NotReady."""
-        predictor, info = service.predictor, service.info
+        predictor = service.predictor
+        info = predictor.info
         params = [
             Param(
                 name=param.name,
@@ -243,7 +244,7 @@ class ModelNode:
             for param in info.params
         ]
         return cls(
-            name=service.name,
+            name=service.name_of(info.id),
             id=info.id,
             revision=info.revision,
             title=info.title,

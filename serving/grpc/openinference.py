@@ -72,7 +72,8 @@ def openinference(service: Service) -> Format:
 
     async def model(asked: Asked) -> Any:
         service.require_model(asked.message.name, asked.message.version or None)
-        return pb.ModelMetadataResponse(**model_metadata(service.name, service.info))
+        info = service.info
+        return pb.ModelMetadataResponse(**model_metadata(service.name_of(info.id), info))
 
     async def infer(asked: Asked) -> Any:
         return await _infer(service, asked)

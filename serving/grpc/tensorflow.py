@@ -65,7 +65,9 @@ def prediction_service(service: Service) -> Format:
         _require_model(service, request.model_spec)
         if set(request.metadata_field) != {METADATA}:
             raise Refused(f"metadata_field must be {METADATA!r}, and nothing else.")
-        answer = pb.GetModelMetadataResponse(model_spec=_spec(service.name, service.info.revision))
+        info = service.info
+        spec = _spec(service.name_of(info.id), info.revision)
+        answer = pb.GetModelMetadataResponse(model_spec=spec)
         answer.metadata[METADATA].Pack(_signatures())
         return answer
 

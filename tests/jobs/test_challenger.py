@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from feedback import FeedbackLog
 from jobs.challenger import Challenger, challenger_for
-from model import Model, ModelError, Predictor
+from model import Model, ModelClosed, ModelError, Predictor
 from tests.helpers import tiny
 from tests.helpers.predictor import FakePredictor
 
@@ -61,3 +62,18 @@ def test_a_model_that_cannot_be_loaded_says_why(
     assert isinstance(error, ModelError)
     assert "'./nowhere' cannot be loaded" in str(error)
     assert challenger.model is None
+
+
+def test_it_ends_with_the_process(
+    challenger: Challenger, live: FakePredictor, folder: Path, sqlite_log: FeedbackLog
+) -> None:
+    challenger.close()
+    challenger.load(live, str(folder), "", by="Ada")
+    assert challenger.loading is not None
+    model = challenger.loading.result(60)
+    challenger.start_replay(sqlite_log, limit=10)
+    challenger.close()
+    assert challenger.replay is not None
+    assert challenger.replay.stopped
+    with pytest.raises(ModelClosed):
+        model.submit("x")

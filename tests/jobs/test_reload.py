@@ -14,6 +14,7 @@ from jobs.challenger import Challenger
 from jobs.loader import LOADING, ModelLoader, reason_of
 from model import Model, ModelClosed, ModelError, Predictor
 from tests.helpers import tiny
+from tests.helpers.predictor import FakePredictor
 from tests.helpers.until import until
 
 LONG = {"max_new_tokens": 300}
@@ -257,3 +258,85 @@ def test_a_loader_that_was_closed_loads_nothing_more(loader: Loader, folder: Pat
     loader.close()
     loader.reload_and_wait()
     assert loader.model() is present
+
+
+class Unlucky:
+    """A lock that asks its loader for a reload in the moment that the last one has ended."""
+
+    def __init__(self, loader: ModelLoader) -> None:
+        self._lock, self._loader, self.asked = threading.Lock(), loader, False
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        has_ended = not self._loader.is_reloading
+        self._lock.release()
+        if has_ended and not self.asked and threading.current_thread().name == "reload-model":
+            self.asked = True
+            self._loader.reload()
+
+
+def test_a_call_in_the_moment_that_the_last_one_ends_is_done_by_one_thread(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "tryout")
+    loader.model()
+    lock = Unlucky(loader)
+    monkeypatch.setattr(loader, "_lock", lock)
+
+    def has_ended() -> bool:
+        names = {thread.name for thread in threading.enumerate()}
+        return lock.asked and "reload-model" not in names
+
+    loader.reload()
+    until(has_ended)
+    assert messages(caplog).count("Looking for a new revision") == 2
+    loader.reload_and_wait()
+    assert messages(caplog).count("Looking for a new revision") == 3
+
+
+def test_a_model_that_fails_once_it_is_loaded_changes_nothing(
+    loader: Loader, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    present = loader.model()
+    assert isinstance(present, Model)
+    batcher = present._batcher
+    assert batcher
+    bound = batcher.max_batch_tokens
+    assert bound > 0
+    loader.arguments["model_id"] = str(tiny.fnet_classifier(tmp_path / "alone"))
+    monkeypatch.setattr(Model, "predict", lambda *args: 1 / 0)
+    loader.reload_and_wait()
+    monkeypatch.undo()
+    assert loader.model() is present
+    assert batcher.max_batch_tokens == bound
+    loader.reload_and_wait()
+    assert loader.model() is not present
+    assert batcher.max_batch_tokens == 0, "its rows cannot be padded"
+
+
+def test_a_sentence_that_says_all_is_logged_without_a_traceback(
+    loader: Loader, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    loader.model()
+    loader.arguments["model_id"] = "./nowhere"
+    loader.reload_and_wait()
+    (record,) = [each for each in caplog.records if "no such folder" in each.getMessage()]
+    assert record.exc_info is None
+
+
+def test_a_model_behind_a_url_does_not_close_a_challenger(folder: Path) -> None:
+    loader, challenger = Loader(model_id=str(folder)), Challenger()
+    challenger.load(loader.model(), str(folder), "", by="Ada")
+    assert challenger.loading is not None
+    beside = challenger.loading.result(60)
+    elsewhere = FakePredictor()
+    loader.arguments, loader._make = {}, lambda: elsewhere
+    loader.reload_and_wait()
+    assert loader.model() is elsewhere
+    assert beside.predict(["x"])
+    challenger.close()
+    loader.close()
+    with pytest.raises(ModelClosed):
+        beside.predict(["x"])

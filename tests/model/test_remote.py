@@ -23,6 +23,7 @@ from model import (
     InputError,
     Model,
     ModelBusy,
+    ModelClosed,
     ModelError,
     ModelLoadError,
     ModelTimedOut,
@@ -434,3 +435,49 @@ def test_something_unexpected_leaves_no_future_open(
 def test_a_url_that_is_none_is_a_sentence() -> None:
     with pytest.raises(ModelLoadError, match="is not a URL"):
         RemoteModel("http://host:port").load()
+
+
+def test_its_weights_take_no_memory_here(log: FeedbackLog, model: Model) -> None:
+    assert model.info.memory_bytes > 0
+    with listening(service_of(model, log)) as url:
+        there = RemoteModel(url)
+        there.load()
+        assert there.info.memory_bytes == 0
+        there.close()
+
+
+def test_a_text_that_is_sent_while_it_closes_is_told_so(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = FakePredictor()
+    served.load()
+    with listening(service_of(served, log)) as url:
+        there = RemoteModel(url)
+        there.load()
+        # After the look whether it is closed, before the text is on its way.
+        monkeypatch.setattr(there._connection.circuit, "require_closed", there.close)
+        with pytest.raises(ModelClosed):
+            there.submit(TEXT)
+
+
+def test_a_question_about_the_limit_ends_when_it_is_closed(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served, asked, go_on = FakePredictor(), threading.Event(), threading.Event()
+    served.load()
+
+    def waiting(*_: Any) -> bool:
+        asked.set()
+        return go_on.wait(60)
+
+    monkeypatch.setattr(served, "reads_all", waiting)
+    with listening(service_of(served, log)) as url, ThreadPoolExecutor(1) as pool:
+        there = RemoteModel(url)
+        there.load()
+        answer = pool.submit(there.reads_all, TEXT)
+        until(asked.is_set)
+        there.retire()
+        try:
+            assert isinstance(answer.exception(60), ModelClosed)
+        finally:
+            go_on.set()

@@ -165,10 +165,11 @@ def test_closing_the_second_frees_its_weights(live: Model, second: Model) -> Non
     assert second.info.revision
 
 
-def test_closing_the_first_closes_the_second(live: Model, second: Model) -> None:
+def test_closing_the_first_leaves_the_second_alone(live: Model, second: Model) -> None:
     live.close()
     with pytest.raises(ModelClosed, match="was closed"):
-        second.submit("x")
+        live.submit("x")
+    assert second.submit("x").result(WAIT_S).input == "x"
 
 
 def test_a_second_model_needs_a_first(tmp_path: Path) -> None:

@@ -120,3 +120,27 @@ def test_a_question_that_the_former_model_did_not_take_goes_to_the_next(
     assert stored.prediction.model_revision == shared.loading().result().info.revision
     shared.loader().close()
     st.cache_resource.clear()
+
+
+def test_a_challenger_of_the_former_task_is_not_compared(
+    log: FeedbackLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    st.cache_resource.clear()
+    folder = str(tiny.bert_classifier(tmp_path / "model"))
+    monkeypatch.setenv("TRYOUT_MODEL__ID", folder)
+    page = open_page("compare")
+    page.text_input(key="challenger-id").set_value(folder)
+    click(page, "Load")
+    assert "Unload" in [button.label for button in page.button]
+    monkeypatch.setenv("TRYOUT_MODEL__ID", str(tiny.bert_tagger(tmp_path / "tagger")))
+    shared.loader().reload()
+    until(lambda: not shared.loader().is_reloading)
+    page.run()
+    for part in ("replay", "pair"):
+        page.segmented_control(key="part").set_value(part).run()
+        assert "does another task now. Load another model." in words(page)
+        assert not page.exception
+        assert "Predict with both" not in [button.label for button in page.button]
+    shared.challenger().close()
+    shared.loader().close()
+    st.cache_resource.clear()

@@ -2,12 +2,14 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from model import Model, ModelClosed
 from serving.service import Service
 from settings import ROOT
 from tests.helpers import tiny
+from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.grpc import grpc_listening, infer_request, stream_infer
 from tests.helpers.server import app_process, free_port
 from tests.helpers.service import listening, service_process
@@ -269,3 +272,28 @@ def _is_live(port: int) -> bool:
         return httpx2.get(f"http://127.0.0.1:{port}/api/live").status_code == 200
     except httpx2.TransportError:
         return False
+
+
+def test_a_signal_while_the_service_ends_loses_nothing(tmp_path: Path) -> None:
+    folder, port = tiny.bert_classifier(tmp_path / "model"), free_port()
+    new_sqlite_log(database := tmp_path / "log.db")
+    with service_process(database, port=port, TRYOUT_MODEL__ID=str(folder)) as process:
+        url = f"http://127.0.0.1:{port}"
+        httpx2.post(f"{url}/api/predictions", json={"texts": TEXTS}).raise_for_status()
+        until(lambda: _rows(database) == len(TEXTS))
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # so that the last prediction waits for the log
+            httpx2.post(f"{url}/api/predictions", json={"texts": TEXTS[:1]}).raise_for_status()
+            process.send_signal(signal.SIGTERM)
+            until(lambda: not _is_live(port))
+            for _ in range(20):
+                process.send_signal(signal.SIGHUP)
+                time.sleep(0.05)
+            other.execute("ROLLBACK")
+        assert process.wait(60) != -signal.SIGHUP
+    assert _rows(database) == len(TEXTS) + 1
+
+
+def _rows(database: Path) -> int:
+    with closing(sqlite3.connect(database)) as connection:
+        return int(connection.execute("SELECT count(*) FROM predictions").fetchone()[0])

@@ -162,3 +162,32 @@ def test_it_goes_on_beside_a_new_revision(
     stored = sqlite_log.page(Filter(), offset=0, limit=9)
     assert len(stored) == 3
     loader.close()
+
+
+def test_beside_a_model_of_another_task_it_is_loaded_anew(
+    sqlite_log: FeedbackLog, tmp_path: Path
+) -> None:
+    classifier = tiny.bert_classifier(tmp_path / "model")
+    live = [classifier]
+    loader = ModelLoader(lambda: Model(str(live[0]), device="cpu"))
+    loader.current().result(60)
+    shadow = Shadow(str(tiny.llama(tmp_path / "other")), share=1)
+    service = Service(loader.current, lambda: sqlite_log, shadow=shadow)
+    with listening(service) as url, httpx2.Client(base_url=url, timeout=60) as client:
+        ask(client, TEXTS[0])
+        until(lambda: shadow._loading and shadow._loading.done())
+        assert not shadow.is_loaded, "it does not classify"
+        for folder in (tiny.llama(tmp_path / "writer"), classifier):
+            live[0] = folder
+            loader.reload()
+            until(lambda: not loader.is_reloading)
+            ask(client, TEXTS[1])
+            until(lambda: shadow._loading and shadow._loading.done())
+            assert shadow.is_loaded is (folder != classifier)
+            if shadow.is_loaded:
+                ask(client, TEXTS[2])
+                until(lambda: newest_pairs(sqlite_log, limit=1))
+        assert counts(client) == {"predicted": 1, "dropped": 3, "failed": 0}
+    (pair,) = newest_pairs(sqlite_log, limit=9)
+    assert pair.answered.prediction.task == pair.other.prediction.task == "text-generation"
+    loader.close()

@@ -22,6 +22,9 @@ def choose(live: Predictor) -> Predictor | None:
         st.error(as_markdown(str(error)))
         return None
     _facts(live, other, challenger)
+    if other.info.task != live.info.task:
+        st.info("The live model has changed, and does another task now. Load another model.")
+        return None
     return other
 
 
