@@ -13,7 +13,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 import httpx2
 import pytest
 
@@ -25,7 +24,6 @@ from serving.service import Service
 from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
-from tests.helpers.grpc import grpc_listening, infer_request, stream_infer
 from tests.helpers.server import app_process, free_port
 from tests.helpers.service import listening, service_process
 from tests.helpers.until import until
@@ -149,33 +147,6 @@ def test_a_version_that_is_replaced_is_not_answered_by_another(
         loader.reload()
         until(lambda: not loader.is_reloading)
         assert client.post(path, json={"instances": TEXTS}).status_code == 404
-
-
-def test_a_stream_of_a_version_that_is_replaced_meanwhile_is_refused(
-    tmp_path: Path, sqlite_log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tiny.llama(tmp_path / "writer", max_tokens=4096)
-    loader = ModelLoader(lambda: Model(str(folder), device="cpu"))
-    old = loader.current().result(60).info.revision
-    stream = Model.stream
-
-    def replaced_meanwhile(model: Model, *args: Any, **kwargs: Any) -> Any:
-        if model.info.revision == old:  # after the request has looked for the model
-            tiny.renew(folder)
-            loader.reload()
-            until(lambda: not loader.is_reloading)
-        return stream(model, *args, **kwargs)
-
-    monkeypatch.setattr(Model, "stream", replaced_meanwhile)
-    request = infer_request("Once upon")
-    request.model_name, request.model_version = "moods", old
-    with (
-        grpc_listening(Service(loader.current, lambda: sqlite_log, name="moods")) as address,
-        grpc.insecure_channel(address) as channel,
-    ):
-        (refused,) = stream_infer(channel, iter([request]), timeout=60)
-    assert f"There is no version {old!r}" in refused.error_message
-    loader.close()
 
 
 def test_texts_that_the_former_model_did_not_take_go_to_its_successor(
