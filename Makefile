@@ -97,7 +97,7 @@ clean:
 	$(BIN)/pip install -q -r requirements-grpc.txt
 	touch $@
 
-.venv/dev: requirements-dev.txt requirements-grpc.txt .venv/app
+.venv/dev: requirements-dev.txt requirements-grpc.txt requirements-graphql.txt .venv/app
 	$(BIN)/pip install -q -r requirements-dev.txt
 	touch $@
 
