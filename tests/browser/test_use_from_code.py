@@ -54,7 +54,10 @@ def _copied(page: Page) -> str:
     button = page.get_by_role("button", name="Copy to clipboard").filter(visible=True)
     expect(button).to_have_count(1)
     expect(button).to_have_css("visibility", "visible")
+    page.evaluate("navigator.clipboard.writeText('')")
     button.click()
+    # The page writes after the click, not with it.
+    page.wait_for_function("navigator.clipboard.readText().then(text => text.length > 0)")
     return str(page.evaluate("navigator.clipboard.readText()"))
 
 
