@@ -21,14 +21,6 @@ class Grown(NamedTuple):
     text: str
     tokens: int
 
-    @property
-    def settled(self) -> str:
-        """The text without its end that the next token can change.
-
-        A token can end within the bytes of a character, which is U+FFFD until the rest of it comes.
-        """
-        return self.text.rstrip("\ufffd")
-
 
 class Generation:
     """A text that is being generated; `future` gets its prediction.

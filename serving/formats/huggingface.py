@@ -276,10 +276,10 @@ async def _events(
     try:
         async with aclosing(progress):
             async for event in progress:
-                if isinstance(event, Grown) and len(event.settled) > len(so_far):
+                if isinstance(event, Grown) and len(event.text) > len(so_far):
                     index += 1
-                    yield sse(_token(index, event.settled[len(so_far) :]))
-                    so_far = event.settled
+                    yield sse(_token(index, event.text[len(so_far) :]))
+                    so_far = event.text
                 elif isinstance(event, Prediction):
                     output = cast(GeneratedText, event.output)
                     rest = output.text[len(so_far) :]

@@ -9,7 +9,6 @@ from typing import cast
 import pytest
 
 from model import GeneratedText, Generation, InputError, Model, ModelClosed, ModelError
-from model.generation import Grown
 from model.runtimes import TorchRuntime
 from model.tokenizer import TransformersTokenizer
 from tests.helpers import tiny
@@ -41,12 +40,6 @@ def text_of(generation: Generation) -> GeneratedText:
     return output
 
 
-def text_of_prediction(writer: Model, tokens: int) -> str:
-    output = writer.predict(["Once"], {"max_new_tokens": tokens})[0].output
-    assert isinstance(output, GeneratedText)
-    return output.text
-
-
 def test_it_grows_and_ends_as_the_prediction_says(writer: Model) -> None:
     generation = writer.stream("Once", {"max_new_tokens": 600})
     seen = []
@@ -57,12 +50,6 @@ def test_it_grows_and_ends_as_the_prediction_says(writer: Model) -> None:
     assert (output.tokens, output.finish) == (600, "length")
     assert len(set(seen)) > 2, "it was there before it was whole"
     assert all(begins(output.text, text) for text in seen)
-
-
-def test_what_is_settled_stays_although_a_token_ends_within_a_character(writer: Model) -> None:
-    texts = {number: text_of_prediction(writer, number) for number in range(1, 60)}
-    assert any(text.endswith("\ufffd") for text in texts.values())
-    assert all(texts[59].startswith(Grown(text, 0).settled) for text in texts.values())
 
 
 def test_a_stop_stops_the_computation(writer: Model) -> None:

@@ -218,7 +218,7 @@ async def _events(
 
 def _text(event: Grown | Prediction) -> str:
     if isinstance(event, Grown):
-        return event.settled  # a client cannot take back a part
+        return event.text
     return cast(GeneratedText, event.output).text
 
 
