@@ -9,6 +9,7 @@ import streamlit as st
 
 from feedback import FeedbackLog
 from tests.helpers.databases import sqlite_log as new_sqlite_log
+from tests.helpers.predictor import FakePredictor
 from tests.helpers.service import listening, service_of
 from ui import shared
 
@@ -30,6 +31,15 @@ def loaded_once(
             patch.setenv("TRYOUT_MODEL__URL", stack.enter_context(listening(service)))
         yield
         shared.loader().close()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The model is one without weights, of the revision 7."""
+    monkeypatch.setattr("ui.shared._model", lambda: FakePredictor(revision="7"))
+    shared.loader.clear()
+    yield
     st.cache_resource.clear()
 
 

@@ -1,23 +1,12 @@
 """The pages work with whatever fulfils the Protocol of a predictor: here one without a model."""
 
-from collections.abc import Iterator
-
 import pytest
-import streamlit as st
 
 from feedback import FeedbackLog
 from feedback.filters import Filter
 from tests.helpers.app_test import html, open_page, predict, thumbs, words
-from tests.helpers.predictor import FakePredictor
-from ui import shared
 
-
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("ui.shared._model", lambda: FakePredictor(revision="7"))
-    shared.loader.clear()
-    yield
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("fake")
 
 
 def test_a_text_is_predicted_rated_and_stored(log: FeedbackLog) -> None:

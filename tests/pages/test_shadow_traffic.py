@@ -1,26 +1,16 @@
 """The Compare page's part about the texts that a challenger predicted for programs, too."""
 
-from collections.abc import Iterator
-
 import pytest
-import streamlit as st
 
 from feedback import FeedbackLog
 from feedback.shadowed import shadow_entry
 from tests.helpers.app_test import only, open_page, words
 from tests.helpers.entries import entry, labels
-from tests.helpers.predictor import FakePredictor
 from ui import shared
 
+pytestmark = pytest.mark.usefixtures("fake")
+
 OTHER = {"model_id": "owner/next", "model_revision": "9"}
-
-
-@pytest.fixture(autouse=True)
-def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr("ui.shared._model", lambda: FakePredictor(revision="7"))
-    shared.loader.clear()
-    yield
-    st.cache_resource.clear()
 
 
 def test_the_share_of_same_answers_and_the_texts_that_differ(

@@ -1,4 +1,4 @@
-"""What tests of several formats need: a service of the bundled model, and a client of it."""
+"""A service of the bundled model, and a client of it, for the tests of several formats."""
 
 from collections.abc import Iterator
 

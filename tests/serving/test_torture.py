@@ -61,7 +61,7 @@ TEXTS = [
 
 
 class Usage(NamedTuple):
-    """What a process has: memory of its own in bytes, threads, open files and connections."""
+    """The memory of a process alone in bytes, its threads, its open files and connections."""
 
     memory: int
     threads: int
