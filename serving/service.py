@@ -310,8 +310,9 @@ class Service:
 
     def _shadow(self, answered: Prediction, *, log: bool) -> None:
         """Has the shadow predict the text too, if there is one and the text may be stored."""
-        live = self.loaded
-        if self.shadow and live and log and self._logs and answered.output.is_whole:
+        if not (self.shadow and log and self._logs and answered.output.is_whole):
+            return
+        if live := self.loaded:
             self.shadow.offer(live, answered, self._writes.put)
 
     async def find(self, prediction_id: UUID) -> tuple[Entry, bool]:
