@@ -9,7 +9,7 @@ import threading
 from concurrent.futures import Future
 
 from feedback import FeedbackLog
-from jobs.loader import LoadResult, load_in_thread
+from jobs.loader import LoadResult, load_in_thread, loaded_by
 from jobs.replay.run import Replay
 from model import Model, ModelError, Predictor
 from model.exported import is_export
@@ -53,9 +53,7 @@ class Challenger:
     @property
     def model(self) -> Predictor | None:
         """The model, once it is loaded."""
-        future = self._loading
-        loaded = future is not None and future.done() and future.exception() is None
-        return future.result() if future and loaded else None
+        return loaded_by(self._loading)
 
     @property
     def is_replaying(self) -> bool:

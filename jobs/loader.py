@@ -45,6 +45,12 @@ def reason_of(future: Future[Predictor]) -> str:
     return future.reason if isinstance(future, LoadFuture) else LOADING
 
 
+def loaded_by(future: Future[Predictor] | None) -> Predictor | None:
+    """The model of a load that has ended well; None if there is none, or not yet."""
+    has_model = future is not None and future.done() and future.exception() is None
+    return future.result() if future and has_model else None
+
+
 class ModelLoader:
     """Gives the model as a future; after a failure, another after 10 s or on `retry`.
 
@@ -107,8 +113,8 @@ class ModelLoader:
             self._closed = True
             if self._retiring:
                 self._retiring.close()
-            if self._newest and self._newest.done() and not self._newest.exception():
-                self._newest.result().close()
+            if model := loaded_by(self._newest):
+                model.close()
 
     def _failed(self) -> bool:
         newest = self._newest

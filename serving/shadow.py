@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from feedback import Entry
 from feedback.shadowed import shadow_entry
 from jobs.challenger import challenger_for
-from jobs.loader import LoadFuture, LoadResult, load_in_thread
+from jobs.loader import LoadFuture, LoadResult, load_in_thread, loaded_by
 from model import ModelBusy, ModelError, Prediction, Predictor
 
 logger = logging.getLogger(f"tryout.{__name__}")
@@ -91,9 +91,7 @@ class Shadow:
 
     @property
     def _challenger(self) -> Predictor | None:
-        loading = self._loading
-        is_loaded = loading is not None and loading.done() and not loading.exception()
-        return loading.result() if loading and is_loaded else None
+        return loaded_by(self._loading)
 
     @staticmethod
     def _has_much_to_do(live: Predictor) -> bool:

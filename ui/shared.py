@@ -12,7 +12,7 @@ from errors import TryoutError
 from feedback import FeedbackLog
 from jobs.batch import BatchRuns
 from jobs.challenger import Challenger
-from jobs.loader import ModelLoader
+from jobs.loader import ModelLoader, loaded_by
 from model import Prediction, Predictor, make_predictor
 from settings import Settings, load_settings
 from ui.review.assignments import Assignments
@@ -65,8 +65,7 @@ def loading() -> Future[Predictor]:
 
 def loaded() -> Predictor | None:
     """The model, if it is loaded."""
-    future = loading()
-    return future.result() if future.done() and not future.exception() else None
+    return loaded_by(loading())
 
 
 def is_live(prediction: Prediction) -> bool:
