@@ -4,7 +4,7 @@ import platform
 from importlib.metadata import version
 
 from model.card import Card
-from model.info import Example, ModelInfo
+from model.info import Example, ModelInfo, last_part
 from model.loading import Loaded
 from model.params import with_defaults
 from model.tasks import FillMask, Task
@@ -18,7 +18,7 @@ def describe(model_id: str, loaded: Loaded) -> ModelInfo:
     return ModelInfo(
         id=model_id,
         revision=loaded.revision,
-        title=card.title or model_id.rstrip("/").split("/")[-1],
+        title=card.title or last_part(model_id),
         task=task.name,
         intro=task.intro,
         placeholder=task.placeholder,

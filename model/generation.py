@@ -5,10 +5,12 @@ Knows no model: the worker thread adds tokens, other threads read the text.
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import Future
-from typing import NamedTuple
+from contextlib import aclosing
+from typing import Any, NamedTuple
 
+from model.errors import ModelError
 from model.futures import is_done
 from model.prediction import Prediction
 
@@ -20,6 +22,18 @@ class Grown(NamedTuple):
 
     text: str
     tokens: int
+
+
+async def whole(events: AsyncGenerator[Any], *, missing: str) -> Prediction:
+    """The prediction among the events of a text that grows, which are closed then.
+
+    Raises ModelError with the sentence `missing` if they end without it.
+    """
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Prediction):
+                return event
+    raise ModelError(missing)
 
 
 class Generation:

@@ -9,15 +9,14 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing
 from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from errors import TryoutError
-from model import Generation, InputError, ModelError, ModelInfo, Prediction, Predictor
+from model import Generation, InputError, ModelInfo, Prediction, Predictor
 from model.batching import Place
 from model.errors import ModelTimedOut
-from model.generation import Grown
+from model.generation import Grown, whole
 from serving.errors import NotReady
 
 THREADS = 4  # that tokenize
@@ -69,7 +68,8 @@ class Asking:
         """
         if predictor.generates and is_single and texts:
             # Read while it grows, although nobody sees it: only so it is interactive.
-            return [await _last(self._growing(predictor, texts[0], params, timeout_s))]
+            growing = self._growing(predictor, texts[0], params, timeout_s)
+            return [await whole(growing, missing="A text ended without its prediction.")]
         if predictor.generates:
             return await self._generate(predictor, texts, params, timeout_s)
 
@@ -249,15 +249,6 @@ async def _late(
     await asyncio.wait(answers.values(), timeout=timeout_s)
     errors = ((each, _expired(predictor, each, timeout_s)) for each in answers)
     return {generation: error for generation, error in errors if error}
-
-
-async def _last(events: Events) -> Prediction:
-    """The prediction that is the last event."""
-    async with aclosing(events):
-        async for event in events:
-            if isinstance(event, Prediction):
-                return event
-    raise ModelError("A text ended without its prediction.")
 
 
 async def _results(answers: Sequence[Answer]) -> list[Result]:

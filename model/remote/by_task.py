@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any
 
 from model.errors import ModelError
-from model.info import ModelInfo
+from model.info import ModelInfo, last_part
 from model.prediction import GeneratedText, Output, Prediction, new_id, now
 from model.remote.api import RUNTIME
 from model.tasks import SUPPORTED, TASKS, FillMask, Task
@@ -60,7 +60,7 @@ def info_of(
     return ModelInfo(
         id=model_id,
         revision=revision,
-        title=model_id.rstrip("/").split("/")[-1],
+        title=last_part(model_id),
         task=task.name,
         intro=task.intro,
         placeholder=task.placeholder,
@@ -85,6 +85,11 @@ def revision_of(url: str, model_id: str, fingerprint: str = "") -> str:
     """A revision for a model whose server names none, or only the `fingerprint` of its build."""
     digest = hashlib.sha256(f"{url}\n{model_id}".encode()).hexdigest()[:8]
     return f"{fingerprint or NOT_TOLD}-{digest}"
+
+
+def name_by_url(url: str) -> str:
+    """The id of a model that neither its server nor its owner names."""
+    return url.split("://", 1)[-1]
 
 
 def prediction_of(

@@ -18,11 +18,19 @@ import httpx2
 
 from model.batching import Place
 from model.errors import InputError, ModelBusy, ModelError, ModelUnreachable
-from model.generation import Grown
+from model.generation import Grown, whole
 from model.info import ModelInfo
 from model.prediction import Output, Prediction
 from model.remote.api import Facts
-from model.remote.by_task import each, generated, info_of, prediction_of, revision_of, task_of
+from model.remote.by_task import (
+    each,
+    generated,
+    info_of,
+    name_by_url,
+    prediction_of,
+    revision_of,
+    task_of,
+)
 from model.remote.connection import Connection, sentence_in
 from model.remote.huggingface_answers import (
     answer_of_each,
@@ -122,9 +130,7 @@ class HuggingFaceApi:
 
     def _described(self, server_facts: Mapping[str, Any], mask: str | None) -> ModelInfo:
         """The facts, with labels only if the server names them."""
-        model_id = str(
-            server_facts.get("model_id") or self._model_name or _without_scheme(self.url)
-        )
+        model_id = str(server_facts.get("model_id") or self._model_name or name_by_url(self.url))
         generates = self._task_name == TextGeneration.name
         length = server_facts.get("max_total_tokens" if generates else "max_input_length")
         max_tokens = length if isinstance(length, int) else None
@@ -297,11 +303,8 @@ class HuggingFaceApi:
     # --- generated text ---------------------------------------------------------------------------
 
     async def _whole(self, text: str, params: Mapping[str, Any], timeout_s: float) -> Prediction:
-        async with aclosing(self._growing(text, params, timeout_s)) as events:
-            async for event in events:
-                if isinstance(event, Prediction):
-                    return event
-        raise ModelError(f"{self.url} ended its answer without a text.")
+        events = self._growing(text, params, timeout_s)
+        return await whole(events, missing=f"{self.url} ended its answer without a text.")
 
     async def _growing(
         self, text: str, params: Mapping[str, Any], timeout_s: float
@@ -342,10 +345,6 @@ class HuggingFaceApi:
 def _is_whole(event: Any) -> bool:
     """True for the last event of a stream, which has the whole text."""
     return isinstance(event, dict) and event.get("generated_text") is not None
-
-
-def _without_scheme(url: str) -> str:
-    return url.split("://", 1)[-1]
 
 
 def _generation(params: Mapping[str, Any]) -> dict[str, Any]:

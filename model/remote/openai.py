@@ -13,11 +13,19 @@ from typing import Any
 
 from model.batching import Place
 from model.errors import InputError, ModelBusy, ModelError, ModelUnreachable
-from model.generation import Grown
+from model.generation import Grown, whole
 from model.info import ModelInfo
 from model.prediction import Prediction
 from model.remote.api import Facts
-from model.remote.by_task import each, generated, info_of, prediction_of, revision_of, task_of
+from model.remote.by_task import (
+    each,
+    generated,
+    info_of,
+    name_by_url,
+    prediction_of,
+    revision_of,
+    task_of,
+)
 from model.remote.connection import Connection, sentence_in
 from model.remote.streams import Streams, parts
 from model.tasks import TextGeneration
@@ -90,7 +98,7 @@ class OpenAIApi:
         self._model = chosen.get("id") or self._name
         length = chosen.get("max_model_len")  # only vLLM's
         max_tokens = length if isinstance(length, int) else None
-        model_id = self._model or self.url.split("://", 1)[-1]
+        model_id = self._model or name_by_url(self.url)
         if self._has_chat is None or self._info is None:
             task = task_of(TextGeneration.name, chat=True, max_tokens=max_tokens)
             self._info = info_of(task, model_id=model_id, revision="")
@@ -141,11 +149,8 @@ class OpenAIApi:
         return await each(texts, ask)
 
     async def _whole(self, text: str, params: Mapping[str, Any], timeout_s: float) -> Prediction:
-        async with aclosing(self.stream(text, params, timeout_s)) as events:
-            async for event in events:
-                if isinstance(event, Prediction):
-                    return event
-        raise ModelError(f"{self.url} ended its answer without a text.")
+        events = self.stream(text, params, timeout_s)
+        return await whole(events, missing=f"{self.url} ended its answer without a text.")
 
     async def stream(
         self, text: str, params: Mapping[str, Any], timeout_s: float
