@@ -11,8 +11,8 @@ import pytest
 from feedback import FeedbackLog, LogUnavailable, batches
 from feedback.batches import Batch, BatchRow
 from feedback.filters import Filter
-from jobs import batch as batch_module
-from jobs.batch import BatchRuns
+from jobs.batch import runs as batch_module
+from jobs.batch.runs import BatchRuns
 from jobs.loader import ModelLoader
 from model import Model
 from model.prediction import new_id, now
