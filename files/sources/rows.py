@@ -43,6 +43,12 @@ class Source(ABC):
 
     name: str
     kind_name: str
+    text_column: str
+    key_column: str  # "" if the key of a row is its place
+
+    def share_read(self) -> float | None:
+        """The share of the source that is read so far, 0 to 1; None if that is not known."""
+        return None
 
     @abstractmethod
     def rows(self) -> Iterator[SourceRow]:

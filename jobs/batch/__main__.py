@@ -72,7 +72,7 @@ def main() -> int:
 
 def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     plan, log = _plan(given), _log(given, settings, stack)
-    source = _source(given, stack)
+    source = _source(given)
     name = given.name or f"{source.name} {now():%Y-%m-%d}"
     model = _loaded(given, settings, stack)
     max_chars = settings.limits.max_chars
@@ -103,7 +103,7 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
 
 def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     plan, log = _plan(given), _log(given, settings, stack)
-    source = _source(given, stack)
+    source = _source(given)
     revision = ""
     if plan.only_new or plan.stale:
         revision = _predictor(given, settings).inspect().revision
@@ -179,7 +179,7 @@ def _plan(given: argparse.Namespace) -> Plan:
     )
 
 
-def _source(given: argparse.Namespace, stack: ExitStack) -> Source:
+def _source(given: argparse.Namespace) -> Source:
     """The files or the query; raises ReadingError, or BatchError if it is both or neither."""
     if bool(given.source) == bool(given.query):
         raise BatchError("Name the files to read, or --query with --from, and not both.")
@@ -187,10 +187,8 @@ def _source(given: argparse.Namespace, stack: ExitStack) -> Source:
         raise BatchError("--query needs --from, the URL of its database, and --from a --query.")
     columns = {"text_column": given.text_column, "key_column": given.key}
     if given.query:
-        return open_query(given.query, given.from_, on_away=_say_once(), **columns)
-    source = open_source(given.source, **columns)
-    stack.callback(source.close)
-    return source
+        return open_query(given.query, given.from_, on_away=_say_database_away, **columns)
+    return open_source(given.source, **columns)
 
 
 def _log(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> FeedbackLog:
@@ -266,6 +264,11 @@ def _say_once() -> Callable[[str], None]:
         said[0] = reason
 
     return say
+
+
+def _say_database_away(is_away: bool) -> None:
+    said = "is away; it is tried again." if is_away else "is back."
+    print(f"The database of the query {said}", file=sys.stderr, flush=True)
 
 
 def _end(number: int) -> None:
