@@ -8,15 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
+from feedback.jobs import exported, find
 
 from feedback import FeedbackLog
-from feedback.jobs import exported, find
 from settings import ROOT
 
-WORDS = "the battery good bad day nobody answers love hate phone service never works fine".split()
+WORDS = "battery bad day good hate love never nobody phone service the works".split()  # noqa: SIM905
 
 
 def texts_of(count: int, *, seed: int = 1) -> list[str]:
@@ -50,7 +51,9 @@ def versions(log_url: str) -> int:
     log = FeedbackLog(log_url)
     try:
         with log.database.connect() as connection:
-            return int(connection.execute(sa.text("SELECT count(*) FROM job_predictions")).scalar_one())
+            return int(
+                connection.execute(sa.text("SELECT count(*) FROM job_predictions")).scalar_one()
+            )
     finally:
         log.close()
 
@@ -70,10 +73,8 @@ def start(*arguments: object, log_url: str, **environment: str) -> subprocess.Po
 
 def kill(process: subprocess.Popen[str]) -> None:
     """Kills a process with all of its group, as `kill -9`, and waits for its end."""
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.communicate()
 
 
@@ -85,7 +86,7 @@ def killed_at_random(
     deadline_s = time.monotonic() + chance.uniform(0, longest_s)
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
-            out, err = process.communicate()
+            _, err = process.communicate()
             assert process.returncode == 0, err
             return False
         time.sleep(0.02)
