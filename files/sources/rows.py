@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from files.decoding import undecoded_byte
 from files.tables import excerpt
 
 MAX_KEY_CHARS = 500
@@ -66,7 +67,7 @@ def numbered_rows(
         elif not problem:
             problem = _key_problem(key)
         if problem:
-            key = key if len(key) <= MAX_KEY_CHARS else ""
+            key = key if len(key) <= MAX_KEY_CHARS and not undecoded_byte(key) else ""
             yield SourceRow(place, number, key, "", problem, excerpt(raw or text))
         else:
             yield SourceRow(place, number, key, text)
