@@ -1,0 +1,1 @@
+"""Jobs in the log: many predictions under one name, stored once each."""
