@@ -58,17 +58,25 @@ def versions(log_url: str) -> int:
         log.close()
 
 
-def start(*arguments: object, log_url: str, **environment: str) -> subprocess.Popen[str]:
+def start(
+    *arguments: object, log_url: str, stdin: str | None = None, **environment: str
+) -> subprocess.Popen[str]:
     """A command of jobs.batch in a process group of its own."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "jobs.batch", *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": log_url, "OMP_WAIT_POLICY": "PASSIVE"} | environment,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    if stdin is not None and process.stdin:
+        process.stdin.write(stdin)
+        process.stdin.close()
+        process.stdin = None  # or `communicate` would write to it
+    return process
 
 
 def kill(process: subprocess.Popen[str]) -> None:
