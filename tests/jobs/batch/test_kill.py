@@ -14,6 +14,8 @@ from feedback import FeedbackLog
 from model import Model
 from tests.helpers.job_commands import (
     csv_file,
+    killed_while_it_stores,
+    killed_within,
     start,
     stored_labels,
     texts_of,
@@ -85,10 +87,8 @@ def test_steps_that_are_killed_and_run_again_store_each_row_once(
         named = ("--text-column", "text", "--key", "id", "--name", "killed", "--into", folder)
         return step("prepare", source, *named, "--chunk-rows", rows // 5)
 
-    steps: list[Begin] = [prepare]
-    for number in range(5):
-        steps.append(partial(step, "predict", manifest, number))
-    steps.append(partial(step, "store", manifest))
+    predicts = [partial(step, "predict", manifest, number) for number in range(5)]
+    steps: list[Begin] = [prepare, *predicts, partial(step, "store", manifest)]
     happened, took_s = 0, 4.0
     for number, begin in enumerate(steps):
         for _ in range(kills * (number + 1) // len(steps) - kills * number // len(steps)):
