@@ -73,6 +73,7 @@ predictions = sa.Table(
     sa.Column("truncated", sa.Boolean, nullable=False),
     sa.Column("queue_ms", sa.Double, nullable=False),
     sa.Column("inference_ms", sa.Double, nullable=False),
+    sa.Column("read", AnyText, nullable=True),  # null if the model read the input
     sa.Column("draw", sa.Integer, nullable=False, server_default="0"),  # a random order, fixed
     sa.Column("rated", sa.Integer, nullable=False, server_default="0"),  # ratings that count
     sa.Column("down", sa.Integer, nullable=False, server_default="0"),  # of those, thumbs down

@@ -1,0 +1,13 @@
+"""Predictions have the text that the model read, where that is not the input."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("predictions", sa.Column("read", sa.Text(), nullable=True))
