@@ -104,18 +104,18 @@ class Preprocess:
         except IndexError:
             worker = _Worker(self._function, self.name)
         call = _Call(texts)
-        if not worker.finishes(call):
-            raise self._refused(call)
+        waited_s = worker.waits_for(call)
+        if waited_s:
+            raise self._refused(call, f"had not returned after {waited_s:.1f} s")
         self._idle.append(worker)
-        if call.took_s > LIMIT_S:
-            raise self._refused(call)
+        if call.took_s:
+            raise self._refused(call, f"took {call.took_s:.1f} s")
         if call.error:
             raise InputError(call.error)
         return call.read
 
-    def _refused(self, call: "_Call") -> InputError:
+    def _refused(self, call: "_Call", taken: str) -> InputError:
         """The error of a text that takes too long, and from now on of all texts."""
-        taken = f"took {call.took_s:.1f} s" if call.took_s else f"took over {LIMIT_S:.0f} s"
         self._refusal = (
             f"The function {self.name!r} {taken} for a text of {len(call.text):,} characters, and "
             f"{LIMIT_S:.0f} s is allowed, so it is not called any more. Its owner can make it "
@@ -130,7 +130,7 @@ class _Call:
     """Texts on their way through the function.
 
     `started_s` is the time at which the function began with the text that it has now, by
-    time.perf_counter, `took_s` the time for which it had a text for too long, once it is done.
+    time.perf_counter; `took_s` the time in which it returned, if that was too long.
     """
 
     texts: Sequence[str]
@@ -180,14 +180,14 @@ class _Worker:
         )
         self._thread.start()
 
-    def finishes(self, call: _Call) -> bool:
-        """Runs a call; False if it was abandoned, as its text took too long."""
+    def waits_for(self, call: _Call) -> float:
+        """Runs a call; 0.0 once it is done, or the seconds after which it was abandoned."""
         self._asked.put(call)
         left_s = LIMIT_S
         while True:
             try:
                 self._answered.get(timeout=left_s)
-                return True
+                return 0.0
             except Empty:
                 started_s = call.started_s
                 has_s = 0.0 if started_s is None else time.perf_counter() - started_s
@@ -196,7 +196,7 @@ class _Worker:
                     call.is_abandoned = True
                     self._interrupt()
                     self.end()  # if it has finished at this very moment
-                    return False
+                    return has_s
 
     def end(self) -> None:
         """Ends the thread once it has no call."""
