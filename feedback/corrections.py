@@ -47,9 +47,8 @@ def correction_from(prediction: Prediction, answer: Any) -> str:
             spans = spans_from_text(compact_json(answer))
             if spans is not None and all(span.end <= len(prediction.spanned) for span in spans):
                 return spans_to_text(spans)
-            raise RefusedCorrection(
-                answer, f"a list of spans of the {prediction.spans_of}: label, start and end"
-            )
+            text = "the input" if prediction.spans_of == "input" else "the text that was read"
+            raise RefusedCorrection(answer, f"a list of spans of {text}: label, start and end")
         case "text":
             if isinstance(answer, str) and len(answer) <= MAX_TEXT_CHARS:
                 return answer.strip()
