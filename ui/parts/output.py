@@ -14,7 +14,7 @@ from ui.parts.text import as_html, counted, shortened
 
 CLOSE_CALL_MARGIN = 0.2
 MAX_SUMMARY_CHARS = 200
-MAX_READ_CHARS = 300
+MAX_READ_CHARS = 200
 
 
 def body_html(prediction: Prediction, name_of: NameOf) -> str:
