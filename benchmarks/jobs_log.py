@@ -180,7 +180,7 @@ def _fill(connection: sa.Connection, job: Job, there: int, more: int) -> None:
             "FROM n"
         ).bindparams(**values)
     )
-    copied = f"{chance} < 0.025" if there >= COPIED_ROWS else f"{yes} = {yes}"
+    copied = "margin < 0.025" if there >= COPIED_ROWS else f"{yes} = {yes}"
     connection.execute(
         sa.text(
             "INSERT INTO predictions (id, created_at, source, batch_id, session_id, task, "

@@ -34,6 +34,7 @@ MILLION_S = 900
 FEEDBACK_S = 300
 BATCH_S = 600
 REMOTE_S = 300
+JOBS_S = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class Sizes:
     browser_clicks: int = 40
     texts: int = 600
     log_rows: int = 1_000_000
+    job_rows: int = 1_000_000
     batch_rows: int = 20_000
     batch_clicks: int = 40
 
@@ -57,6 +59,7 @@ QUICK = Sizes(
     browser_clicks=4,
     texts=60,
     log_rows=20_000,
+    job_rows=100_000,
     batch_rows=2_000,
     batch_clicks=3,
 )
@@ -204,6 +207,12 @@ def behind_url(bench: Bench) -> Pairs:
         yield from figures("benchmarks.remote", *arguments, limit_s=REMOTE_S).items()
 
 
+def jobs(bench: Bench) -> Pairs:
+    """A log with a million predictions of a job: storing, lookups, the pages' questions."""
+    arguments = (f"sqlite:///{bench.folder / 'jobs.db'}", str(bench.sizes.job_rows))
+    yield from figures("benchmarks.jobs_log", *arguments, limit_s=JOBS_S).items()
+
+
 PARTS: dict[str, Callable[[Bench], Pairs]] = {
     "rooms": rooms,
     "browser": browser,
@@ -213,4 +222,5 @@ PARTS: dict[str, Callable[[Bench], Pairs]] = {
     "batch": batch,
     "service": clients,
     "remote": behind_url,
+    "jobs": jobs,
 }

@@ -155,6 +155,11 @@ def _million(figures: Figures) -> Iterator[str]:
     yield from ("", "### A log of a million predictions", "", *table(("what", ""), rows))
 
 
+def _jobs(figures: Figures) -> Iterator[str]:
+    rows = ([what, shown(value, "{:,.1f}")] for what, value in figures.items())
+    yield from ("", "### A log with predictions of a job", "", *table(("what", ""), rows))
+
+
 def _batch(figures: Figures) -> Iterator[str]:
     names = {
         "alone_ms": "alone, ms",
@@ -202,4 +207,5 @@ PARTS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "batch": _batch,
     "service": _service,
     "remote": _remote,
+    "jobs": _jobs,
 }

@@ -13,7 +13,20 @@ from benchmarks.parts import PARTS
 @pytest.mark.parametrize(
     ("only", "parts"),
     [
-        ("", ["rooms", "browser", "alone", "offline", "million", "batch", "service", "remote"]),
+        (
+            "",
+            [
+                "rooms",
+                "browser",
+                "alone",
+                "offline",
+                "million",
+                "batch",
+                "service",
+                "remote",
+                "jobs",
+            ],
+        ),
         ("rooms", ["rooms"]),
         ("million, rooms", ["rooms", "million"]),
     ],
