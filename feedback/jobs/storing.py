@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -48,8 +49,8 @@ KEYS_AT_ONCE = 1000  # of one statement
 # The pages' indexes in random order (of margins, draws) make storing slow once there are millions
 # of rows, so `predictions` gets this many of a job at once, all of a small one.
 COPIED_ROWS = 20_000
-# Beside them the least sure of each group, one in this many: there a look is worth most.
-COPIED_UNSURE = 100
+# Beside them the least sure of each group: there a look is worth most. Their share falls, too.
+COPIED_UNSURE_SHARE = 0.05
 
 _made = job_predictions.c
 
@@ -260,7 +261,8 @@ class _Group:
             (prediction.margin, prediction_id) for prediction_id, prediction in by_id.items()
         )
         unsure = sorted(pair for pair in margins if pair[0] is not None)
-        chosen = {prediction_id for _, prediction_id in unsure[: len(new) // COPIED_UNSURE]}
+        share = COPIED_UNSURE_SHARE * min(1.0, COPIED_ROWS / stored)
+        chosen = {prediction_id for _, prediction_id in unsure[: ceil(len(new) * share)]}
         chosen.update(prediction_id for prediction_id in by_id if drawn(prediction_id) < bound)
         # An imported file may have brought some of them.
         there = {row.id for row in _with_ids(self._connection, predictions.c.id, list(by_id))}
