@@ -136,6 +136,7 @@ def entry_values(entry: Entry) -> dict[str, Any]:
         "runtime": prediction.runtime,
         "params": dict(prediction.params),
         "input": prediction.input,
+        "read": prediction.read,
         "output": output_to_json(prediction.output),
         "label": joined(prediction.label),  # as in the output, which is JSON
         "score": prediction.score,

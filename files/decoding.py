@@ -21,6 +21,7 @@ _MARKS = {  # UTF-32's begins like UTF-16's, so it is looked for first
     codecs.BOM_UTF16_LE: "UTF-16",
     codecs.BOM_UTF16_BE: "UTF-16",
 }
+MARKED = ("UTF-16", "UTF-32")  # encodings that only a mark tells
 _WESTERN = "cp1252"
 _LATIN = (_WESTERN, "cp1250", "cp1254")
 # The same letter in all of them, or no letter in Windows-1252.
@@ -36,7 +37,7 @@ _UNLIKELY = ["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_
 _NULS_WITHIN = 8000  # a NUL there makes a file binary, as for git
 _SAMPLE_BYTES, _SAMPLE_RUNS = 64 * 1024, 10_000
 _NOT_ASCII = re.compile(rb"[\x80-\xff]+[\x00-\x7f]{0,200}")  # with some text after it
-_NO_ENCODING = "The file is neither UTF-8 nor in an encoding that can be guessed. Save it as UTF-8."
+NO_ENCODING = "The file is neither UTF-8 nor in an encoding that can be guessed. Save it as UTF-8."
 _UNDECODED = re.compile("[\udc80-\udcff]")
 _UNDECODED_RUN = re.compile("[\udc80-\udcff]+")
 
@@ -52,9 +53,25 @@ class Decoded:
 
 def decode(data: bytes) -> Decoded:
     """The text of `data`, without a byte order mark; raises ReadingError if it is binary."""
+    encoding, mark_bytes = encoding_of(data)
+    if encoding in MARKED:
+        return _decode_marked(data, encoding)
+    try:
+        text = data[mark_bytes:].decode(encoding, "surrogateescape")
+    except UnicodeDecodeError as error:
+        raise ReadingError(NO_ENCODING) from error
+    return Decoded(text, encoding, undecoded=not _encodable(text))
+
+
+def encoding_of(data: bytes) -> tuple[str, int]:
+    """The encoding of a text that begins with `data`, and the length of its mark in bytes.
+
+    A text in an encoding of MARKED has its mark decoded with it. Raises ReadingError if the data
+    is binary.
+    """
     mark = next((mark for mark in _MARKS if data.startswith(mark)), b"")
-    if mark and _MARKS[mark] != "UTF-8":
-        return _decode_marked(data, _MARKS[mark])
+    if mark and _MARKS[mark] in MARKED:
+        return _MARKS[mark], len(mark)
     if b"\0" in data[:_NULS_WITHIN]:
         raise not_a_table("binary")
     data = data.removeprefix(mark)
@@ -65,13 +82,8 @@ def decode(data: bytes) -> Decoded:
     # In a file of another encoding, sequences that happen to be valid UTF-8 are rarer than invalid
     # ones.
     if not bad_bytes or mark or multibyte > bad_bytes or (latin and multibyte):
-        return Decoded(text, "UTF-8", undecoded=bool(bad_bytes))
-    encoding = latin or _guess(data)
-    try:
-        text = data.decode(encoding, "surrogateescape")
-    except UnicodeDecodeError as error:
-        raise ReadingError(_NO_ENCODING) from error
-    return Decoded(text, encoding, undecoded=not _encodable(text))
+        return "UTF-8", len(mark)
+    return latin or _guess(data), 0
 
 
 def undecoded_byte(text: str) -> str:
@@ -84,7 +96,7 @@ def not_a_table(seems: str) -> ReadingError:
     """The error for a file that `seems` to be something else, such as "a PDF"."""
     return ReadingError(
         f"The file seems to be {seems}, not a table or a text. "
-        "Save it as CSV, or as XLSX without a password, and upload that."
+        "Save it as CSV, or as XLSX without a password, and use that."
     )
 
 
@@ -92,9 +104,14 @@ def _decode_marked(data: bytes, encoding: str) -> Decoded:
     try:
         return Decoded(data.decode(encoding), encoding)
     except UnicodeDecodeError as error:
-        raise ReadingError(
-            f"The file begins as {encoding}, but byte {error.start + 1:,} is not. Save it as UTF-8."
-        ) from error
+        raise damaged_at(error.start, encoding) from error
+
+
+def damaged_at(place: int, encoding: str) -> ReadingError:
+    """The error for a marked file whose byte `place`, from 0, is not in its encoding."""
+    return ReadingError(
+        f"The file begins as {encoding}, but byte {place + 1:,} is not. Save it as UTF-8."
+    )
 
 
 def _encodable(text: str) -> bool:
@@ -155,7 +172,7 @@ def _guess(data: bytes) -> str:
     """The encoding that fits the first pieces that are not ASCII."""
     best = from_bytes(_sample(data), cp_exclusion=_UNLIKELY).best()
     if best is None:
-        raise ReadingError(_NO_ENCODING)
+        raise ReadingError(NO_ENCODING)
     return best.encoding
 
 

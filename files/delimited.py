@@ -5,7 +5,7 @@ of a cell is a quote, and a quote that is never closed costs its own line only.
 """
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_RECORDS = 100
 SAMPLE_LINES = 2000
 MAX_RECORD_LINES = 1000  # a quote that is not closed by then is not meant to be
+MAX_WINDOW_CHARS = 64_000_000  # nor is one in so long a text, where lines are streamed
 
 
 class Record(NamedTuple):
@@ -46,7 +47,7 @@ def checked(records: Iterable[Record], decoded: Decoded) -> Iterator[Record]:
         yield from records
         return
     for record in records:
-        byte = undecoded_byte(record.raw)
+        byte = "" if record.raw.isascii() else undecoded_byte(record.raw)
         if byte:
             reason = f"the byte {byte} is not {decoded.encoding}, the encoding of the rest"
             record = record._replace(reason=reason)
@@ -54,32 +55,73 @@ def checked(records: Iterable[Record], decoded: Decoded) -> Iterator[Record]:
 
 
 def records(
-    lines: list[str], delimiter: str, *, as_copied: bool = False, first: int = 1
-) -> Iterator[Record]:
-    """The records of a table; with the delimiter "" each has one cell.
+    lines: list[str],
+    delimiter: str,
+    *,
+    as_copied: bool = False,
+    first: int = 1,
+    stop: int | None = None,
+    before: int = 0,
+) -> Generator[Record, None, int]:
+    """The records of a table from line `first` on; with the delimiter "" each has one cell.
 
     `as_copied` is for cells that a spreadsheet put on the clipboard: it quotes only cells that need
     it, so a quote around an ordinary text, or one that is never closed, is part of the text.
+    With `stop` no record begins after that many lines, and the generator's value is the number of
+    lines that were read. Lines are numbered as if `before` lines came before the list.
     """
+    stop = len(lines) if stop is None else stop
     index = first - 1
-    while index < len(lines):
+    while index < stop:
         line = lines[index]
         if '"' not in line:
             body = line.rstrip("\r\n")
-            yield Record(index + 1, body.split(delimiter) if delimiter else [body], line)
+            yield Record(before + index + 1, body.split(delimiter) if delimiter else [body], line)
             index += 1
             continue
         try:
             cells, after = _quoted(lines, index, delimiter or "\n", as_copied)
-            yield Record(index + 1, cells, "".join(lines[index:after]))
+            yield Record(before + index + 1, cells, "".join(lines[index:after]))
             index = after
         except _NotClosed:
             if as_copied:
                 body = line.rstrip("\r\n")
-                yield Record(index + 1, body.split(delimiter) if delimiter else [body], line)
+                yield Record(
+                    before + index + 1, body.split(delimiter) if delimiter else [body], line
+                )
             else:
-                yield Record(index + 1, [], line, "a quote is opened and never closed")
+                yield Record(before + index + 1, [], line, "a quote is opened and never closed")
             index += 1
+    return index
+
+
+def streamed_records(
+    blocks: Iterable[list[str]],
+    delimiter: str,
+    *,
+    first: int = 1,
+    is_cut: Callable[[], bool] = lambda: False,
+) -> Iterator[Record]:
+    """The records of a table of any length, whose lines come in blocks.
+
+    If `is_cut` then says that the lines end before the table does, a record that has no end in
+    them is left out, and so is what comes after it.
+    """
+    lines: list[str] = []
+    before, index = 0, first - 1
+    for block in blocks:
+        lines += block
+        stop = len(lines) - MAX_RECORD_LINES + 1  # a record there has all its lines in the list
+        if stop <= index and sum(map(len, lines)) > MAX_WINDOW_CHARS:
+            stop = len(lines)
+        if stop > index:
+            index = yield from records(lines, delimiter, first=index + 1, stop=stop, before=before)
+            del lines[:index]
+            before, index = before + index, 0
+    for record in records(lines, delimiter, first=index + 1, before=before):
+        if record.reason and is_cut():
+            return
+        yield record
 
 
 def find_delimiter(lines: list[str]) -> str:

@@ -16,7 +16,7 @@ from files.errors import ReadingError
 from files.tables import Limits, Table, check_columns, check_lines, check_rows, table_of
 from files.workbook import is_workbook, read_sheet
 
-_SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)  # Excel's own first line
+SEPARATOR_LINE = re.compile(r"sep=([,;\t|])\r?\n", re.IGNORECASE)  # Excel's own first line
 Reader = Callable[[bytes, Limits, bool | None], Table]
 
 
@@ -39,7 +39,7 @@ def _delimited(
     delimiter: str | None = None,
 ) -> Table:
     """The cells between delimiters: by a first line that names it, else `delimiter` or a guess."""
-    named = _SEPARATOR_LINE.match(decoded.text)
+    named = SEPARATOR_LINE.match(decoded.text)
     if named:
         delimiter = named[1]
     elif delimiter is None:

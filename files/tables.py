@@ -92,7 +92,7 @@ def table_of(
     if not good or kind == "text" or (bad and bad[0].number < good[0].number):
         header = False
     elif header is None:
-        header = _is_header(good)
+        header = is_header(good)
     check_rows(count - 1 if header else count, limits)
     check_any_row(count)
     width = len(good[0].cells) if good else 1
@@ -102,12 +102,12 @@ def table_of(
     else:
         names = ["text"] if width == 1 else [""] * width
         data, first_row = good, "the first row"
-    rows, numbers, too_wide = _of_one_width(data, width, first_row)
+    rows, numbers, wide = _of_one_width(data, width, first_row)
     return Table(
         column_names(names),
         rows,
         numbers,
-        bad=sorted([*bad, *too_wide], key=lambda row: row.number),
+        bad=sorted([*bad, *wide], key=lambda row: row.number),
         empty_rows=empty_rows,
         kind=kind,
         encoding=encoding,
@@ -122,20 +122,36 @@ def _of_one_width(
 ) -> tuple[list[tuple[str, ...]], list[int], list[BadRow]]:
     """The rows with `width` cells, their numbers, and the rows with more than `first_row` has."""
     rows, numbers, bad = [], [], []
-    for number, cells, raw, _ in records:
-        while len(cells) > width and not cells[-1].strip():
-            cells.pop()
-        if len(cells) > width:
-            bad.append(bad_row(number, f"has {len(cells)} cells, {first_row} has {width}", raw))
+    for record in records:
+        cells = fitted(record.cells, width)
+        if cells is None:
+            bad.append(bad_row(record.number, too_wide(record.cells, width, first_row), record.raw))
             continue
-        # Excel leaves out empty cells at the end of rows.
-        rows.append((*cells, *[""] * (width - len(cells))))
-        numbers.append(number)
+        rows.append(tuple(cells))
+        numbers.append(record.number)
     return rows, numbers, bad
 
 
-def _is_header(records: list[Record]) -> bool:
-    """True if the first row seems to name the columns.
+def fitted(cells: list[str], width: int) -> list[str] | None:
+    """`width` cells of a row; None if it has more.
+
+    Excel leaves out empty cells at the end of rows.
+    """
+    if len(cells) == width:
+        return cells
+    if any(cell.strip() for cell in cells[width:]):
+        return None
+    return [*cells[:width], *[""] * (width - len(cells))]
+
+
+def too_wide(cells: list[str], width: int, first_row: str) -> str:
+    """The reason for which a row is bad that has more cells than `first_row`."""
+    count = max(n for n, cell in enumerate(cells, start=1) if cell.strip())
+    return f"has {count} cells, {first_row} has {width}"
+
+
+def is_header(records: list[Record]) -> bool:
+    """True if the first of the records seems to name the columns.
 
     It does if a cell is a usual name. Otherwise it does not if a cell is a number, longer than a
     name, or repeated in its column (labels are, names are not); with one row below it, only if a
@@ -172,8 +188,13 @@ def column_names(cells: Iterable[str]) -> tuple[str, ...]:
 
 def bad_row(number: int, reason: str, raw: str) -> BadRow:
     """A bad row with the start of its text."""
+    return BadRow(number, reason, excerpt(raw))
+
+
+def excerpt(raw: str) -> str:
+    """The start of a row's text, which any file or database can hold but for a NUL."""
     content = _SURROGATE.sub("\ufffd", raw[:_EXCERPT_CHARS].rstrip("\r\n"))
-    return BadRow(number, reason, f"{content}…" if len(raw) > _EXCERPT_CHARS else content)
+    return f"{content}…" if len(raw) > _EXCERPT_CHARS else content
 
 
 def bad_rows_csv(bad: Iterable[BadRow]) -> bytes:

@@ -25,7 +25,7 @@ MAX_CELLS = 30_000_000  # with the empty ones before the last of a row, which op
 MAX_CELL_BYTES = 4_000_000  # Excel's own limit is 32,767 characters
 _CHUNK_BYTES = 64 * 1024
 _ROWS = {(3, "row"), (2, "si")}  # worksheet/sheetData/row, sst/si (a shared string)
-_INSTEAD = "Save the sheet as CSV and upload that."
+_INSTEAD = "Save the sheet as CSV and use that."
 
 
 @dataclass(frozen=True, slots=True)

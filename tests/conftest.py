@@ -21,7 +21,7 @@ DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
 
 # Files that export, load, serve or predict much; `make test-fast` leaves them out.
 SLOW = {
-    "jobs/test_batch.py",
+    "jobs/batch/test_runs.py",
     "jobs/replay/test_command.py",
     "model/test_attribution.py",
     "model/test_export.py",

@@ -10,7 +10,7 @@ import streamlit as st
 
 from errors import TryoutError
 from feedback import FeedbackLog
-from jobs.batch import BatchRuns
+from jobs.batch.runs import BatchRuns
 from jobs.challenger import Challenger
 from jobs.loader import ModelLoader, loaded_by
 from model import Prediction, Predictor, make_predictor

@@ -232,6 +232,7 @@ class _Group:
             "truncated": prediction.truncated,
             "queue_ms": prediction.queue_ms,
             "inference_ms": prediction.inference_ms,
+            "read": prediction.read,
         }
 
     def _bins_of_newest(self, keys: Sequence[str]) -> Iterator[Change]:

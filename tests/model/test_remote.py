@@ -16,7 +16,7 @@ import pytest
 from feedback import FeedbackLog, batches
 from feedback.batches import BatchRow
 from feedback.rated_set import rated
-from jobs.batch import BatchRuns
+from jobs.batch.runs import BatchRuns
 from jobs.replay.run import replay
 from model import (
     GeneratedText,

@@ -87,7 +87,7 @@ def test_a_batch_waits_and_ends_whole(
     rows: int,
     kills: int,
 ) -> None:
-    monkeypatch.setattr("jobs.batch.STORED_EVERY_ROWS", 20)
+    monkeypatch.setattr("jobs.batch.runs.STORED_EVERY_ROWS", 20)
     texts = [f"number {n} is {'good' if n % 3 else 'bad'}" for n in range(rows)]
     page = upload(open_page("batch"), "text\n" + "\n".join(texts))
     click(page, f"Predict {rows:,} texts")
@@ -112,7 +112,7 @@ def test_a_batch_waits_and_ends_whole(
 def test_a_batch_that_waits_can_be_stopped_and_goes_on_later(
     service: KilledService, log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.batch.STORED_EVERY_ROWS", 20)
+    monkeypatch.setattr("jobs.batch.runs.STORED_EVERY_ROWS", 20)
     texts = [f"number {n} it is" for n in range(600)]
     page = upload(open_page("batch"), "text\n" + "\n".join(texts))
     click(page, "Predict 600 texts")

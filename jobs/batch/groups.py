@@ -1,0 +1,59 @@
+"""Iterators over groups of items, and in a thread of their own. Knows no rows."""
+
+import queue
+import threading
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+T = TypeVar("T")
+POLL_S = 0.2
+
+
+def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of `size`, the last one perhaps shorter."""
+    iterator = iter(items)
+    while group := list(islice(iterator, size)):
+        yield group
+
+
+def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+    """The items, of which a thread makes `depth` in advance; raises what making them raises.
+
+    The thread ends when the iterator is closed, unless it waits for something: then it is left.
+    """
+    waiting: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
+    is_over = threading.Event()
+
+    def put(made: list[T], error: BaseException | None = None) -> bool:
+        while not is_over.is_set():
+            try:
+                waiting.put((made, error), timeout=POLL_S)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def read() -> None:
+        try:
+            for item in items:
+                if not put([item]):
+                    return
+        except BaseException as error:  # noqa: BLE001 - raised where the items are taken
+            put([], error)
+        else:
+            put([], StopIteration())
+
+    thread = threading.Thread(target=read, name="read-ahead", daemon=True)
+    thread.start()
+    try:
+        while True:
+            made, error = waiting.get()
+            if isinstance(error, StopIteration):
+                return
+            if error is not None:
+                raise error
+            yield from made
+    finally:
+        is_over.set()
+        thread.join(POLL_S)

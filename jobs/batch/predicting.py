@@ -1,0 +1,89 @@
+"""Outcomes of rows: a prediction each, or the reason for none. The step `predict` of a job.
+
+Knows no log: a chunk that is predicted again gives the same file with other ids.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from feedback.jobs import JobRow, content_of
+
+from files.sources import SourceRow
+from jobs.batch.chunks import Manifest, read_chunk, write_predictions
+from model import Prediction, Predictor
+from model.bulk import predict_each
+from model.params import checked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predicted:
+    """The numbers of rows of a chunk, with a prediction and without."""
+
+    chunk: int
+    predicted: int
+    rejects: int
+
+
+def predict(manifest_file: Path, number: int, model: Predictor) -> Predicted:
+    """Predicts a chunk with a loaded model, and writes its predictions beside it.
+
+    Raises BadManifest for a manifest or a chunk that cannot be read, ModelError as the model does,
+    OSError if the predictions cannot be written.
+    """
+    folder, manifest = manifest_file.parent, Manifest.read(manifest_file)
+    chunk = manifest.chunk(number)
+    params = checked(model.info.params, manifest.params, defaults={})
+    rows = list(outcomes(model, [read_chunk(folder, chunk)], params))
+    rows.sort(key=lambda row: row.number)
+    write_predictions(folder, chunk, rows)
+    predicted = sum(isinstance(row.outcome, Prediction) for row in rows)
+    return Predicted(chunk=number, predicted=predicted, rejects=len(rows) - predicted)
+
+
+def outcomes(
+    model: Predictor,
+    groups: Iterable[Sequence[SourceRow]],
+    params: Mapping[str, Any],
+    *,
+    goes_on: Callable[[], bool] = lambda: True,
+    on_away: Callable[[bool], object] = lambda is_away: None,
+) -> Iterator[JobRow]:
+    """The outcome of each row, the rows of a group in any order; `params` are all of the task.
+
+    Ends soon once `goes_on` returns False. Raises ModelError as `predict_each` does.
+    """
+    refused: list[JobRow] = []
+
+    def asked() -> Iterator[tuple[SourceRow, str, Mapping[str, Any]]]:
+        for group in groups:
+            refused.extend(_outcome(row, row.problem) for row in group if row.problem)
+            # Texts of like length are neighbours in the queue, however far it looks ahead.
+            for row in sorted((row for row in group if not row.problem), key=_length):
+                yield row, row.text, params
+
+    for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+        yield from refused
+        refused.clear()
+        yield _outcome(row, result if isinstance(result, Prediction) else str(result), params)
+    yield from refused
+
+
+def _length(row: SourceRow) -> int:
+    return len(row.text)
+
+
+def _outcome(
+    row: SourceRow, outcome: Prediction | str, params: Mapping[str, Any] | None = None
+) -> JobRow:
+    return JobRow(
+        place=row.place,
+        number=row.number,
+        key=row.key,
+        text=row.text,
+        outcome=outcome,
+        excerpt=row.content,
+        # A seed that is drawn for each text is among the prediction's parameters, and not here.
+        content=None if params is None else content_of(row.text, params),
+    )

@@ -1,0 +1,221 @@
+"""The status of a job, and its export to a file.
+
+Knows no source and no model: the revision that the model has now is given.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from feedback.jobs import (
+    Job,
+    StoredPrediction,
+    distribution,
+    exported,
+    find,
+    is_running,
+    newest,
+    previous,
+    rejects_of,
+    summary,
+)
+from feedback.jobs.drift import Drift, drift, drift_to_json, sentences
+
+from feedback import FeedbackLog
+from feedback.records import ModelRevision, compact_json
+from feedback.tables import ROWS_AT_ONCE
+from files.csv_writer import csv_pieces
+from files.escape import spreadsheet_cell, storable
+from jobs.batch.chunks import in_place
+from jobs.batch.errors import BatchError
+from jobs.batch.groups import grouped
+from model.prediction import output_to_json
+
+COLUMNS = ("key", "text", "label", "score", "output", "model_revision", "created_at")
+REJECT_COLUMNS = ("row", "key", "reason", "content")
+SUFFIXES = (".csv", ".parquet")
+LISTED = 5  # names in the error for a name that is unknown
+_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("text", pa.string()),
+        ("label", pa.string()),
+        ("score", pa.float64()),
+        ("output", pa.string()),
+        ("model_revision", pa.string()),
+        ("created_at", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """The state of a job.
+
+    `stale` are the predictions by another revision than the model has now; None if that is not
+    known. `oldest` and `newest` are the days of the predictions that count. `drift` compares with
+    the job before of the same source; None if there is none.
+    """
+
+    job: Job
+    state: str
+    stored: int
+    rejects: int
+    stale: int | None
+    oldest: date | None
+    newest: date | None
+    drift: Drift | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The status as a value that JSON can hold."""
+        return {
+            "name": self.job.name,
+            "rows": self.job.rows,
+            "stored": self.stored,
+            "rejects": self.rejects,
+            "stale": self.stale,
+            "state": self.state,
+            "source": self.job.source,
+            "created_at": self.job.created_at.isoformat(),
+            "updated_at": self.job.updated_at.isoformat(),
+            "oldest": self.oldest and self.oldest.isoformat(),
+            "newest": self.newest and self.newest.isoformat(),
+            "note": self.job.note,
+            "drift": drift_to_json(self.drift) if self.drift else None,
+        }
+
+    def __str__(self) -> str:
+        stale = "an unknown number" if self.stale is None else f"{self.stale:,}"
+        lines = [
+            f"{self.job.name}: {self.state}, {self.job.rows:,} rows of {self.job.source}.",
+            f"{self.stored:,} stored, {self.rejects:,} rejects, {stale} by another revision than "
+            "the model has now.",
+        ]
+        if self.oldest and self.newest:
+            made = (
+                f"on {self.oldest}"
+                if self.oldest == self.newest
+                else f"from {self.oldest} to {self.newest}"
+            )
+            lines.append(f"Predicted {made}.")
+        if self.drift:
+            lines += sentences(self.drift)
+        if self.job.note:
+            lines.append(self.job.note)
+        return "\n".join(lines)
+
+
+def found(log: FeedbackLog, name: str) -> Job:
+    """The job of that name; raises BatchError if there is none."""
+    job = find(log, name)
+    if job is None:
+        known = [each.name for each in newest(log, limit=LISTED)]
+        names = f"The newest are {', '.join(map(repr, known))}." if known else "It has none."
+        raise BatchError(f"The log has no job {name!r}. {names}")
+    return job
+
+
+def status(log: FeedbackLog, name: str, *, model: ModelRevision | None) -> Status:
+    """The status of a job; `model` is the one that is used now, None if it is not known.
+
+    Raises BatchError if there is no such job.
+    """
+    job = found(log, name)
+    asked = model or ModelRevision("", "")
+    figures = summary(log, job, model_id=asked.model_id, revision=asked.model_revision)
+    before = previous(log, job)
+    change = drift(distribution(log, before), distribution(log, job)) if before else None
+    return Status(
+        job=job,
+        state=job.state if job.state != "running" or is_running(log, job) else "interrupted",
+        stored=figures.stored,
+        rejects=figures.rejects,
+        stale=figures.stale if model else None,
+        oldest=figures.oldest,
+        newest=figures.newest,
+        drift=change,
+    )
+
+
+def export(log: FeedbackLog, name: str, file: Path) -> int:
+    """Writes the newest prediction of each key into a CSV or Parquet file; returns their number.
+
+    Raises BatchError if there is no such job or the suffix is another, OSError if the file cannot
+    be written.
+    """
+    if file.suffix.lower() not in SUFFIXES:
+        raise BatchError(f"--out is {str(file)!r}; its name must end with {' or '.join(SUFFIXES)}.")
+    job = found(log, name)
+    written = 0
+
+    def groups() -> Iterator[list[tuple[Any, ...]]]:
+        nonlocal written
+        for group in exported(log, job):
+            written += len(group)
+            yield [_cells(stored) for stored in group]
+
+    def write(part: Path) -> None:
+        if file.suffix.lower() == ".csv":
+            _write_csv(part, COLUMNS, (map(_csv_row, group) for group in groups()))
+        else:
+            _write_parquet(part, groups())
+
+    in_place(file, write)
+    return written
+
+
+def write_rejects(log: FeedbackLog, name: str, file: Path) -> int:
+    """Writes the rows without a prediction into a CSV file, each with its reason.
+
+    Returns their number. Raises as `export` does.
+    """
+    written = 0
+
+    def groups() -> Iterator[list[list[str]]]:
+        nonlocal written
+        for group in grouped(rejects_of(log, found(log, name)), ROWS_AT_ONCE):
+            written += len(group)
+            cells = ((each.place, each.key, each.reason, each.excerpt) for each in group)
+            yield [[spreadsheet_cell(cell) for cell in row] for row in cells]
+
+    in_place(file, lambda part: _write_csv(part, REJECT_COLUMNS, groups()))
+    return written
+
+
+def _cells(stored: StoredPrediction) -> tuple[Any, ...]:
+    prediction = stored.entry.prediction
+    return (
+        stored.key,
+        prediction.input,
+        prediction.label,
+        prediction.score,
+        compact_json(output_to_json(prediction.output)),
+        prediction.model_revision,
+        prediction.created_at,
+    )
+
+
+def _write_csv(
+    file: Path, columns: Sequence[str], groups: Iterable[Iterable[Iterable[Any]]]
+) -> None:
+    with file.open("wb") as out:
+        out.writelines(csv_pieces(columns, groups, bom=True))
+
+
+def _csv_row(cells: tuple[Any, ...]) -> tuple[Any, ...]:
+    key, text, label, score, output, revision, created_at = cells
+    texts = map(spreadsheet_cell, (key, text, label))
+    return (*texts, score, output, revision, created_at.isoformat())
+
+
+def _write_parquet(file: Path, groups: Iterator[list[tuple[Any, ...]]]) -> None:
+    with pq.ParquetWriter(file, _SCHEMA) as writer:
+        for group in groups:
+            columns = list(zip(*group, strict=True))
+            for at in range(3):  # key, text and label can be any text, Parquet's is UTF-8
+                columns[at] = tuple(map(storable, columns[at]))
+            writer.write_table(pa.table(dict(zip(COLUMNS, columns, strict=True)), schema=_SCHEMA))
