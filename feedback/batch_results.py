@@ -6,13 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from feedback.batches import Batch
+from feedback.batches import Batch, BatchRow
 from feedback.log import FeedbackLog
 from feedback.records import compact_json, entry_from
 from feedback.tables import ROWS_AT_ONCE, batch_rows, predictions
 from files.csv_writer import csv_pieces
 from files.escape import spreadsheet_cell
 from files.names import numbered
+from files.tables import BadRow, bad_rows_csv
 
 PREDICTED_COLUMNS = (
     "row",
@@ -34,6 +35,18 @@ def results_csv(log: FeedbackLog, batch: Batch) -> Iterator[bytes]:
     """
     header = [*map(spreadsheet_cell, batch.columns), *added_columns(batch.columns)]
     yield from csv_pieces(header, _chunks(log, batch), bom=True)
+
+
+def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:
+    """The rows without a prediction as CSV: number, reason, and text, cut to fit a cell."""
+    return bad_rows_csv(
+        BadRow(
+            row.number,
+            row.problem,
+            row.cells if isinstance(row.cells, str) else row.cells[text_column][:1000],
+        )
+        for row in rows
+    )
 
 
 def added_columns(columns: Sequence[str]) -> list[str]:

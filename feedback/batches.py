@@ -223,6 +223,18 @@ def results(
     return [(row["line"], entry_from(dict(row))) for row in rows]
 
 
+def of_lines(log: FeedbackLog, batch: Batch, lines: Sequence[int]) -> list[tuple[int, Entry]]:
+    """The predictions of rows by their lines in the file; by one query, so not of many."""
+    query = (
+        sa.select(batch_rows.c.number.label("line"), predictions)
+        .select_from(batch_rows.join(predictions))
+        .where(batch_rows.c.batch_id == batch.id, batch_rows.c.number.in_(lines))
+    )
+    with log.database.connect() as connection:
+        rows = connection.execute(query).mappings().all()
+    return [(row["line"], entry_from(dict(row))) for row in rows]
+
+
 _has_problem = sa.type_coerce(batch_rows.c.problem, sa.Text) != ""
 
 

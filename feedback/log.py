@@ -62,6 +62,8 @@ class FeedbackLog:
         """Stores a prediction; a repeated call with it changes nothing."""
         values = entry_values(entry)
         with self.database.connect(write=True) as connection:
+            if entry.source == uncopied.SOURCE:
+                uncopied.copy(connection, [entry.prediction.id])
             upsert(connection, predictions, values)
             note_labels(connection, [values["label"]])
 

@@ -1,10 +1,11 @@
-"""Batch: predict many texts at once, look at the least sure ones, download the results."""
+"""Batch: predict many texts at once, look at the least sure ones first, download the results."""
 
 import streamlit as st
 
-from feedback import batches
+from feedback import any_batch, batches
+from feedback.jobs import Job
 from ui import shared
-from ui.batch import form, opened, results
+from ui.batch import ages, form, job, listed, live, opened, results
 from ui.parts import model_change, reviewer_name, storing, waiting
 from ui.parts.text import as_markdown
 
@@ -18,12 +19,16 @@ if batch is None:
         model_change.note(model)
         if form.show(model):
             st.rerun()
-    opened.show_recent()
+    listed.show()
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.markdown(f"**{as_markdown(batch.name)}**", width="stretch")
     st.button("New batch", icon=":material/add:", on_click=opened.close)
+
+if isinstance(batch, Job):
+    job.show(batch)
+    st.stop()
 
 if shared.batches().current(batch.id):
     results.show_progress(batch)
@@ -39,6 +44,7 @@ if progress.left and st.button("Go on", icon=":material/play_arrow:"):
         st.rerun()
 
 if progress.predicted:
+    ages.show(any_batch.figures(shared.log(), batch, live.revision()))
     label_counts = batches.labels_of(shared.log(), batch)
     if any(label for label, _ in label_counts):
         st.subheader("Labels")

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from feedback.jobs.reviewed import not_up_for_review
 from ui import shared
 from ui.insights import answers, export_import, overview, predictions
 from ui.navigation import page_link
@@ -23,7 +24,7 @@ if counts.predictions == 0:
     st.info("Nothing here yet. Predict a text and rate it; it shows up here.")
     page_link("try", "Try the model")
 else:
-    overview.show(counts)
+    overview.show(counts, only_in_jobs=not_up_for_review(log))
     answers.show(log)
     predictions.show(log)
     export_import.show_export(counts.predictions)

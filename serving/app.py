@@ -16,6 +16,7 @@ from errors import TryoutError
 from serving import api_page, openapi
 from serving.access import Access
 from serving.admission import admit
+from serving.batches import batches
 from serving.errors import headers_of, status_of
 from serving.exports import EXPORTS, exported
 from serving.formats.azureml import azureml
@@ -60,6 +61,7 @@ def routes(
     formats = [
         vertex_ai,
         *(wire(service) for wire in FORMATS),
+        batches(service, closed=close_exports),
         graphql(service, closes_log=close_exports, random_share=random_share),
     ]
     gate = Gate(access=access, limits=service.limits, counts=service.requests, cors=cors)

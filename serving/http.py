@@ -87,6 +87,8 @@ class Operation:
     summary: str
     # That a key must have; "any" is any key, whose scopes the handler asks; None is open to all.
     scope: Scope | Literal["any"] | None = "predict"
+    closed: bool = False  # it needs such a key even if there are no keys
+    query: Mapping[str, Any] = field(default_factory=dict)  # parameters of the URL, schemas by name
     request: type[BaseModel] | None = None
     other_requests: Mapping[str, Any] = field(default_factory=dict)
     answers: tuple[int, ...] = (200,)  # the statuses of an answer that is no error
@@ -204,7 +206,7 @@ async def _answer(
         if scope == "any":
             request.state.caller = let_in(request, gate.access)
         elif scope:
-            admit(request, gate.access, scope)
+            admit(request, gate.access, scope, closed=methods[method].closed)
         body = await read_body(request, gate.limits) if method in ("POST", "PUT", "PATCH") else b""
         return await while_connected(request, methods[method].handler(request, body))
     except ClientDisconnect:

@@ -46,6 +46,10 @@ def _operation(wire: Format, operation: Operation, schemas: dict[str, Any]) -> d
                 "schema": {"type": "string", "minLength": 1},
             }
             for name in _path_params(operation.path)
+        ]
+        + [
+            {"name": name, "in": "query", "required": False, "schema": schema}
+            for name, schema in operation.query.items()
         ],
         "responses": {
             str(status): {

@@ -15,6 +15,7 @@ from tests.helpers import tiny
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 from tests.helpers.grpc import grpc_listening
 from tests.helpers.service import listening, service_of
+from tests.helpers.stored_jobs import stored_job
 
 ADDRESS = "http://127.0.0.1:8000"
 GRPC_ADDRESS = "127.0.0.1:9000"
@@ -36,6 +37,7 @@ def urls(model: Model, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
     writer = Model(str(tiny.llama(folder / "writer", chat=True)), device="cpu")
     writer.load()
     log = FeedbackLog(new_sqlite_log(folder / "log.db"))
+    stored_job(log, {"17": "I love this phone.", "18": "Nobody answers."}, predictor=model)
     with listening(service_of(model, log)) as one, listening(service_of(writer, log)) as other:
         yield one, other
     writer.close()

@@ -104,15 +104,19 @@ class Upload:
 
 @dataclass(slots=True)
 class BatchState:
-    """The Batch page: the id of the open batch, and the upload of the form.
+    """The Batch page: the id of the open batch, the upload of the form, the row that is looked up.
 
-    The number of the `form` is in the keys of its widgets. An empty form uses new widget keys: a
-    widget that one run did not draw is empty in the browser and still filled in session_state.
+    `looked_up` is the key or the text that was asked for, "" for none, and `renewed` the key whose
+    prediction was made anew last. The number of the `form` is in the keys of its widgets. An empty
+    form uses new widget keys: a widget that one run did not draw is empty in the browser and still
+    filled in session_state.
     """
 
     opened: str | None = None
     form: int = 0
     upload: Upload | None = None
+    looked_up: str = ""
+    renewed: str = ""
 
     def form_key(self, name: str) -> str:
         """The key of a widget of the form."""

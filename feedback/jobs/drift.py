@@ -121,8 +121,11 @@ def drift(before: Distribution, now: Distribution) -> Drift:
     )
 
 
-def sentences(found: Drift) -> list[str]:
-    """The differences that are clear, in words, the largest first; else that there is none."""
+def sentences(found: Drift, name_of: Callable[[str], str] = str) -> list[str]:
+    """The differences that are clear, in words, the largest first; else that there is none.
+
+    `name_of` gives the names of labels.
+    """
     if found.too_few:
         least = min(found.labels.before, found.labels.now)
         return [f"Too few predictions to compare: one of the batches has {least:,}."]
@@ -130,18 +133,12 @@ def sentences(found: Drift) -> list[str]:
         (shift for shift in found.shifts if shift.is_clear), key=lambda shift: -abs(shift.effect)
     )
     if clear:
-        return [_sentence(found, shift) for shift in clear]
+        return [_sentence(found, shift, name_of) for shift in clear]
     if found.shares and found.labels.p is not None:
         most = found.shares[0]
         if abs(most.change) >= 0.0005:
-            return [f"Nothing moved much. The share that changed most: {share_in_words(most)}."]
+            return [f"Nothing moved much. The share that changed most: {_in_words(most, name_of)}."]
     return ["Nothing moved much."]
-
-
-def share_in_words(share: LabelShare) -> str:
-    """A label with its share before and now."""
-    label = share.label or "no label"
-    return f"{label}, {_percent(share.before)} before and {_percent(share.now)} now"
 
 
 def drift_to_json(found: Drift) -> dict[str, Any]:
@@ -161,9 +158,9 @@ def drift_to_json(found: Drift) -> dict[str, Any]:
     }
 
 
-def _sentence(found: Drift, shift: Shift) -> str:
+def _sentence(found: Drift, shift: Shift, name_of: Callable[[str], str]) -> str:
     if shift.measure == "labels":
-        return f"The shares of labels changed, most of all {share_in_words(found.shares[0])}."
+        return f"The shares of labels changed, most of all {_in_words(found.shares[0], name_of)}."
     if shift.measure == "margins":
         word = "surer" if shift.effect > 0 else "less sure"
         medians, digits = found.median_margins, ".2f"
@@ -174,6 +171,12 @@ def _sentence(found: Drift, shift: Shift) -> str:
     if shift.measure == "margins":
         return f"The model is {word}: the median margin was {before} and is {now}."
     return f"The texts are {word}: the median length was {before} characters and is {now}."
+
+
+def _in_words(share: LabelShare, name_of: Callable[[str], str]) -> str:
+    """A label with its share before and now."""
+    label = name_of(share.label) or "no label"
+    return f"{label}, {_percent(share.before)} before and {_percent(share.now)} now"
 
 
 def _percent(share: float) -> str:

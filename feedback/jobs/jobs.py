@@ -102,9 +102,16 @@ def find(log: FeedbackLog, name: str) -> Job | None:
     return next(iter(_read(log, sa.select(*_columns).where(jobs.c.batch_id == batch_id))), None)
 
 
-def newest(log: FeedbackLog, *, limit: int) -> list[Job]:
+def newest(log: FeedbackLog, *, limit: int, offset: int = 0) -> list[Job]:
     """The jobs that were opened first most recently."""
-    return _read(log, sa.select(*_columns).order_by(jobs.c.number.desc()).limit(limit))
+    query = sa.select(*_columns).order_by(jobs.c.number.desc())
+    return _read(log, query.offset(offset).limit(limit))
+
+
+def count(log: FeedbackLog) -> int:
+    """The number of jobs."""
+    with log.database.connect() as connection:
+        return connection.execute(sa.select(sa.func.count()).select_from(jobs)).scalar_one()
 
 
 def previous(log: FeedbackLog, job: Job) -> Job | None:

@@ -2,21 +2,26 @@
 
 import csv
 import io
+import re
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog, batch_results, batches
 from feedback.batches import Batch
+from feedback.jobs import by_keys
 from tests.helpers.app_test import (
     CORRECTION,
     buttons,
     click,
+    html,
     open_page,
     thumbs,
     widget,
     words,
 )
+from tests.helpers.predictor import FakePredictor
+from tests.helpers.stored_jobs import stored_job
 from tests.helpers.until import until
 from ui import shared
 
@@ -88,9 +93,8 @@ def test_a_batch_is_found_by_its_address_and_by_who_comes_back(log: FeedbackLog)
     click(page, "New batch")
     assert not page.feedback
     assert page.file_uploader
-    (recent,) = (label for label in buttons(page) if label.startswith("reviews.csv"))
-    click(page, recent)
-    assert len(page.feedback) == 3
+    (address,) = re.findall(r'href="/batch\?b=([^"]+)"', html(page))
+    assert len(open_page("batch", b=address).feedback) == 3
 
 
 @pytest.mark.parametrize("wanted", ["nonsense", "01a20bb4-23ac-7736-a46c-0f4d75f5c086"])
@@ -195,3 +199,19 @@ def test_what_cannot_be_read_is_said_in_a_sentence(
     upload(page, "%PDF-1.4 \0\0\0", "report.csv")
     assert "PDF" in words(page)
     assert not [b for b in page.button if b.label.startswith("Predict")]
+
+
+def test_a_stale_row_of_a_job_is_made_anew_by_the_model_wherever_it_is(log: FeedbackLog) -> None:
+    model = shared.loading().result(60)
+    former = FakePredictor(model.info.id, revision="of last week")
+    former.load()
+    job = stored_job(log, {"7": "I hate this phone."}, predictor=former)
+    page = open_page("batch", b=job.name)
+    widget(page, "Key or text").set_value("7")
+    click(page, "Look up")
+    assert "by revision of last week of" in words(page)
+    click(page, "Predict anew")
+    newest = by_keys(log, job, ["7"])["7"].entry.prediction
+    assert (newest.label, newest.model_revision) == ("negative", model.info.revision)
+    assert "Before: neutral 80 %, by revision of last week," in words(page)
+    assert "All are by the model as it is now." in words(page)

@@ -1,29 +1,23 @@
 """The batch that a visitor has open: the one in the URL, else the one this session opened last."""
 
-from uuid import UUID
-
 import streamlit as st
 
-from feedback import batches
+from feedback import any_batch, batches
+from feedback.any_batch import AnyBatch
 from feedback.batches import Batch
 from model import Predictor
-from ui import shared, state, visits
-from ui.parts.text import as_markdown, counted, shortened
-
-RECENT = 5
+from ui import shared, state
+from ui.parts.text import as_markdown
 
 
-def current() -> Batch | None:
-    """The batch that is open; says on the page if there is no such batch."""
-    batch_id = st.query_params.get("b") or state.batch_page().opened
-    if batch_id is None:
+def current() -> AnyBatch | None:
+    """The job or the batch that is open; says on the page if there is none of that name or id."""
+    name = st.query_params.get("b") or state.batch_page().opened
+    if name is None:
         return None
-    try:
-        batch = batches.find(shared.log(), UUID(batch_id))
-    except ValueError:
-        batch = None
+    batch = any_batch.find(shared.log(), name)
     if batch is None:
-        st.warning(f"There is no batch {as_markdown(batch_id[:40])} in the log.")
+        st.warning(f"There is no batch {as_markdown(name[:40])} in the log.")
         close()
         return None
     _open(batch)
@@ -44,22 +38,8 @@ def close() -> None:
     st.query_params.pop("b", None)
 
 
-def show_recent() -> None:
-    """A button for each of the newest batches of this visit, which opens it again."""
-    recent = batches.of_session(shared.log(), visits.current().id, limit=RECENT)
-    if not recent:
-        return
-    st.subheader("Your batches")
-    for batch in recent:
-        name = as_markdown(shortened(batch.name, max_chars=60))
-        st.button(
-            f"{name} · {counted(batch.rows, 'row')} · {batch.created_at:%Y-%m-%d %H:%M} UTC",
-            key=f"open-{batch.id}",
-            type="tertiary",
-            on_click=_open,
-            args=(batch,),
-        )
-
-
-def _open(batch: Batch) -> None:
-    state.batch_page().opened = st.query_params["b"] = str(batch.id)
+def _open(batch: AnyBatch) -> None:
+    page, batch_id = state.batch_page(), str(any_batch.id_of(batch))
+    if page.opened != batch_id:
+        page.opened, page.looked_up = batch_id, ""
+    st.query_params["b"] = batch_id

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, Protocol
 
 import streamlit as st
 
 from feedback import batch_results, batches
 from feedback.batches import Batch, BatchRow, Order, Progress
 from feedback.records import Entry
-from files.tables import BadRow, bad_rows_csv
 from ui import shared
 from ui.parts import progress, rating_form
 from ui.parts.bars import bar_html, percent
@@ -67,7 +66,7 @@ def show_ending(batch: Batch, progress: Progress) -> None:
             st.download_button(
                 "Download results",
                 data=partial(_results, batch),
-                file_name=_file_name(batch.name, "predictions"),
+                file_name=file_name(batch.name, "predictions"),
                 mime="text/csv",
                 icon=":material/download:",
                 on_click="ignore",
@@ -90,8 +89,8 @@ def download_problems(
     """A button that downloads the rows without a prediction, each with the reason."""
     st.download_button(
         label,
-        data=lambda: problems_csv(rows(), text_column),
-        file_name=_file_name(name, "not-predicted"),
+        data=lambda: batch_results.problems_csv(rows(), text_column),
+        file_name=file_name(name, "not-predicted"),
         mime="text/csv",
         icon=":material/download:",
         on_click="ignore",
@@ -109,19 +108,8 @@ def _results(batch: Batch) -> bytes:
     return b"".join(batch_results.results_csv(shared.log(), batch))
 
 
-def problems_csv(rows: Iterable[BatchRow], text_column: int) -> bytes:
-    """The rows without a prediction as CSV: number, reason, and text, cut to fit a cell."""
-    return bad_rows_csv(
-        BadRow(
-            row.number,
-            row.problem,
-            row.cells if isinstance(row.cells, str) else row.cells[text_column][:1000],
-        )
-        for row in rows
-    )
-
-
-def _file_name(batch_name: str, content: str) -> str:
+def file_name(batch_name: str, content: str) -> str:
+    """The name of a file to download, of letters, digits and hyphens."""
     stem = "".join(c if c.isalnum() else "-" for c in batch_name.rsplit(".", 1)[0])[:60]
     return f"{stem.strip('-') or 'batch'}-{content}-{date.today()}.csv"
 
@@ -144,8 +132,24 @@ def labels_html(label_counts: list[tuple[str, int]]) -> str:
 
 
 def show_table(batch: Batch, label_counts: list[tuple[str, int]]) -> None:
-    """The predictions, a page of rows at a time, each with its thumbs."""
-    page_key = f"batch-page-{batch.id}"
+    """The predictions of a batch, a page of rows at a time, each with its thumbs."""
+    show_rows(str(batch.id), label_counts, partial(batches.results, shared.log(), batch))
+
+
+class ReadRows(Protocol):
+    """Reads the predictions of a page of rows, with their numbers."""
+
+    def __call__(
+        self, *, order: Order, label: str | None, offset: int, limit: int
+    ) -> list[tuple[int, Entry]]: ...
+
+
+def show_rows(batch_id: str, label_counts: list[tuple[str, int]], read: ReadRows) -> None:
+    """Predictions in the order and of the label chosen, each with its thumbs.
+
+    `label_counts` has the numbers of rows by label.
+    """
+    page_key = f"batch-page-{batch_id}"
     common: dict[str, Any] = {"on_change": _first_page, "args": (page_key,), "width": 165}
     with st.container(horizontal=True):
         order = st.selectbox(
@@ -160,14 +164,7 @@ def show_table(batch: Batch, label_counts: list[tuple[str, int]]) -> None:
     row_count = sum(count for name, count in label_counts if label in ("", name))
     pages = ceil(row_count / PAGE_ROWS)
     page = min(st.session_state.get(page_key, 1), pages) if pages > 1 else 1
-    rows = batches.results(
-        shared.log(),
-        batch,
-        order=order,
-        label=label or None,
-        offset=(page - 1) * PAGE_ROWS,
-        limit=PAGE_ROWS,
-    )
+    rows = read(order=order, label=label or None, offset=(page - 1) * PAGE_ROWS, limit=PAGE_ROWS)
     for number, entry in rows:
         rating_form.show_row(entry, row_html(number, entry))
     if pages > 1:
