@@ -26,7 +26,7 @@ class Batch(dg.Config):
 def command(context: dg.OpExecutionContext, *arguments: str) -> Any:
     """The JSON that a step prints; its sentences go into the log of the run."""
     done = subprocess.run([*STEP, *arguments], cwd=ROOT, capture_output=True, text=True)
-    sentences = done.stderr.strip() or f"{arguments[0]} ended with {done.returncode}."
+    sentences = done.stderr.strip() or f"{arguments[0]} ended with exit code {done.returncode}."
     context.log.info(sentences)
     if done.returncode not in (0, 1):  # 1: stored, with rejects; see few_rejects
         raise dg.Failure(sentences, allow_retries=done.returncode != 2)  # 2: cannot run
@@ -50,7 +50,7 @@ def predict(context: dg.OpExecutionContext, manifest: str, chunk: int) -> Any:
 
 
 @dg.op(retry_policy=AGAIN)
-def store(context: dg.OpExecutionContext, manifest: str, predicted: list[Any]) -> Any:
+def store(context: dg.OpExecutionContext, manifest: str, predicted: list[Any]) -> dg.Output[Any]:
     name = json.loads((ROOT / manifest).read_text(encoding="utf-8"))["name"]
     figures = command(context, "store", manifest) | command(context, "status", name, "--json")
     return dg.Output(figures, metadata={k: v for k, v in figures.items() if v is not None})
