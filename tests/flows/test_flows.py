@@ -245,7 +245,7 @@ class TestFlow:
         assert not flow.wrong_column.succeeded
         assert flow.wrong_column.repeated == 0
         assert flow.calls.count("prepare") == 4  # a call a run
-        assert "'txt'" in flow.wrong_column.log
+        assert "There is no column" in flow.wrong_column.log
         assert "jobs/batch" not in flow.wrong_column.log  # a traceback of ours
 
     def test_a_source_without_rows_ends_well(self, flow: Flow) -> None:
