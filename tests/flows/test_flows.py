@@ -145,6 +145,7 @@ def flow_of(tool: str, source: Path, folder: Path, log_url: str) -> Flow:
             "HOME": str(home),
             f"{tool.upper()}_HOME": str(home / tool),
             "DO_NOT_TRACK": "1",
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",  # of its server, which has its own
             "TRYOUT_PYTHON": str(python),
             "CALLS": str(folder / "calls"),
         }
