@@ -4,7 +4,7 @@
 # make test   everything that is tested; ARGS="-k name" runs some of it, in one process
 # make test-fast   what needs no browser, no PostgreSQL and no slow model; under a minute
 # make test-deploy   clients that we did not write, each in an environment of its own, ask the service;
-#             servers that we did not write are asked
+#             servers that we did not write are asked; workflow tools run their flows
 # make prove, make torture   full counts of tests that run with small ones: minutes; ONLY=kill,batch
 #             runs those whose names have one of these
 # make format, make lint   style and types; make onnx, make train: see docs/models.md, README
@@ -21,6 +21,8 @@ PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # ours cannot be beside them.
 OTHERS := $(patsubst tests/%/requirements.txt,.cache/%/done,$(wildcard \
 	tests/clients/*/requirements.txt tests/servers/*/requirements.txt))
+# Likewise a folder in deploy/flows is a workflow tool.
+FLOWS := $(patsubst deploy/%/requirements.txt,.cache/%/done,$(wildcard deploy/flows/*/requirements.txt))
 COMMA := ,
 # An index that cannot be reached must not cost seconds a package.
 export PIP_RETRIES := 0
@@ -42,8 +44,10 @@ test: .venv/dev
 test-fast: .venv/dev
 	$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or postgres or slow or deploy or prove or torture)"
 
-test-deploy: .venv/dev $(OTHERS)
-	$(BIN)/python -m pytest tests/clients tests/servers -m deploy $(ARGS)
+# A flow takes a minute or two on two free cores, and five times that on busy ones.
+test-deploy: .venv/dev $(OTHERS) $(FLOWS)
+	$(BIN)/python -m pytest tests/clients tests/servers tests/flows -m deploy \
+		-o faulthandler_timeout=1000 $(ARGS)
 
 # A test of five minutes is no test that hangs; its figures are printed.
 LONG = $(BIN)/python -m pytest -o faulthandler_timeout=3600 -rP \
@@ -110,6 +114,11 @@ $(OTHERS): .cache/%/done: tests/%/requirements.txt
 	$(@D)/bin/pip install -q -r $<
 	$(if $(wildcard tests/$*/without-dependencies.txt),xargs -n 1 $(@D)/bin/pip install -q \
 		--no-deps < tests/$*/without-dependencies.txt)
+	touch $@
+
+$(FLOWS): .cache/%/done: deploy/%/requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install -q -r $<
 	touch $@
 
 .cache/protos/done:
