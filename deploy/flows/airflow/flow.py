@@ -1,0 +1,79 @@
+"""Predictions of a batch as a DAG of Airflow: prepare, predict each chunk, store."""
+
+import json
+import os
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Asset, AssetOrTimeSchedule, CronTriggerTimetable, dag, task
+from airflow.sdk.exceptions import AirflowFailException
+
+ROOT = Path(__file__).resolve().parents[3]
+PYTHON = str(ROOT / os.environ.get("TRYOUT_PYTHON", ".venv/bin/python"))
+NO_RETRY = (1, 2, 3)  # what a further attempt would not change; 75 is away for now
+MAX_REJECTS = 0.01  # a share of the rows
+
+FLYERS = Asset("new_flyers")  # an event of it starts a run: of another DAG, or sent by the API
+PREDICTIONS = Asset("predictions")  # with the figures of the run; other DAGs can wait for it
+MONDAYS = CronTriggerTimetable("0 6 * * 1", timezone="UTC")
+
+
+def command(*arguments: str, accept: tuple[int, ...] = ()) -> Any:
+    """The JSON that a step prints; its sentences go to the log of the task."""
+    call = [PYTHON, "-m", "jobs.batch", *arguments]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    print(done.stderr, end="")
+    if done.returncode not in (0, *accept):
+        sentence = done.stderr.strip() or f"{arguments[0]} ended with {done.returncode}."
+        final = done.returncode in NO_RETRY
+        raise AirflowFailException(sentence) if final else RuntimeError(sentence)
+    return json.loads(done.stdout)
+
+
+@task
+def prepare(params: dict[str, Any]) -> list[int]:
+    options = ["--text-column", params["text_column"], "--chunk-rows", str(params["chunk_rows"])]
+    options += ["--name", params["name"]] if params["name"] else []
+    # Without a key a row is named by its place, where the next file has another text.
+    options += ["--key", params["key"], "--only-new"] if params["key"] else []
+    return command("prepare", params["source"], "--into", params["folder"], *options)
+
+
+@task(max_active_tis_per_dagrun=2)  # a model in each
+def predict(chunk: int, params: dict[str, Any]) -> dict[str, Any]:
+    return command("predict", f"{params['folder']}/manifest.json", str(chunk))
+
+
+@task(outlets=[PREDICTIONS], trigger_rule="none_failed")  # an empty source has no chunks: skipped
+def store(params: dict[str, Any], outlet_events: Any) -> dict[str, Any]:
+    manifest = ROOT / params["folder"] / "manifest.json"
+    counts = command("store", str(manifest), accept=(1,))  # 1: see the share below
+    name = json.loads(manifest.read_text(encoding="utf-8"))["name"]
+    figures = counts | command("status", name, "--json")
+    outlet_events[PREDICTIONS].extra = figures
+    if figures["rejects"] > MAX_REJECTS * figures["rows"]:
+        raise AirflowFailException(f"{figures['rejects']:,} of {figures['rows']:,} rows rejected.")
+    return figures
+
+
+@dag(
+    schedule=AssetOrTimeSchedule(timetable=MONDAYS, assets=[FLYERS]),  # flyers of the week
+    max_active_runs=1,
+    default_args={"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2},
+    params={
+        "source": os.environ.get("JOB_SOURCE", ""),
+        "text_column": os.environ.get("JOB_TEXT_COLUMN", "text"),
+        "key": os.environ.get("JOB_KEY", ""),
+        "name": os.environ.get("JOB_NAME", ""),
+        "folder": os.environ.get("JOB_FOLDER", "data/flow"),
+        "chunk_rows": int(os.environ.get("JOB_CHUNK_ROWS", "5000")),
+    },
+)
+def predict_batch() -> None:
+    """Predicts the texts of a source every Monday, and whenever there are new flyers."""
+    predict.expand(chunk=prepare()) >> store()
+
+
+flow = predict_batch()
