@@ -3,9 +3,10 @@
 from playwright.sync_api import Browser, Playwright
 
 from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
+from tests.helpers.predictor import FakePredictor
 from tests.helpers.server import free_port
 
-__all__ = ["chromium", "free_port"]
+__all__ = ["FakePredictor", "chromium", "free_port"]
 
 
 def chromium(playwright: Playwright) -> Browser:

@@ -30,7 +30,7 @@ class Database:
         Raises LogUnavailable if that fails now, FeedbackError for a URL that can never work.
         """
         parsed = _parse(url)
-        self._name = parsed.get_backend_name()
+        self.name = parsed.get_backend_name()
         try:
             self._engine = _engine(parsed)
         except (NoSuchModuleError, ImportError) as error:
@@ -90,13 +90,25 @@ class Database:
         except SQLAlchemyError as error:
             raise self._unavailable(error) from error
 
+    def own_connection(self) -> sa.Connection:
+        """A connection that belongs to no pool and has no transaction; its owner closes it.
+
+        Raises LogUnavailable if the database is away.
+        """
+        try:
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()
+            return connection
+        except SQLAlchemyError as error:
+            raise self._unavailable(error) from error
+
     def close(self) -> None:
         self._engine.dispose()
 
     def _unavailable(self, error: Exception) -> LogUnavailable:
         logger.error("The feedback log cannot be reached or written", exc_info=error)
         # A server's error may name hosts and users, which are the owner's business.
-        shown = _detail(error) if self._name == "sqlite" else type(error).__name__
+        shown = _detail(error) if self.name == "sqlite" else type(error).__name__
         return LogUnavailable(
             f"The feedback log cannot be reached or written ({shown}). Try again in a moment; "
             "if that does not help, the owner finds the details in the app's log."

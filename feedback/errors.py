@@ -13,6 +13,20 @@ class LogUnavailable(FeedbackError, Unavailable):
     """The database cannot be opened, read or written now; the values given are not stored."""
 
 
+class JobError(FeedbackError, InvalidInput):
+    """A job cannot be what was asked of it; the message names the job."""
+
+
+class JobRunning(FeedbackError):
+    """Another process runs the job now."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The job {name!r:.80} is being run by another process. Wait until that has ended, "
+            "or end it; what it has stored stays."
+        )
+
+
 class CsvError(FeedbackError, InvalidInput):
     """A CSV file is not an export of this app; the message names the row."""
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from feedback import uncopied
 from feedback.database import Database
 from feedback.errors import FeedbackError
 from feedback.filters import Filter, count_query, ids_query, of_model, rows_query
@@ -29,6 +30,7 @@ from feedback.tables import (
     UNRATED,
     AnyText,
     current_ratings,
+    jobs,
     labels,
     predictions,
     ratings,
@@ -69,6 +71,7 @@ class FeedbackLog:
         Returns True if it was stored. Raises FeedbackError if its prediction is not in the log.
         """
         with self.database.connect(write=True) as connection:
+            uncopied.copy(connection, [rating.prediction_id])
             # The lock makes two clicks at once wait for each other (SQLite locks the file).
             rated = sa.select(predictions.c.id).where(predictions.c.id == rating.prediction_id)
             if connection.execute(rated.with_for_update()).first() is None:
@@ -97,18 +100,26 @@ class FeedbackLog:
         entry_rows = [entry_values(entry) for entry in entries]
         rating_rows = [_rating_values(rating) for rating in ratings]
         with self.database.connect(write=True) as connection:
-            new_entries, other_entries = insert_new(connection, predictions, entry_rows)
-            note_labels(connection, {row["label"] for row in entry_rows})
+            uncopied.copy(connection, {row["prediction_id"] for row in rating_rows})
+            of_jobs = uncopied.find(connection, [row["id"] for row in entry_rows])
+            others = [row for row in entry_rows if row["id"] not in of_jobs]
+            new_entries, other_entries = insert_new(connection, predictions, others)
+            note_labels(connection, {row["label"] for row in others})
             new_ratings, other_ratings = _insert_ratings(connection, rating_rows)
+        other_entries += sum(
+            row["id"] in of_jobs and not row.items() >= of_jobs[row["id"]].items()
+            for row in entry_rows
+        )
         return Added(new_entries, new_ratings, other_entries + other_ratings)
 
     def find(self, prediction_id: UUID) -> Entry | None:
         """The entry of a prediction, or None if the log has none."""
         with self.database.connect() as connection:
-            row = connection.execute(
-                sa.select(predictions).where(predictions.c.id == prediction_id)
-            ).first()
-        return entry_from(_values(row)) if row else None
+            query = sa.select(predictions).where(predictions.c.id == prediction_id)
+            if row := connection.execute(query).first():
+                return entry_from(_values(row))
+            of_jobs = uncopied.find(connection, [prediction_id])
+        return entry_from(of_jobs[prediction_id]) if of_jobs else None
 
     def ratings_of(self, prediction_id: UUID) -> list[Rating]:
         """The ratings of a prediction that count, oldest first."""
@@ -132,16 +143,18 @@ class FeedbackLog:
         def number(table: sa.FromClause, *where: sa.ColumnElement[bool]) -> sa.ScalarSelect[int]:
             return sa.select(sa.func.count()).select_from(table).where(*where).scalar_subquery()
 
+        of_jobs = sa.select(sa.func.coalesce(sa.func.sum(jobs.c.uncopied), 0)).scalar_subquery()
         query = sa.select(
             number(predictions),
+            of_jobs,
             number(predictions, UNRATED),
             _up,
             _down,
             number(reviewers, reviewers.c.ratings > 0),
         )
         with self.database.connect() as connection:
-            total, unrated, up, down, reviewing = connection.execute(query).one()
-        return Counts(total, total - unrated, up, down, reviewing)
+            copied, others, unrated, up, down, reviewing = connection.execute(query).one()
+        return Counts(copied + int(others), copied - unrated, up, down, reviewing)
 
     def labels(self) -> list[str]:
         """The labels that were predicted, in alphabetical order; "" is none."""
@@ -204,27 +217,15 @@ class FeedbackLog:
         Text is as `files.escape` makes it storable, ids, times and JSON are text, and the columns
         of a rating that is not there are None.
         """
-        columns = [
-            *(_as_stored(predictions.c[name]) for name in of_predictions),
-            *(_as_stored(ratings.c[name]) for name in of_ratings),
-        ]
-        chosen = sa.true() if unrated else sa.exists().where(ratings.c.prediction_id == _id)
+        names, rating_names = list(of_predictions), list(of_ratings)
         last = UUID(int=0)
         while True:
             # A connection for each chunk: a reader who stalls must not keep one from the others.
             with self.database.connect() as connection:
-                ids = sa.select(_id).where(_id > last, chosen).order_by(_id).limit(ROWS_AT_ONCE)
-                until = connection.execute(
-                    sa.select(_id).where(_id.in_(ids)).order_by(_id.desc()).limit(1)
-                ).scalar_one_or_none()
+                until = connection.execute(_last_of_chunk(last, unrated)).scalar_one_or_none()
                 if until is None:
                     return
-                query = (
-                    sa.select(*columns)
-                    .select_from(predictions.join(ratings, isouter=unrated))
-                    .where(_id > last, _id <= until)
-                    .order_by(_id, ratings.c.id)
-                )
+                query = _stored(names, rating_names, last, until, unrated)
                 rows = connection.execute(query).all()
             yield rows
             last = until
@@ -233,7 +234,51 @@ class FeedbackLog:
         self.database.close()
 
 
-def _as_stored(column: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def _last_of_chunk(last: UUID, unrated: bool) -> sa.Select[UUID]:
+    """A query for the last id of the next predictions to export, which follow the id `last`."""
+    chosen = sa.true() if unrated else sa.exists().where(ratings.c.prediction_id == _id)
+    ids = sa.select(_id).where(_id > last, chosen).order_by(_id).limit(ROWS_AT_ONCE).subquery()
+    if unrated:
+        of_jobs = uncopied.uncopied.c.id
+        others = sa.select(of_jobs).where(of_jobs > last).order_by(of_jobs).limit(ROWS_AT_ONCE)
+        both = sa.union_all(sa.select(ids), sa.select(others.subquery())).subquery()
+        ids = sa.select(both.c.id).order_by(both.c.id).limit(ROWS_AT_ONCE).subquery()
+    return sa.select(ids.c.id).order_by(ids.c.id.desc()).limit(1)
+
+
+def _stored(
+    names: Sequence[str], rating_names: Sequence[str], last: UUID, until: UUID, unrated: bool
+) -> sa.Select[Any]:
+    """A query for the predictions after the id `last`, up to `until`, with their ratings.
+
+    It is one statement with the predictions of jobs that have no copy, as one may get a copy at
+    this moment.
+    """
+    ordered = [_id.label("by_id"), ratings.c.id.label("by_rating")]
+    query = (
+        sa.select(
+            *ordered,
+            *(_as_stored(predictions.c[name]).label(f"p_{name}") for name in names),
+            *(_as_stored(ratings.c[name]).label(f"r_{name}") for name in rating_names),
+        )
+        .select_from(predictions.join(ratings, isouter=unrated))
+        .where(_id > last, _id <= until)
+    )
+    both: sa.FromClause = query.subquery()
+    if unrated:
+        of_jobs = uncopied.uncopied.c
+        others = sa.select(
+            of_jobs.id,
+            sa.cast(sa.null(), ratings.c.id.type),
+            *(_as_stored(of_jobs[name]) for name in names),
+            *(sa.cast(sa.null(), _as_stored(ratings.c[name]).type) for name in rating_names),
+        ).where(of_jobs.id > last, of_jobs.id <= until)
+        both = sa.union_all(query, others).subquery()
+    columns = list(both.c)
+    return sa.select(*columns[len(ordered) :]).order_by(both.c.by_id, both.c.by_rating)
+
+
+def _as_stored(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
     if isinstance(column.type, AnyText | sa.String):
         return sa.type_coerce(column, sa.Text)
     if isinstance(column.type, sa.Double | sa.Boolean):

@@ -1,7 +1,8 @@
 """The tables of the log: column types for any text and any instant, indexes, their conditions.
 
 Predictions, ratings, batches and preferences are recorded; the other tables, and the columns
-`rated`, `down` and `superseded`, follow from predictions and ratings (see feedback.totals).
+`rated`, `down` and `superseded`, follow from predictions and ratings (see feedback.totals). Jobs
+have tables of their own, for `predictions` stays quick only while it is small.
 
 The migrations in `feedback/migrations` make the same tables; a test compares the two.
 """
@@ -232,4 +233,107 @@ preferences = sa.Table(
     sa.Column("first_id", sa.ForeignKey("predictions.id"), nullable=False),
     sa.Column("second_id", sa.ForeignKey("predictions.id"), nullable=False),
     sa.Column("better", sa.String(7), nullable=False),  # first, second or neither
+)
+
+# A job: predictions of the rows of a source under one name, made again whenever there is something
+# new. It has a row in `batches` too, whose id its copies in `predictions` have.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("batch_id", sa.ForeignKey("batches.id"), nullable=False),
+    sa.Column("name", AnyText, nullable=False),
+    sa.Column("source", AnyText, nullable=False),
+    sa.Column("source_kind", AnyText, nullable=False),
+    sa.Column("text_column", AnyText, nullable=False),
+    sa.Column("key_column", AnyText, nullable=False),  # "" if the key is the place
+    sa.Column("params", AnyText, nullable=False),  # JSON object
+    sa.Column("state", sa.String(11), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("rejects", sa.BigInteger, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+    sa.Column("note", AnyText, nullable=False),
+    sa.Column("stored", sa.BigInteger, nullable=False),  # predictions, every version of each key
+    sa.Column("uncopied", sa.BigInteger, nullable=False),  # of those, not in `predictions`
+    sa.Index(None, "batch_id", unique=True),
+    sa.Index(None, "name", unique=True),
+)
+
+# The origins that predictions of jobs share; `params` are those that many of them have in common.
+job_origins = sa.Table(
+    "job_origins",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Uuid, nullable=False),  # made of the other columns
+    sa.Column("task", AnyText, nullable=False),
+    sa.Column("model_id", AnyText, nullable=False),
+    sa.Column("model_revision", AnyText, nullable=False),
+    sa.Column("runtime", AnyText, nullable=False),
+    sa.Column("params", sa.JSON, nullable=False),
+    sa.Index(None, "id", unique=True),
+)
+
+# Neither column is a foreign key: jobs and origins are never deleted, and a check of each of
+# millions of rows costs a fifth of the time that it takes to store them.
+job_predictions = sa.Table(
+    "job_predictions",
+    metadata,
+    sa.Column("job", sa.Integer, primary_key=True),
+    sa.Column("key", AnyText, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),  # 1, 2, … of a key
+    sa.Column("newest", sa.Boolean, nullable=False),  # of its key
+    sa.Column("place", sa.BigInteger, nullable=False),  # in the source, from 0
+    sa.Column("content", sa.BigInteger, nullable=False),  # see feedback.jobs.records.content_of
+    sa.Column("origin", sa.Integer, nullable=False),
+    sa.Column("prediction_id", sa.Uuid, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("params", sa.JSON(none_as_null=True), nullable=True),  # besides the origin's
+    sa.Column("input", AnyText, nullable=False),
+    sa.Column("output", sa.JSON, nullable=False),
+    sa.Column("label", AnyText, nullable=False),
+    sa.Column("score", sa.Double, nullable=True),
+    sa.Column("margin", sa.Double, nullable=True),
+    sa.Column("truncated", sa.Boolean, nullable=False),
+    sa.Column("queue_ms", sa.Double, nullable=False),
+    sa.Column("inference_ms", sa.Double, nullable=False),
+    sa.Index(None, "prediction_id", unique=True),
+)
+NEWEST_OF_KEY = sa.and_(job_predictions.c.newest)
+_partial_index(
+    "ix_job_predictions_place",
+    job_predictions.c.job,
+    job_predictions.c.place,
+    where=NEWEST_OF_KEY,
+)
+_partial_index(
+    "ix_job_predictions_content",
+    job_predictions.c.job,
+    job_predictions.c.content,
+    job_predictions.c.place,
+    where=NEWEST_OF_KEY,
+)
+
+job_rejects = sa.Table(
+    "job_rejects",
+    metadata,
+    sa.Column("job", sa.ForeignKey("jobs.number"), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True),  # in the source, from 0
+    sa.Column("place", AnyText, nullable=False),
+    sa.Column("key", AnyText, nullable=False),
+    sa.Column("reason", AnyText, nullable=False),
+    sa.Column("excerpt", AnyText, nullable=False),
+)
+
+# The newest predictions of each key, counted by what `measure` names: label, margin, chars or day.
+job_totals = sa.Table(
+    "job_totals",
+    metadata,
+    sa.Column("id", sa.Uuid, primary_key=True),
+    sa.Column("job", sa.ForeignKey("jobs.number"), nullable=False),
+    sa.Column("origin", sa.ForeignKey("job_origins.number"), nullable=False),
+    sa.Column("measure", sa.String(6), nullable=False),
+    sa.Column("bin", AnyText, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Index(None, "job", "measure"),
 )

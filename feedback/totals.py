@@ -22,6 +22,7 @@ from feedback.tables import (
     CURRENT,
     ROWS_AT_ONCE,
     AnyText,
+    job_totals,
     judgements,
     labels,
     pairs,
@@ -194,7 +195,7 @@ def recounted(connection: sa.Connection, prediction_ids: Iterable[UUID]) -> Iter
 def note_labels(connection: sa.Connection, names: Iterable[str]) -> None:
     """Stores the labels that were predicted; "" is none."""
     for name in sorted(set(names) - {""}):
-        upsert(connection, labels, {"id": _key(name), "label": name})
+        upsert(connection, labels, {"id": key_of(name), "label": name})
 
 
 def rebuild(connection: sa.Connection) -> None:
@@ -206,7 +207,9 @@ def rebuild(connection: sa.Connection) -> None:
     _refresh(connection, sa.true(), sa.true())
     for total in TOTALS:
         _add(connection, total.table, total.numbers(connection, None))
-    note_labels(connection, connection.execute(sa.select(predictions.c.label).distinct()).scalars())
+    of_jobs = sa.select(job_totals.c.bin).where(job_totals.c.measure == "label")
+    names = sa.union(sa.select(predictions.c.label), of_jobs)
+    note_labels(connection, connection.execute(names).scalars())
 
 
 def _refresh(
@@ -237,7 +240,7 @@ def _numbers(connection: sa.Connection, ids: Sequence[UUID]) -> list[Numbers]:
 def _add(connection: sa.Connection, table: sa.Table, changes: Numbers) -> None:
     """Adds to the numbers of a table of totals."""
     names = [column.name for column in table.columns][1:]
-    rows = [(_key(*key), key, change) for key, change in changes.items() if any(change)]
+    rows = [(key_of(*key), key, change) for key, change in changes.items() if any(change)]
     for row_id, key, change in sorted(rows):  # in one order, so that no two block each other
         values = dict(zip(names, (*key, *change), strict=True))
         more = {name: table.c[name] + n for name, n in zip(names[len(key) :], change, strict=True)}
@@ -268,8 +271,8 @@ def upsert(
     connection.execute(statement)
 
 
-def _key(*parts: date | str | int) -> UUID:
-    """An id made of the values: an index over texts of any length has limits."""
+def key_of(*parts: date | str | int) -> UUID:
+    """The id that is made of the values: an index over texts of any length has limits."""
     text = json.dumps([str(part) for part in parts])
     return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
 

@@ -48,9 +48,17 @@ def _texts(column: Any) -> list[str]:
         values = column.to_pylist()
     except UnicodeDecodeError:  # of one value, but then none is given
         values = column.cast(pa.binary()).to_pylist()
-    except (ValueError, OverflowError):  # a date that Python does not have
-        values = column.cast(pa.string()).to_pylist()
+    except (ValueError, OverflowError):
+        values = [_value(scalar) for scalar in column]
     return [value if type(value) is str else value_text(value) for value in values]
+
+
+def _value(scalar: Any) -> Any:
+    """A value; none for a date that Python does not have."""
+    try:
+        return scalar.as_py()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _undecoded(text: str) -> str:

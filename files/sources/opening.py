@@ -54,6 +54,7 @@ class FileSource(Source):
     def __init__(self, places: Sequence[Place], wanted: Wanted) -> None:
         self._places = places
         self._wanted = wanted
+        self.text_column, self.key_column = wanted.text, wanted.key
         bases = [
             PurePath(place.path).name if place.copy is None else place.label for place in places
         ]

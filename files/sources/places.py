@@ -102,7 +102,7 @@ def places_of(paths: Sequence[str]) -> list[Place]:
     if not paths:
         raise ReadingError('No file is named. Name one or more, or "-" for standard input.')
     named = [path for given in paths for path in _files(given)]
-    counts = Counter(path if path == STANDARD_INPUT else os.path.realpath(path) for path in named)
+    counts = Counter(map(_real, named))
     twice = [path for path, count in counts.items() if count > 1]
     if twice:
         raise ReadingError(f"{_listed(twice)} is named twice. Name each file once.")
@@ -110,6 +110,16 @@ def places_of(paths: Sequence[str]) -> list[Place]:
     return [
         _place(path, base if bases[base := os.path.basename(path)] == 1 else path) for path in named
     ]
+
+
+def _real(path: str) -> str:
+    """The path by which a file is known, whatever links lead to it."""
+    if path == STANDARD_INPUT:
+        return path
+    try:
+        return os.path.realpath(path)
+    except ValueError as error:  # a NUL in it
+        raise unreadable(path, error) from error
 
 
 def _files(given: str) -> list[str]:

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from files.decoding import undecoded_byte
 from files.tables import excerpt
 
 MAX_KEY_CHARS = 500
@@ -43,6 +44,12 @@ class Source(ABC):
 
     name: str
     kind_name: str
+    text_column: str
+    key_column: str  # "" if the key of a row is its place
+
+    def share_read(self) -> float | None:
+        """The share of the source that is read so far, 0 to 1; None if that is not known."""
+        return None
 
     @abstractmethod
     def rows(self) -> Iterator[SourceRow]:
@@ -60,7 +67,7 @@ def numbered_rows(
         elif not problem:
             problem = _key_problem(key)
         if problem:
-            key = key if len(key) <= MAX_KEY_CHARS else ""
+            key = key if len(key) <= MAX_KEY_CHARS and not undecoded_byte(key) else ""
             yield SourceRow(place, number, key, "", problem, excerpt(raw or text))
         else:
             yield SourceRow(place, number, key, text)

@@ -28,7 +28,8 @@ def table_cells(records: Iterable[Record], wanted: Wanted, *, has_names: bool) -
         return
     width = len(first.cells)
     buffered = [first]
-    header = has_names and wanted.are_in(column_names(first.cells))
+    # A row with all the names that were asked for is a header, whatever it looks like.
+    header = has_names and wanted.are_in([cell for cell in first.cells if cell.strip()])
     if has_names and not header:
         buffered = _sample(first, filled)
         header = is_header([record for record in buffered if not record.reason])

@@ -58,10 +58,13 @@ class Lines:
             if not self.error:
                 yield decoder.decode(b"", True)
         except UnicodeDecodeError as error:
+            # The decoder may have kept some bytes of former blocks.
+            before_bytes = size_bytes - len(error.object)
             self.error = ReadingError(NO_ENCODING)
-            if self.encoding in MARKED:  # the decoder may have kept some bytes of former blocks
-                place = size_bytes - len(error.object) + error.start
-                self.error = damaged_at(place, self.encoding)
+            if self.encoding in MARKED:
+                self.error = damaged_at(before_bytes + error.start, self.encoding)
+            text = error.object[: error.start].decode(error.encoding, errors)
+            yield text if before_bytes else text.removeprefix("\ufeff")
 
     def blocks(self) -> Iterator[list[str]]:
         """The lines with their ends: CRLF, LF or CR and nothing else; the last may have none."""

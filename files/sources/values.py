@@ -8,13 +8,16 @@ from files.json_rows import as_text
 
 
 def value_text(value: Any) -> str:
-    """A value as the text of a cell: dates as in a workbook, all else as in JSON; "" for none.
+    """A value as the text of a cell: dates as in a workbook, all else as in JSON.
 
+    "" for none, and for a float that is no number, as which pandas writes none.
     A byte that is not UTF-8 becomes a lone surrogate, by which `files.decoding` finds it.
     """
     if isinstance(value, str):
         return value
     if value is None:
+        return ""
+    if isinstance(value, float) and value != value:
         return ""
     if isinstance(value, bool | int | float):
         return as_text(value)

@@ -3,18 +3,21 @@
 import argparse
 import json
 import logging
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from feedback.jobs import Stored
+
 from errors import TryoutError, Unavailable
 from feedback import FeedbackLog
+from feedback.records import ModelRevision
 from files.sources import Source, open_query, open_source
 from jobs.batch.arguments import parser
 from jobs.batch.errors import BatchError
@@ -23,10 +26,11 @@ from jobs.batch.predicting import predict
 from jobs.batch.preparing import prepare
 from jobs.batch.progress import shown
 from jobs.batch.reporting import export, status, write_rejects
-from jobs.batch.running import Run, RunCounts, estimate
-from jobs.batch.storing import StoredCounts, store
-from model import ModelError, Predictor, make_predictor
+from jobs.batch.running import Run, RunCounts, estimate, made_by
+from jobs.batch.storing import store
+from model import Model, ModelError, Predictor, make_predictor
 from model.exported import is_export
+from model.machine import prepare_server
 from model.prediction import now
 from settings import ModelSettings, Settings, load_settings
 
@@ -39,6 +43,9 @@ INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as of a process that 
 def main() -> int:
     """Runs a step; exits with 0, or as docs/batch-jobs.md says."""
     given = parser().parse_args()
+    prepare_server()
+    if not sys.stderr.isatty():  # the bars of a model's load are for people
+        os.environ.setdefault("TQDM_DISABLE", "1")
     step = {
         "run": _run,
         "prepare": _prepare,
@@ -72,7 +79,7 @@ def main() -> int:
 
 def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     plan, log = _plan(given), _log(given, settings, stack)
-    source = _source(given, stack)
+    source = _source(given)
     name = given.name or f"{source.name} {now():%Y-%m-%d}"
     model = _loaded(given, settings, stack)
     max_chars = settings.limits.max_chars
@@ -103,10 +110,9 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
 
 def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     plan, log = _plan(given), _log(given, settings, stack)
-    source = _source(given, stack)
-    revision = ""
-    if plan.only_new or plan.stale:
-        revision = _predictor(given, settings).inspect().revision
+    source = _source(given)
+    needs_model = plan.only_new or plan.stale
+    model = _identity(_predictor(given, settings), stack) if needs_model else None
     with _signals(_end):
         manifest = prepare(
             source,
@@ -115,7 +121,7 @@ def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
             plan,
             name=given.name or f"{source.name} {now():%Y-%m-%d}",
             max_chars=settings.limits.max_chars,
-            revision=revision,
+            model=model,
             chunk_rows=given.chunk_rows,
         )
     print(
@@ -144,12 +150,12 @@ def _store(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> i
 
 def _status(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     log = _log(given, settings, stack)
-    revision = None
+    model = None
     try:
-        revision = _predictor(given, settings).inspect().revision
+        model = _identity(_predictor(given, settings), stack)
     except ModelError as error:
         print(f"It is not known which predictions are stale: {error}", file=sys.stderr)
-    found = status(log, given.name, revision=revision)
+    found = status(log, given.name, model=model)
     print(json.dumps(found.as_json()) if given.json else str(found))
     return _drift_code(given, log, given.name)
 
@@ -167,7 +173,9 @@ def _plan(given: argparse.Namespace) -> Plan:
     try:
         params = json.loads(given.params)
     except ValueError as error:
-        raise BatchError(f"--params is {given.params!r:.100}, which is no JSON: {error}.") from error
+        raise BatchError(
+            f"--params is {given.params!r:.100}, which is no JSON: {error}."
+        ) from error
     if not isinstance(params, dict):
         raise BatchError(f'--params is {given.params!r:.100}; it must be like {{"top_k": 3}}.')
     return Plan(
@@ -179,7 +187,7 @@ def _plan(given: argparse.Namespace) -> Plan:
     )
 
 
-def _source(given: argparse.Namespace, stack: ExitStack) -> Source:
+def _source(given: argparse.Namespace) -> Source:
     """The files or the query; raises ReadingError, or BatchError if it is both or neither."""
     if bool(given.source) == bool(given.query):
         raise BatchError("Name the files to read, or --query with --from, and not both.")
@@ -187,10 +195,8 @@ def _source(given: argparse.Namespace, stack: ExitStack) -> Source:
         raise BatchError("--query needs --from, the URL of its database, and --from a --query.")
     columns = {"text_column": given.text_column, "key_column": given.key}
     if given.query:
-        return open_query(given.query, given.from_, on_away=_say_once(), **columns)
-    source = open_source(given.source, **columns)
-    stack.callback(source.close)
-    return source
+        return open_query(given.query, given.from_, on_away=_say_database_away, **columns)
+    return open_source(given.source, **columns)
 
 
 def _log(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> FeedbackLog:
@@ -204,6 +210,15 @@ def _loaded(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> 
     stack.callback(model.close)
     model.load()
     return model
+
+
+def _identity(model: Predictor, stack: ExitStack) -> ModelRevision:
+    """The id and the revision of a model, of one in this process without loading it."""
+    if isinstance(model, Model):
+        return ModelRevision(model.model_id, model.inspect().revision)
+    stack.callback(model.close)
+    model.load()
+    return made_by(model)
 
 
 def _predictor(given: argparse.Namespace, settings: Settings) -> Predictor:
@@ -223,7 +238,7 @@ def _predictor(given: argparse.Namespace, settings: Settings) -> Predictor:
     return make_predictor(**chosen.arguments(params=settings.parameters))
 
 
-def _code(given: argparse.Namespace, counts: StoredCounts) -> int:
+def _code(given: argparse.Namespace, counts: Stored) -> int:
     if counts.rejects <= given.allow_rejects:
         return 0
     print(
@@ -236,7 +251,7 @@ def _code(given: argparse.Namespace, counts: StoredCounts) -> int:
 def _drift_code(given: argparse.Namespace, log: FeedbackLog, name: str) -> int:
     if given.max_drift is None:
         return 0
-    drift = status(log, name, revision=None).drift
+    drift = status(log, name, model=None).drift
     if drift is None or drift.effect <= given.max_drift:
         return 0
     print(f"{drift} At most {given.max_drift:g} is allowed.", file=sys.stderr)
@@ -248,8 +263,7 @@ def _in_words(name: str, counts: RunCounts) -> str:
     parts = [f"{stored.new:,} stored"]
     if stored.replaced:
         parts.append(f"{stored.replaced:,} renewed")
-    there = counts.read.rows - counts.read.problems - counts.wanted + stored.same
-    parts += [f"{max(0, there):,} were there", f"{stored.rejects:,} rejects"]
+    parts += [f"{counts.there + stored.same:,} were there", f"{stored.rejects:,} rejects"]
     if counts.read.duplicates:
         parts.append(f"{counts.read.duplicates:,} duplicate keys")
     ending = " Stopped; run it again to go on." if counts.stopped else ""
@@ -266,6 +280,11 @@ def _say_once() -> Callable[[str], None]:
         said[0] = reason
 
     return say
+
+
+def _say_database_away(is_away: bool) -> None:
+    said = "is away; it is tried again." if is_away else "is back."
+    print(f"The database of the query {said}", file=sys.stderr, flush=True)
 
 
 def _end(number: int) -> None:

@@ -48,7 +48,9 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--engine", choices=["local", "ray"], default="local", help="the engine (local)"
     )
-    run.add_argument("--ray-address", metavar="A", help="a Ray cluster; without it, on this machine")
+    run.add_argument(
+        "--ray-address", metavar="A", help="a Ray cluster; without it, on this machine"
+    )
     prepare = steps.add_parser(
         "prepare", parents=[rows, model, log], help="check the rows and write them as chunks"
     )

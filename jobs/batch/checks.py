@@ -149,7 +149,7 @@ class _LastKeys(_Keys):
 
 
 def _keys(source: Source, plan: Plan, file: Path) -> _AnyKeys | _FirstKeys | _LastKeys:
-    if not source.has_keys:
+    if not source.key_column:
         return _AnyKeys()
     if plan.on_duplicate == "refuse":
         return _FirstKeys(file)

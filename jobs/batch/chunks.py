@@ -18,8 +18,8 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from feedback.jobs import JobRow
 
-from feedback.jobs.records import JobRow
 from feedback.records import compact_json
 from files.escape import storable, unstorable
 from files.sources import SourceRow
@@ -44,6 +44,7 @@ _ROW = pa.schema(
 _PREDICTED = pa.schema(
     [
         *_ROW,
+        ("content", pa.int64()),  # see feedback.jobs.content_of; null as the next ones
         ("id", pa.string()),  # null for a row without a prediction
         ("created_at", pa.string()),
         ("task", pa.string()),
@@ -176,7 +177,7 @@ def has_predictions(folder: Path, chunk: Chunk) -> bool:
 
 
 def read_predictions(folder: Path, chunk: Chunk) -> list[JobRow]:
-    """The outcomes of a chunk's rows; raises BadManifest if they are missing or of another chunk."""
+    """The outcomes of a chunk's rows; raises BadManifest if they are missing or of others."""
     file = _file(folder / PREDICTIONS, chunk.number)
     if not has_predictions(folder, chunk):
         raise BadManifest(
@@ -234,6 +235,7 @@ def _predicted_values(row: JobRow) -> dict[str, Any]:
     }
     if isinstance(made, Prediction):
         values |= {
+            "content": row.content,
             "id": str(made.id),
             "created_at": made.created_at.isoformat(),
             "task": made.task,
@@ -270,4 +272,5 @@ def _job_row(row: Mapping[str, Any]) -> JobRow:
         text=row["text"],
         outcome=outcome,
         excerpt=row["excerpt"],
+        content=row["content"],
     )

@@ -22,13 +22,13 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
 
     The thread ends when the iterator is closed.
     """
-    waiting: queue.Queue[tuple[T | None, BaseException | None]] = queue.Queue(depth)
+    waiting: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
     is_over = threading.Event()
 
-    def put(item: T | None, error: BaseException | None = None) -> bool:
+    def put(made: list[T], error: BaseException | None = None) -> bool:
         while not is_over.is_set():
             try:
-                waiting.put((item, error), timeout=POLL_S)
+                waiting.put((made, error), timeout=POLL_S)
             except queue.Full:
                 continue
             return True
@@ -37,23 +37,23 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
     def read() -> None:
         try:
             for item in items:
-                if not put(item):
+                if not put([item]):
                     return
         except BaseException as error:  # noqa: BLE001 - raised where the items are taken
-            put(None, error)
+            put([], error)
         else:
-            put(None, StopIteration())
+            put([], StopIteration())
 
     thread = threading.Thread(target=read, name="read-ahead", daemon=True)
     thread.start()
     try:
         while True:
-            item, error = waiting.get()
+            made, error = waiting.get()
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
-            yield item  # type: ignore[misc] - None stands only beside an error
+            yield from made
     finally:
         is_over.set()
         thread.join()

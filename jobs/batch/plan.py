@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from feedback.jobs import Newest
+
+from feedback.records import ModelRevision
 from jobs.batch.errors import BatchError
 
 OnDuplicate = Literal["refuse", "last"]
@@ -62,14 +64,16 @@ class Plan:
         """The instant before which a prediction is made again, though by the same revision."""
         return self.stale.before if self.stale else None
 
-    def wants(self, made: Newest | None, revision: str, *, content: int | None = None) -> bool:
-        """True if `revision` is to predict a row, given the newest prediction of its key.
+    def wants(
+        self, made: Newest | None, model: ModelRevision, *, content: int | None = None
+    ) -> bool:
+        """True if the model is to predict a row, given the newest prediction of its key.
 
         `content` is that of the row; None if it is not known yet, for a plan of new or stale rows.
         """
         if made is None:
             return self.stale is None or self.only_new
-        if made.model_revision != revision:
+        if (made.model_id, made.model_revision) != (model.model_id, model.model_revision):
             return True
         if self.stale:
             return self.stale.before is not None and made.created_at < self.stale.before

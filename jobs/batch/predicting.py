@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feedback.jobs.records import JobRow
+from feedback.jobs import JobRow, content_of
+
 from files.sources import SourceRow
 from jobs.batch.chunks import Manifest, read_chunk, write_predictions
 from model import Prediction, Predictor
 from model.bulk import predict_each
+from model.params import checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,8 @@ def predict(manifest_file: Path, number: int, model: Predictor) -> Predicted:
     """
     folder, manifest = manifest_file.parent, Manifest.read(manifest_file)
     chunk = manifest.chunk(number)
-    rows = list(outcomes(model, [read_chunk(folder, chunk)], manifest.params))
+    params = checked(model.info.params, manifest.params, defaults={})
+    rows = list(outcomes(model, [read_chunk(folder, chunk)], params))
     rows.sort(key=lambda row: row.number)
     write_predictions(folder, chunk, rows)
     predicted = sum(isinstance(row.outcome, Prediction) for row in rows)
@@ -47,7 +50,7 @@ def outcomes(
     goes_on: Callable[[], bool] = lambda: True,
     on_away: Callable[[bool], object] = lambda is_away: None,
 ) -> Iterator[JobRow]:
-    """The outcome of each row, the rows of a group in any order.
+    """The outcome of each row, the rows of a group in any order; `params` are all of the task.
 
     Ends soon once `goes_on` returns False. Raises ModelError as `predict_each` does.
     """
@@ -63,7 +66,7 @@ def outcomes(
     for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
         yield from refused
         refused.clear()
-        yield _outcome(row, result if isinstance(result, Prediction) else str(result))
+        yield _outcome(row, result if isinstance(result, Prediction) else str(result), params)
     yield from refused
 
 
@@ -71,12 +74,16 @@ def _length(row: SourceRow) -> int:
     return len(row.text)
 
 
-def _outcome(row: SourceRow, outcome: Prediction | str) -> JobRow:
+def _outcome(
+    row: SourceRow, outcome: Prediction | str, params: Mapping[str, Any] | None = None
+) -> JobRow:
     return JobRow(
         place=row.place,
         number=row.number,
         key=row.key,
         text=row.text,
         outcome=outcome,
-        excerpt=row.content or row.text[:100] if isinstance(outcome, str) else "",
+        excerpt=row.content,
+        # A seed that is drawn for each text is among the prediction's parameters, and not here.
+        content=None if params is None else content_of(row.text, params),
     )

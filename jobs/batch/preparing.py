@@ -8,8 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from feedback import FeedbackLog
 from feedback.jobs import Job, content_of, newest_of, note, open_job
+
+from feedback import FeedbackLog
+from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
 from jobs.batch.chunks import CHUNKS, MANIFEST, PREDICTIONS, Manifest, write_chunk
@@ -28,12 +30,12 @@ def prepare(
     *,
     name: str,
     max_chars: int,
-    revision: str = "",
+    model: ModelRevision | None = None,
     chunk_rows: int = CHUNK_ROWS,
 ) -> Manifest:
     """Checks the rows of a source, and writes them as chunks with a manifest into a folder.
 
-    A plan for new or stale rows leaves out those that are neither for the `revision` of the model.
+    A plan for new or stale rows leaves out those that are neither for `model`, which it needs.
     The job is in the log from then on. What a former call left in the folder is removed first.
     Raises ReadingError as the source does, JobError if the job of that name is another, OSError if
     the folder cannot be written.
@@ -44,8 +46,8 @@ def prepare(
     job = opened(log, source, plan, name=name)
     counts = ReadCounts()
     groups = checked_groups(source, plan, max_chars=max_chars, counts=counts)
-    if plan.only_new or plan.stale:
-        groups = (wanted(group, log, job, plan, revision) for group in groups)
+    if model and (plan.only_new or plan.stale):
+        groups = (wanted(group, log, job, plan, model) for group in groups)
     rows = (row for group in groups for row in group)
     chunks = tuple(
         write_chunk(into, number, chunk) for number, chunk in enumerate(grouped(rows, chunk_rows))
@@ -85,11 +87,11 @@ def wanted(
     log: FeedbackLog,
     job: Job,
     plan: Plan,
-    revision: str,
+    model: ModelRevision,
     *,
     params: Mapping[str, Any] | None = None,
 ) -> list[SourceRow]:
-    """The rows that the plan has this revision predict, and those with a problem.
+    """The rows that the plan has this model predict, and those with a problem.
 
     `params` are all parameters of the predictions; None if they are not known yet, for a plan of
     new or stale rows.
@@ -101,7 +103,7 @@ def wanted(
         if row.problem
         or plan.wants(
             newest.get(row.key),
-            revision,
+            model,
             content=None if params is None else content_of(row.text, params),
         )
     ]

@@ -3,7 +3,7 @@
 Knows no source and no model: the revision that the model has now is given.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,27 +11,28 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-
-from feedback import FeedbackLog
 from feedback.jobs import (
-    Drift,
     Job,
     StoredPrediction,
     distribution,
-    drift,
     exported,
     find,
-    newest_jobs,
+    is_running,
+    newest,
     previous,
     rejects_of,
-    state_of,
     summary,
 )
-from feedback.records import compact_json
+from feedback.jobs.drift import Drift, drift, drift_to_json, sentences
+
+from feedback import FeedbackLog
+from feedback.records import ModelRevision, compact_json
+from feedback.tables import ROWS_AT_ONCE
 from files.csv_writer import csv_pieces
 from files.escape import spreadsheet_cell, storable
 from jobs.batch.chunks import in_place
 from jobs.batch.errors import BatchError
+from jobs.batch.groups import grouped
 from model.prediction import output_to_json
 
 COLUMNS = ("key", "text", "label", "score", "output", "model_revision", "created_at")
@@ -49,6 +50,7 @@ _SCHEMA = pa.schema(
         ("created_at", pa.timestamp("us", "UTC")),
     ]
 )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
@@ -83,35 +85,56 @@ class Status:
             "oldest": self.oldest and self.oldest.isoformat(),
             "newest": self.newest and self.newest.isoformat(),
             "note": self.job.note,
-            "drift": self.drift and self.drift.as_json(),
+            "drift": drift_to_json(self.drift) if self.drift else None,
         }
+
+    def __str__(self) -> str:
+        stale = "an unknown number" if self.stale is None else f"{self.stale:,}"
+        lines = [
+            f"{self.job.name}: {self.state}, {self.job.rows:,} rows of {self.job.source}.",
+            f"{self.stored:,} stored, {self.rejects:,} rejects, {stale} by another revision than "
+            "the model has now.",
+        ]
+        if self.oldest and self.newest:
+            made = (
+                f"on {self.oldest}"
+                if self.oldest == self.newest
+                else f"from {self.oldest} to {self.newest}"
+            )
+            lines.append(f"Predicted {made}.")
+        if self.drift:
+            lines += sentences(self.drift)
+        if self.job.note:
+            lines.append(self.job.note)
+        return "\n".join(lines)
 
 
 def found(log: FeedbackLog, name: str) -> Job:
     """The job of that name; raises BatchError if there is none."""
     job = find(log, name)
     if job is None:
-        known = [each.name for each in newest_jobs(log, limit=LISTED)]
+        known = [each.name for each in newest(log, limit=LISTED)]
         names = f"The newest are {', '.join(map(repr, known))}." if known else "It has none."
         raise BatchError(f"The log has no job {name!r}. {names}")
     return job
 
 
-def status(log: FeedbackLog, name: str, *, revision: str | None) -> Status:
-    """The status of a job; `revision` is that of the model, None if it is not known.
+def status(log: FeedbackLog, name: str, *, model: ModelRevision | None) -> Status:
+    """The status of a job; `model` is the one that is used now, None if it is not known.
 
     Raises BatchError if there is no such job.
     """
     job = found(log, name)
-    figures = summary(log, job, revision=revision)
+    asked = model or ModelRevision("", "")
+    figures = summary(log, job, model_id=asked.model_id, revision=asked.model_revision)
     before = previous(log, job)
     change = drift(distribution(log, before), distribution(log, job)) if before else None
     return Status(
         job=job,
-        state=state_of(log, job),
+        state=job.state if job.state != "running" or is_running(log, job) else "interrupted",
         stored=figures.stored,
         rejects=figures.rejects,
-        stale=figures.stale,
+        stale=figures.stale if model else None,
         oldest=figures.oldest,
         newest=figures.newest,
         drift=change,
@@ -135,8 +158,13 @@ def export(log: FeedbackLog, name: str, file: Path) -> int:
             written += len(group)
             yield [_cells(stored) for stored in group]
 
-    write = _write_csv if file.suffix.lower() == ".csv" else _write_parquet
-    in_place(file, lambda part: write(part, groups()))
+    def write(part: Path) -> None:
+        if file.suffix.lower() == ".csv":
+            _write_csv(part, COLUMNS, (map(_csv_row, group) for group in groups()))
+        else:
+            _write_parquet(part, groups())
+
+    in_place(file, write)
     return written
 
 
@@ -145,13 +173,17 @@ def write_rejects(log: FeedbackLog, name: str, file: Path) -> int:
 
     Returns their number. Raises as `export` does.
     """
-    rejects = rejects_of(log, found(log, name))
-    rows = (
-        (spreadsheet_cell(cell) for cell in (each.place, each.key, each.reason, each.content))
-        for each in rejects
-    )
-    in_place(file, lambda part: part.write_bytes(b"".join(csv_pieces(REJECT_COLUMNS, [rows], bom=True))))
-    return len(rejects)
+    written = 0
+
+    def groups() -> Iterator[list[list[str]]]:
+        nonlocal written
+        for group in grouped(rejects_of(log, found(log, name)), ROWS_AT_ONCE):
+            written += len(group)
+            cells = ((each.place, each.key, each.reason, each.excerpt) for each in group)
+            yield [[spreadsheet_cell(cell) for cell in row] for row in cells]
+
+    in_place(file, lambda part: _write_csv(part, REJECT_COLUMNS, groups()))
+    return written
 
 
 def _cells(stored: StoredPrediction) -> tuple[Any, ...]:
@@ -167,10 +199,11 @@ def _cells(stored: StoredPrediction) -> tuple[Any, ...]:
     )
 
 
-def _write_csv(file: Path, groups: Iterator[list[tuple[Any, ...]]]) -> None:
-    pieces = csv_pieces(COLUMNS, (map(_csv_row, group) for group in groups), bom=True)
+def _write_csv(
+    file: Path, columns: Sequence[str], groups: Iterable[Iterable[Iterable[Any]]]
+) -> None:
     with file.open("wb") as out:
-        out.writelines(pieces)
+        out.writelines(csv_pieces(columns, groups, bom=True))
 
 
 def _csv_row(cells: tuple[Any, ...]) -> tuple[Any, ...]:

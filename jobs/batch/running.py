@@ -6,19 +6,22 @@ Knows neither the command line nor the settings; the source, the model and the l
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
+
+from feedback.jobs import Job, Lock, Stored, find, note
 
 from feedback import FeedbackLog
-from feedback.jobs import find, note
+from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
 from jobs.batch.groups import read_ahead
 from jobs.batch.plan import Plan
 from jobs.batch.predicting import outcomes
 from jobs.batch.preparing import opened, wanted
-from jobs.batch.storing import LONGEST_AWAY_S, Grouping, StoredCounts, Storer, running
+from jobs.batch.storing import LONGEST_AWAY_S, Grouping, Storer, running
 from jobs.batch.waiting import once_available
 from model import Predictor
 from model.params import checked
@@ -28,16 +31,28 @@ SAMPLE_ROWS = 256
 T = TypeVar("T")
 
 
+def made_by(model: Predictor) -> ModelRevision:
+    """The name of a loaded model in the log."""
+    return ModelRevision(model.info.id, model.info.revision)
+
+
 @dataclass(slots=True)
 class RunCounts:
     """The progress of a run: rows read, rows to predict, outcomes so far, and those stored."""
 
     read: ReadCounts = field(default_factory=ReadCounts)
-    stored: StoredCounts = field(default_factory=StoredCounts)
-    wanted: int = 0  # of the rows read, with those that have a problem
+    stored: Stored = field(default_factory=Stored)
+    there: int = 0  # of the rows read, those that are not to be predicted
+    wanted: int = 0  # the others, with those that have a problem
     done: int = 0
     stopped: bool = False
-    away: str = ""  # the reason why the log or the model is waited for
+    log_away: str = ""  # the reason why the log is waited for
+    model_away: str = ""
+
+    @property
+    def away(self) -> str:
+        """The reason why the run waits; "" if it does not."""
+        return self.log_away or self.model_away
 
 
 class Run:
@@ -65,60 +80,57 @@ class Run:
         job = opened(self._log, self._source, self._plan, name=self._name)
         params = checked(self._model.info.params, self._plan.params, defaults={})
         counts = self.counts
-
-        def groups() -> Iterator[list[SourceRow]]:
-            read = checked_groups(
-                self._source, self._plan, max_chars=max_chars, counts=counts.read
-            )
-            for group in read:
-                if self._stop.is_set():
-                    return
-                rows = self._once_available(
-                    lambda: wanted(
-                        group,  # noqa: B023 - called in this turn
-                        self._log,
-                        job,
-                        self._plan,
-                        self._model.info.revision,
-                        params=params,
-                    )
-                )
-                counts.wanted += len(rows)
-                yield rows
-
-        with running(self._log, job):
-            storer = Storer(
-                self._log,
-                job,
-                renewed_before=self._plan.renewed_before,
-                stop=self._stop,
-                on_away=self._note_away,
-            )
-            counts.stored = storer.counts
-            with storer:
-                grouping = Grouping(storer)
-                for row in outcomes(
-                    self._model,
-                    read_ahead(groups(), GROUPS_AHEAD),
-                    self._plan.params,
-                    goes_on=lambda: not self._stop.is_set(),
-                    on_away=self._note_model_away,
-                ):
-                    counts.done += 1
-                    grouping.add(row)
-                grouping.flush()
+        with running(self._log, job) as lock:
+            self._predict_and_store(job, lock, self._groups(job, params, max_chars), params)
             counts.stopped = self._stop.is_set()
-            state = "interrupted" if counts.stopped else "done"
-            self._once_available(
-                lambda: note(
-                    self._log,
-                    job,
-                    state=state,
-                    rows=counts.read.rows,
-                    rejects=counts.stored.rejects,
-                )
-            )
+            changes: dict[str, Any] = {"state": "interrupted" if counts.stopped else "done"}
+            if not counts.stopped:
+                changes["rows"] = counts.read.rows
+            self._once_available(lambda: note(self._log, job, **changes))
         return counts
+
+    def _groups(
+        self, job: Job, params: Mapping[str, Any], max_chars: int
+    ) -> Iterator[list[SourceRow]]:
+        """The rows to predict, and those with a problem."""
+        counts, model = self.counts, made_by(self._model)
+        for group in checked_groups(
+            self._source, self._plan, max_chars=max_chars, counts=counts.read
+        ):
+            if self._stop.is_set():
+                return
+            rows = self._once_available(
+                lambda: wanted(group, self._log, job, self._plan, model, params=params)  # noqa: B023 - called in this turn
+            )
+            counts.there += len(group) - len(rows)
+            counts.wanted += len(rows)
+            yield rows
+
+    def _predict_and_store(
+        self, job: Job, lock: Lock, groups: Iterator[list[SourceRow]], params: Mapping[str, Any]
+    ) -> None:
+        storer = Storer(
+            self._log,
+            job,
+            lock,
+            renewed_before=self._plan.renewed_before,
+            stop=self._stop,
+            on_away=self._note_away,
+        )
+        with storer:
+            grouping = Grouping(storer)
+            for row in outcomes(
+                self._model,
+                read_ahead(groups, GROUPS_AHEAD),
+                params,
+                goes_on=lambda: not self._stop.is_set(),
+                on_away=self._note_model_away,
+            ):
+                self.counts.done += 1
+                self.counts.stored = storer.counts
+                grouping.add(row)
+            grouping.flush()
+        self.counts.stored = storer.counts
 
     def _once_available(self, ask: Callable[[], T]) -> T:
         return once_available(
@@ -126,10 +138,10 @@ class Run:
         )
 
     def _note_away(self, reason: str) -> None:
-        self.counts.away = reason
+        self.counts.log_away = reason
 
     def _note_model_away(self, is_away: bool) -> None:
-        self.counts.away = "The model's service is away." if is_away else ""
+        self.counts.model_away = "The model's service is away." if is_away else ""
 
 
 def run(
@@ -178,7 +190,7 @@ def estimate(
     for group in checked_groups(source, plan, max_chars=max_chars, counts=counts):
         rows = [row for row in group if not row.problem]
         if job:
-            rows = wanted(rows, log, job, plan, model.info.revision, params=params)
+            rows = wanted(rows, log, job, plan, made_by(model), params=params)
         elif plan.stale and not plan.only_new:
             rows = []
         for row in rows:  # Vitter's algorithm R, https://doi.org/10.1145/3147.3165
@@ -192,6 +204,5 @@ def estimate(
 
 def _texts_per_s(model: Predictor, sample: list[SourceRow], plan: Plan) -> float:
     started_s = time.perf_counter()
-    for _ in outcomes(model, [sample], plan.params):
-        pass
+    deque(outcomes(model, [sample], checked(model.info.params, plan.params, defaults={})), maxlen=0)
     return len(sample) / max(time.perf_counter() - started_s, 1e-6)

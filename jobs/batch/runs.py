@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from errors import TryoutError
-from feedback import Entry, FeedbackLog, LogUnavailable
+from feedback import Entry, FeedbackLog
 from feedback.batches import Batch, BatchRow, store, waiting
+from jobs.batch.waiting import once_available
 from model import ModelClosed, ModelError, Prediction, Predictor
 from model.bulk import predict_each
 from model.futures import is_done
@@ -24,7 +25,6 @@ AT_ONCE = 4  # others wait: the queue must have room for those who paste one tex
 ENDED_RUNS = 100  # are remembered, with the errors that ended them
 STORED_EVERY_ROWS = 200
 STORED_EVERY_S = 1.0
-RETRY_S = 2.0  # between attempts to reach the log, until it is back or the batch is stopped
 RATE_OVER_S = 10.0
 
 POLL_S = 0.1
@@ -145,16 +145,10 @@ class BatchRun:
 
         Raises LogUnavailable if the batch is stopped before.
         """
-        while True:
-            try:
-                answer = ask()
-            except LogUnavailable as error:
-                self.error = str(error)
-                if self._stop.wait(RETRY_S):
-                    raise
-            else:
-                self.error = ""
-                return answer
+        return once_available(ask, stop=self._stop, on_away=self._note_log_away)
+
+    def _note_log_away(self, reason: str) -> None:
+        self.error = reason
 
     def _mark(self) -> None:
         now_s = time.monotonic()

@@ -8,14 +8,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from feedback.jobs import Job, JobRow, Lock, Stored, exclusive, note, open_job, start
+from feedback.jobs import store as store_rows
+
 from errors import TryoutError
 from feedback import FeedbackLog
-from feedback.jobs import Job, JobRow, exclusive, note, open_job, start
-from feedback.jobs import store as store_rows
 from jobs.batch.chunks import Manifest, read_predictions
 from jobs.batch.groups import grouped
 from jobs.batch.waiting import once_available
@@ -23,18 +23,7 @@ from jobs.batch.waiting import once_available
 GROUP_ROWS = 2000  # of one transaction
 GROUP_S = 1.0  # after which a smaller group is stored
 GROUPS_WAITING = 4
-NOTED_EVERY_S = 5.0
 LONGEST_AWAY_S = 3600.0
-
-
-@dataclass(slots=True)
-class StoredCounts:
-    """The rows that a job stored: new keys, renewed ones, those that were there; the rejects."""
-
-    new: int = 0
-    replaced: int = 0
-    same: int = 0
-    rejects: int = 0
 
 
 def store(
@@ -43,7 +32,7 @@ def store(
     *,
     stop: threading.Event | None = None,
     on_away: Callable[[str], object] = lambda reason: None,
-) -> StoredCounts:
+) -> Stored:
     """Stores the predictions of all chunks of a manifest; a repeated call changes nothing.
 
     Raises BadManifest if predictions are missing, JobRunning if another process runs the job,
@@ -59,8 +48,10 @@ def store(
         key_column=manifest.key_column,
         params=manifest.params,
     )
-    with running(log, job):
-        storer = Storer(log, job, renewed_before=manifest.renewed_before, stop=stop, on_away=on_away)
+    with running(log, job) as lock:
+        storer = Storer(
+            log, job, lock, renewed_before=manifest.renewed_before, stop=stop, on_away=on_away
+        )
         with storer:
             for chunk in manifest.chunks:
                 for group in grouped(read_predictions(folder, chunk), GROUP_ROWS):
@@ -70,22 +61,25 @@ def store(
 
 
 @contextmanager
-def running(log: FeedbackLog, job: Job) -> Iterator[None]:
-    """The job as the one that this process runs; what fails in the block is noted.
+def running(log: FeedbackLog, job: Job) -> Iterator[Lock]:
+    """The job as the one that this process runs; what ends the block early is noted.
 
     Raises JobRunning if another process runs it.
     """
-    with exclusive(log, job):
+    with exclusive(log, job) as lock:
         start(log, job)
         try:
-            yield
-        except TryoutError as error:
+            yield lock
+        except BaseException as error:
+            is_signal = isinstance(error, SystemExit | KeyboardInterrupt)
+            reason = str(error) if isinstance(error, TryoutError) else "Its output says why."
             with suppress(TryoutError):  # the first error is the one to tell
-                note(log, job, state="failed", note=str(error))
-            raise
-        except BaseException:
-            with suppress(TryoutError):
-                note(log, job, state="failed", note="The job failed; its output has the details.")
+                note(
+                    log,
+                    job,
+                    state="interrupted" if is_signal else "failed",
+                    note="" if is_signal else reason,
+                )
             raise
 
 
@@ -96,14 +90,16 @@ class Storer:
         self,
         log: FeedbackLog,
         job: Job,
+        lock: Lock,
         *,
         renewed_before: datetime | None,
         stop: threading.Event | None = None,
         on_away: Callable[[str], object] = lambda reason: None,
     ) -> None:
         """`stop` ends a wait for a log that is away; `on_away` is told why it waits, then ""."""
-        self.counts = StoredCounts()
-        self._log, self._job, self._renewed_before = log, job, renewed_before
+        self.counts = Stored()
+        self._log, self._job, self._lock = log, job, lock
+        self._renewed_before = renewed_before
         self._stop = stop or threading.Event()
         self._on_away = on_away
         self._groups: queue.Queue[Sequence[JobRow] | None] = queue.Queue(GROUPS_WAITING)
@@ -137,16 +133,16 @@ class Storer:
                 self._error = error
 
     def _store(self, group: Sequence[JobRow]) -> None:
-        stored = once_available(
-            lambda: store_rows(self._log, self._job, group, renewed_before=self._renewed_before),
+        def ask() -> Stored:
+            self._lock.check()
+            return store_rows(self._log, self._job, group, renewed_before=self._renewed_before)
+
+        self.counts += once_available(
+            ask,
             stop=self._stop,
             on_away=self._on_away,
             longest_s=LONGEST_AWAY_S,
         )
-        self.counts.new += stored.new
-        self.counts.replaced += stored.replaced
-        self.counts.same += stored.same
-        self.counts.rejects += stored.rejects
 
 
 class Grouping:

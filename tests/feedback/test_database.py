@@ -10,13 +10,15 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from feedback import FeedbackError, FeedbackLog, LogUnavailable, Rating
+from feedback import Entry, FeedbackError, FeedbackLog, LogUnavailable, Rating
 from feedback.database import Database
+from feedback.jobs import by_keys, store
 from feedback.records import Counts, drawn, entry_values
 from feedback.tables import metadata, predictions, ratings, tallies
-from model.prediction import GeneratedText
+from model.prediction import GeneratedText, new_id, now
 from tests.helpers.databases import Postgres
 from tests.helpers.entries import entry, rating
+from tests.helpers.jobs import job_of, job_row
 
 OLDER = {"0002": ("runtime", "rated", "draw", "down"), "0003": ("draw", "down")}  # without columns
 
@@ -82,19 +84,52 @@ def test_totals_that_no_migration_changes_stay_as_they_are(
     bare_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """To count a million ratings takes seconds, which a log that has its totals need not wait."""
-    stored = entry()
     with monkeypatch.context() as older:
         older.setattr("feedback.database.NEWEST", "0004")
-        log = FeedbackLog(bare_url)
-        log.add([stored], [rating(stored)])
-        with log.database.connect(write=True) as connection:
+        database = Database(bare_url)
+        with database.connect(write=True) as connection:
             assert "ix_ratings_random" in _indexes(connection)
-            connection.execute(sa.update(tallies).values(ratings=77))
-        log.close()
+            _store(connection, entry(), [])
+            connection.execute(sa.insert(tallies).values(_tally(ratings=77)))
+        database.close()
     log = FeedbackLog(bare_url)
     assert log.counts().up == 77
     with log.database.connect() as connection:
         assert "ix_ratings_random" not in _indexes(connection)
+    log.close()
+
+
+def _tally(**changes: Any) -> dict[str, Any]:
+    texts = dict.fromkeys(("model_id", "model_revision", "label"), "")
+    return {"id": new_id(), "day": now().date(), "verdict": "up", **texts, **changes}
+
+
+def _store(connection: sa.Connection, stored: Entry, judged: list[Rating]) -> None:
+    """Stores a prediction and ratings with the columns of all schemas since 0004, not counted."""
+    connection.execute(sa.insert(predictions).values(entry_values(stored)))
+    for one in judged:
+        connection.execute(sa.insert(ratings).values(dataclasses.asdict(one)))
+
+
+@pytest.mark.parametrize("version", ["0004", "0005"])
+def test_a_log_from_before_jobs_takes_them_and_keeps_what_it_has(
+    bare_url: str, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    stored = entry("kept")
+    with monkeypatch.context() as older:
+        older.setattr("feedback.database.NEWEST", version)
+        database = Database(bare_url)
+        with database.connect(write=True) as connection:
+            _store(connection, stored, [rating(stored)])
+            connection.execute(sa.insert(tallies).values(_tally(ratings=1)))
+        database.close()
+    log = FeedbackLog(bare_url)
+    assert log.find(stored.prediction.id) == stored
+    assert [one.reviewer for one in log.ratings_of(stored.prediction.id)] == ["Ada"]
+    job = job_of(log)
+    assert store(log, job, [job_row("k", "of a job")]).new == 1
+    assert by_keys(log, job, ["k"])["k"].entry.prediction.input == "of a job"
+    assert (log.counts().predictions, log.counts().up) == (2, 1)
     log.close()
 
 

@@ -1,93 +1,50 @@
-"""Sources of rows, and the commands of python -m jobs.batch, for tests."""
+"""Makes jobs and outcomes of their rows."""
 
-import csv
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterable
-from pathlib import Path
-
-import sqlalchemy as sa
+from collections.abc import Sequence
+from multiprocessing.synchronize import Barrier
+from typing import Any
 
 from feedback import FeedbackLog
-from feedback.jobs import exported, find
-from settings import ROOT
-
-WORDS = "the battery good bad day nobody answers love hate phone service never works fine".split()
+from feedback.jobs import Job, JobRow, open_job, store
+from tests.helpers.entries import entry
 
 
-def texts_of(count: int, *, seed: int = 1) -> list[str]:
-    """Texts, each another."""
-    chance = random.Random(seed)
-    return [f"{number} {' '.join(chance.choices(WORDS, k=8))}" for number in range(count)]
+def job_of(log: FeedbackLog, name: str = "weekly", **changes: Any) -> Job:
+    """The job of that name, opened."""
+    values: dict[str, Any] = {
+        "source": "reviews.csv",
+        "source_kind": "reviews.csv",
+        "text_column": "text",
+        "key_column": "id",
+        "params": {},
+    }
+    return open_job(log, name=name, **(values | changes))
 
 
-def csv_file(file: Path, rows: Iterable[tuple[object, str]]) -> Path:
-    """A CSV file with the columns id and text."""
-    with file.open("w", newline="", encoding="utf-8") as opened:
-        csv.writer(opened).writerows([("id", "text"), *rows])
-    return file
+def job_row(key: str, text: str = "a text", *, number: int = 0, **prediction: Any) -> JobRow:
+    """A row with a prediction of its text, which can have other values than usual."""
+    made = entry(text, **prediction).prediction
+    return JobRow(place=str(number + 1), number=number, key=key, text=text, outcome=made)
 
 
-def stored_labels(log: FeedbackLog, name: str) -> dict[str, str]:
-    """The newest label of each key of a job; fails for a key that comes twice."""
-    job = find(log, name)
-    assert job is not None
-    pairs = [
-        (stored.key, stored.entry.prediction.label)
-        for group in exported(log, job)
-        for stored in group
+def job_rows(numbers: range, text: str = "text {}", **prediction: Any) -> list[JobRow]:
+    """Rows with the numbers as keys, each with a prediction."""
+    return [
+        job_row(str(number), text.format(number), number=number, **prediction) for number in numbers
     ]
-    assert len(pairs) == len(dict(pairs))
-    return dict(pairs)
 
 
-def versions(log_url: str) -> int:
-    """The number of predictions of jobs in a log, of all keys and all versions."""
-    log = FeedbackLog(log_url)
-    try:
-        with log.database.connect() as connection:
-            return int(connection.execute(sa.text("SELECT count(*) FROM job_predictions")).scalar_one())
-    finally:
-        log.close()
+def reject(number: int, reason: str = "The text is empty.", **changes: Any) -> JobRow:
+    """A row without a prediction."""
+    values: dict[str, Any] = {"key": str(number), "text": "", "outcome": reason}
+    return JobRow(place=str(number + 1), number=number, **(values | changes))
 
 
-def start(*arguments: object, log_url: str, **environment: str) -> subprocess.Popen[str]:
-    """A command of jobs.batch in a process group of its own."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "jobs.batch", *map(str, arguments)],
-        cwd=ROOT,
-        env=os.environ | {"DATABASE_URL": log_url, "OMP_WAIT_POLICY": "PASSIVE"} | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-
-
-def kill(process: subprocess.Popen[str]) -> None:
-    """Kills a process with all of its group, as `kill -9`, and waits for its end."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
-    process.communicate()
-
-
-def killed_at_random(
-    begin: Callable[[], subprocess.Popen[str]], chance: random.Random, longest_s: float
-) -> bool:
-    """Begins a process and kills it at a random moment; False if it had ended before."""
-    process = begin()
-    deadline_s = time.monotonic() + chance.uniform(0, longest_s)
-    while time.monotonic() < deadline_s:
-        if process.poll() is not None:
-            out, err = process.communicate()
-            assert process.returncode == 0, err
-            return False
-        time.sleep(0.02)
-    kill(process)
-    return True
+def store_in_process(url: str, rows: Sequence[JobRow], barrier: Barrier) -> None:
+    """Stores rows in groups of 50, when all who wait at the barrier are there."""
+    log = FeedbackLog(url)
+    job = job_of(log)
+    barrier.wait()
+    for first in range(0, len(rows), 50):
+        store(log, job, rows[first : first + 50])
+    log.close()

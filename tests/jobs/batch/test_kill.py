@@ -10,12 +10,10 @@ import pytest
 
 from feedback import FeedbackLog
 from model import Model
-from tests.helpers.jobs import csv_file, killed_at_random, start, stored_labels, texts_of, versions
+from tests.helpers.job_commands import csv_file, killed_at_random, start, stored_labels, texts_of, versions
 
 prove = pytest.mark.prove
-COUNTS = pytest.mark.parametrize(
-    ("rows", "kills"), [(400, 3), pytest.param(5000, 30, marks=prove)]
-)
+COUNTS = pytest.mark.parametrize(("rows", "kills"), [(400, 3), pytest.param(5000, 30, marks=prove)])
 Begin = Callable[[], subprocess.Popen[str]]
 
 

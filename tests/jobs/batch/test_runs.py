@@ -124,7 +124,7 @@ def test_more_batches_than_are_run_at_once_wait_and_can_be_stopped(
 def test_a_log_that_is_away_for_a_while_loses_nothing(
     sqlite_log: FeedbackLog, tiny_model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch_module, "RETRY_S", 0.05)
+    monkeypatch.setattr("jobs.batch.waiting.RETRY_S", 0.05)
     away = threading.Event()
 
     def log() -> FeedbackLog:
