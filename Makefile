@@ -117,6 +117,8 @@ $(OTHERS): .cache/%/done: tests/%/requirements.txt
 $(FLOWS): .cache/%/done: deploy/%/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q -r $<
+	$(if $(wildcard deploy/$*/package.json),cp deploy/$*/package*.json $(@D) && \
+		PATH=$(abspath $(@D))/bin:$$PATH npm ci --silent --no-audit --prefix $(@D))
 	touch $@
 
 .cache/protos/done:
