@@ -35,7 +35,7 @@ def parquet_cells(file: BinaryIO, wanted: Wanted) -> Iterator[Cells]:
                 problem = "" if text.isascii() and key.isascii() else _undecoded(text + key)
                 yield Cells(number, text, key, problem)
             first += len(texts)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         detail = str(error).strip().split("\n")[0][:200]
         raise ReadingError(
             f"The Parquet file is cut off or damaged ({detail}). Copy or write it again."

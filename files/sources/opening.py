@@ -3,7 +3,7 @@
 import gzip
 import re
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 from pathlib import PurePath
@@ -35,6 +35,7 @@ MAX_ARRAY_CHARS = 100_000_000  # of a JSON array, which takes ten times as much 
 MAX_WORKBOOK_BYTES = 128 * 1024 * 1024
 _GZIP, _PARQUET, _ZIP = b"\x1f\x8b", b"PAR1", b"PK"
 _LINES_SUFFIXES = (".jsonl", ".ndjson")
+OnRead = Callable[[int], object]
 
 
 def open_source(paths: Sequence[str], *, text_column: str, key_column: str = "") -> Source:
@@ -58,6 +59,7 @@ class FileSource(Source):
         bases = [
             PurePath(place.path).name if place.copy is None else place.label for place in places
         ]
+        self._before_bytes = self._read_bytes = 0  # of the files before the one that is read
         self.name = bases[0] if len(bases) == 1 else f"{len(bases)} files"
         self.kind_name = ", ".join(sorted({re.sub(r"\d+", "#", base) for base in bases}))
 
@@ -67,11 +69,18 @@ class FileSource(Source):
             with closing(_cells(place, self._wanted)) as cells:
                 next(cells, None)
 
+    def share_read(self) -> float | None:
+        total = sum(place.size_bytes() for place in self._places)
+        return min(1.0, self._read_bytes / total) if self._read_bytes and total else None
+
+    def _note_read(self, size_bytes: int) -> None:
+        self._read_bytes = self._before_bytes + size_bytes
+
     def rows(self) -> Iterator[SourceRow]:
-        first = 0
+        first = self._before_bytes = self._read_bytes = 0
         for place in self._places:
             prefix = f"{place.label}:" if len(self._places) > 1 else ""
-            with closing(_cells(place, self._wanted)) as cells:
+            with closing(_cells(place, self._wanted, self._note_read)) as cells:
                 row = None
                 for row in numbered_rows(
                     cells, first=first, prefix=prefix, has_key=bool(self._wanted.key)
@@ -79,21 +88,27 @@ class FileSource(Source):
                     yield row
                 if row:
                     first = row.number + 1
+            self._before_bytes += place.size_bytes()
 
 
-def _cells(place: Place, wanted: Wanted) -> Generator[Cells, None, None]:
+def _cells(
+    place: Place, wanted: Wanted, on_read: OnRead = lambda size_bytes: None
+) -> Generator[Cells, None, None]:
     """The rows of a file; raises ReadingError, with the name of the file, where it ends early."""
     with place.open() as file:
         try:
-            yield from _file_cells(file, PurePath(place.path).name.lower(), wanted)
+            yield from _file_cells(file, PurePath(place.path).name.lower(), wanted, on_read)
         except ReadingError as error:
             raise ReadingError(f"{place.label}: {error}") from error
         except OSError as error:
             raise unreadable(place.label, error) from error
 
 
-def _file_cells(file: BinaryIO, name: str, wanted: Wanted) -> Iterator[Cells]:
-    """The rows of a file: by its content if that is binary, else by its name."""
+def _file_cells(file: BinaryIO, name: str, wanted: Wanted, on_read: OnRead) -> Iterator[Cells]:
+    """The rows of a file: by its content if that is binary, else by its name.
+
+    `on_read` is called with the bytes of a text that are read so far.
+    """
     begin = file.read(4)
     file.seek(0)
     if begin == _PARQUET or name.endswith(".parquet"):
@@ -112,7 +127,7 @@ def _file_cells(file: BinaryIO, name: str, wanted: Wanted) -> Iterator[Cells]:
             return
         file.seek(0)
     is_packed = begin.startswith(_GZIP)
-    lines = Lines(_unpacked(file) if is_packed else _blocks(file))
+    lines = Lines(_noted(_unpacked(file) if is_packed else _blocks(file), file, on_read))
     yield from _text_cells(lines, PurePath(name.removesuffix(".gz")).suffix, wanted)
     if lines.error:
         raise lines.error
@@ -120,6 +135,13 @@ def _file_cells(file: BinaryIO, name: str, wanted: Wanted) -> Iterator[Cells]:
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:
     while block := file.read(BLOCK_BYTES):
+        yield block
+
+
+def _noted(blocks: Iterator[bytes], file: BinaryIO, on_read: OnRead) -> Iterator[bytes]:
+    """The blocks; each time with a call of `on_read`."""
+    for block in blocks:
+        on_read(file.tell())
         yield block
 
 

@@ -38,6 +38,13 @@ class Place:
         except OSError as error:
             raise unreadable(self.label, error) from error
 
+    def size_bytes(self) -> int:
+        """The size of the file, 0 if it is not there any more."""
+        try:
+            return self.copy.size_bytes() if self.copy else os.path.getsize(self.path)
+        except OSError:
+            return 0
+
 
 class Spool:
     """A copy of a stream in a temporary file, which has no name and goes with the process."""

@@ -54,6 +54,7 @@ class QuerySource(Source):
     ) -> None:
         self._sql = sql.strip().rstrip(";")
         self._wanted = wanted
+        self.text_column, self.key_column = wanted.text, wanted.key
         self._on_away = on_away
         self._url = _parse(url)
         self._engine = _engine(self._url)

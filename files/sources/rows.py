@@ -48,7 +48,7 @@ class Source(ABC):
     key_column: str  # "" if the key of a row is its place
 
     def share_read(self) -> float | None:
-        """The share of the source that is read so far, 0 to 1; None if that is not known."""
+        """The share of the source that is read so far, 0 to 1; None where that is not known."""
         return None
 
     @abstractmethod

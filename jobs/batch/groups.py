@@ -20,7 +20,7 @@ def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
     """The items, of which a thread makes `depth` in advance; raises what making them raises.
 
-    The thread ends when the iterator is closed.
+    The thread ends when the iterator is closed, unless it waits for something: then it is left.
     """
     waiting: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
     is_over = threading.Event()
@@ -56,4 +56,4 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
             yield from made
     finally:
         is_over.set()
-        thread.join()
+        thread.join(POLL_S)

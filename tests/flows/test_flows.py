@@ -19,9 +19,11 @@ tool's folders are below HOME, which is empty; <TOOL>_HOME names a folder there.
 import csv
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +39,7 @@ from tests.helpers.databases import Postgres
 from tests.helpers.databases import sqlite_log as new_sqlite_log
 
 ROWS, CHUNK_ROWS = 500, 100
+LONGEST_S = 390  # a busy machine; pytest itself gives up after 400
 ON_POSTGRESQL = ["prefect"]  # the log of these; that of the others is an SQLite file
 TOOLS = [
     pytest.param(name, marks=[pytest.mark.postgres] if name in ON_POSTGRESQL else [])
@@ -133,10 +136,8 @@ def flow_of(tool: str, source: Path, folder: Path, log_url: str) -> Flow:
         usual | {"text_column": "txt", "name": "wrong"},
         usual | {"source": str(empty), "name": "empty"},
     ]
-    done = subprocess.run(
-        [bin_of(tool) / "python", Path(__file__).parent / tool / "run.py"],
-        cwd=ROOT,
-        env=without_ours(os.environ)
+    environment = (
+        without_ours(os.environ)
         | ours
         | {
             "PATH": f"{bin_of(tool)}:{os.environ['PATH']}",
@@ -145,16 +146,10 @@ def flow_of(tool: str, source: Path, folder: Path, log_url: str) -> Flow:
             "DO_NOT_TRACK": "1",
             "TRYOUT_PYTHON": str(python),
             "CALLS": str(folder / "calls"),
-        },
-        input=json.dumps(runs),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+        }
     )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-10_000:]
     over_file, again, wrong_column, without_rows = (
-        Shown(**run) for run in json.loads(done.stdout.splitlines()[-1])
+        Shown(**run) for run in json.loads(output_of(tool, json.dumps(runs), environment))
     )
     calls = (folder / "calls").read_text(encoding="utf-8").splitlines()
     return Flow(
@@ -165,6 +160,28 @@ def flow_of(tool: str, source: Path, folder: Path, log_url: str) -> Flow:
         calls=[call.strip() for call in calls],
         environment=ours,
     )
+
+
+def output_of(tool: str, runs: str, environment: dict[str, str]) -> str:
+    """The last line that the script of a tool prints; what the tool left running is ended."""
+    process = subprocess.Popen(
+        [bin_of(tool) / "python", Path(__file__).parent / tool / "run.py"],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a group of its own, to be ended as a whole
+    )
+    try:
+        out, err = process.communicate(runs, timeout=LONGEST_S)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert process.returncode == 0, out[-5000:] + err[-10_000:]
+    return out.splitlines()[-1]
 
 
 def bin_of(tool: str) -> Path:

@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import sqlalchemy as sa
-from feedback.jobs import exported, find
 
 from feedback import FeedbackLog
+from feedback.jobs import exported, find
 from settings import ROOT
 
 WORDS = "battery bad day good hate love never nobody phone service the works".split()  # noqa: SIM905

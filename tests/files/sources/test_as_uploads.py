@@ -20,7 +20,8 @@ LONGEST_RECORD = 4  # lines, so that a window of the file is as short as its blo
 blocks = st.sampled_from([1, 2, 3, 7, 64, 1000])
 # What a table is made of, and letters of one byte, two and four.
 cells = st.text(st.sampled_from("ab ,;\t|\"\n\r'é😀1"), max_size=60)
-same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+# Examples write one file after another into the same folder; a disk may take its time.
+same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
 @pytest.fixture(autouse=True)

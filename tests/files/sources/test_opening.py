@@ -17,11 +17,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from files.errors import ReadingError
 from files.sources import SourceRow, open_source, opening, places
 
+deadline_free = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 CSV = "id,text\n1,Good\n2,Bad\n"
 ROWS = [("2", "1", "Good"), ("3", "2", "Bad")]
 
@@ -354,7 +357,7 @@ def test_a_full_disk_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", CSV)
     (tmp_path / "link.csv").symlink_to(path)
-    for given, reason in (
+    for named, reason in (
         ([], "No file is named"),
         ([f"{tmp_path}/*.tsv"], r"No file matches .*\*\.tsv"),
         ([f"{tmp_path}/b.csv"], r"There is no file b\.csv"),
@@ -365,7 +368,7 @@ def test_what_is_no_file_is_a_sentence(tmp_path: Path) -> None:
         (["a\0b"], "cannot be read"),
     ):
         with pytest.raises(ReadingError, match=reason):
-            open_source(given, text_column="text")
+            open_source(named, text_column="text")
 
 
 def test_a_file_whose_name_looks_like_a_glob_is_a_file(tmp_path: Path) -> None:
@@ -473,6 +476,23 @@ def test_damaged_parquet_is_a_sentence(tmp_path: Path) -> None:
     other = written(tmp_path / "other.parquet", CSV)
     with pytest.raises(ReadingError, match=r"^other\.parquet: The Parquet file is cut off"):
         rows_of(other)
+
+
+PARQUET = parquet_bytes({"text": ["Good", "Bad"], "id": [1, 2]})
+
+
+@deadline_free
+@given(st.integers(0), st.integers(0, 255))
+def test_parquet_with_any_byte_changed_is_rows_or_a_sentence(
+    tmp_path: Path, at: int, to: int
+) -> None:
+    data = bytearray(PARQUET)
+    data[at % len(data)] = to
+    path = written(tmp_path / "a.parquet", bytes(data))
+    try:
+        rows_of(path)
+    except ReadingError:
+        return
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,14 @@ import pytest
 
 from feedback import FeedbackLog
 from model import Model
-from tests.helpers.job_commands import csv_file, killed_at_random, start, stored_labels, texts_of, versions
+from tests.helpers.job_commands import (
+    csv_file,
+    killed_at_random,
+    start,
+    stored_labels,
+    texts_of,
+    versions,
+)
 
 prove = pytest.mark.prove
 COUNTS = pytest.mark.parametrize(("rows", "kills"), [(400, 3), pytest.param(5000, 30, marks=prove)])
