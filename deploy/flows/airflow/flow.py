@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowFailException
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = str(ROOT / os.environ.get("TRYOUT_PYTHON", ".venv/bin/python"))
 NO_RETRY = (1, 2, 3)  # what a further attempt would not change; 75 is away for now
+AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2}
 MAX_REJECTS = 0.01  # a share of the rows
 
 FLYERS = Asset("new_flyers")  # an event of it starts a run: of another DAG, or sent by the API
@@ -61,7 +62,7 @@ def store(params: dict[str, Any], outlet_events: Any) -> dict[str, Any]:
 @dag(
     schedule=AssetOrTimeSchedule(timetable=MONDAYS, assets=[FLYERS]),  # flyers of the week
     max_active_runs=1,
-    default_args={"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2},
+    default_args=AGAIN,
     params={
         "source": os.environ.get("JOB_SOURCE", ""),
         "text_column": os.environ.get("JOB_TEXT_COLUMN", "text"),

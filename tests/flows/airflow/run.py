@@ -1,4 +1,4 @@
-"""The DAG in Airflow, by `dag.test()`: in this process, with the database and rules of a scheduler."""
+"""The DAG in Airflow, by `dag.test()`: in this process, by the rules of the scheduler."""
 
 import json
 import os

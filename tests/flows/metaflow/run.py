@@ -1,8 +1,8 @@
 """The flow in Metaflow, by its own command `run`, with a process for each task."""
 
-import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -52,11 +52,10 @@ def shown(parameters: dict[str, Any]) -> dict[str, Any]:
 
 def check() -> None:
     """Fails unless the schedule is weekly."""
-    spec = importlib.util.spec_from_file_location("flow", FLOW)
-    assert spec and spec.loader
-    flow = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(flow)
-    (schedule,) = flow.PredictBatch._flow_decorators["schedule"]
+    from metaflow.flowspec import FlowStateItems
+
+    flow = runpy.run_path(str(FLOW))["PredictBatch"]
+    (schedule,) = flow._flow_state[FlowStateItems.FLOW_DECORATORS]["schedule"]
     assert schedule.attributes["weekly"]
 
 
