@@ -28,8 +28,7 @@ def command(*arguments: str, accept: tuple[int, ...] = ()) -> Any:
     print(done.stderr, end="")
     if done.returncode not in (0, *accept):
         sentence = done.stderr.strip() or f"{arguments[0]} ended with {done.returncode}."
-        final = done.returncode in NO_RETRY
-        raise AirflowFailException(sentence) if final else RuntimeError(sentence)
+        raise (AirflowFailException if done.returncode in NO_RETRY else RuntimeError)(sentence)
     return json.loads(done.stdout)
 
 
