@@ -12,32 +12,31 @@ from airflow.sdk.exceptions import AirflowFailException
 
 ROOT = Path(__file__).resolve().parents[3]
 PYTHON = str(ROOT / os.environ.get("TRYOUT_PYTHON", ".venv/bin/python"))
-NO_RETRY = (1, 2, 3)  # what a further attempt would not change; 75 is away for now
 AGAIN = {"retries": 3, "retry_delay": timedelta(seconds=10), "retry_exponential_backoff": 2}
-MAX_REJECTS = 0.01  # a share of the rows
+MAX_REJECTS, MAX_DRIFT = 0.01, 0.3  # a share of the rows; an effect size
 
 FLYERS = Asset("new_flyers")  # an event of it starts a run: of another DAG, or sent by the API
 PREDICTIONS = Asset("predictions")  # with the figures of the run; other DAGs can wait for it
 MONDAYS = CronTriggerTimetable("0 6 * * 1", timezone="UTC")
 
 
-def command(*arguments: str, accept: tuple[int, ...] = ()) -> Any:
+def command(*arguments: str) -> Any:
     """The JSON that a step prints; its sentences go to the log of the task."""
     call = [PYTHON, "-m", "jobs.batch", *arguments]
     done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
     print(done.stderr, end="")
-    if done.returncode not in (0, *accept):
-        sentence = done.stderr.strip() or f"{arguments[0]} ended with {done.returncode}."
-        raise (AirflowFailException if done.returncode in NO_RETRY else RuntimeError)(sentence)
+    if done.returncode not in (0, 1):  # 1: stored, with rejects; see their share below
+        sentences = done.stderr.strip() or f"{arguments[0]} ended with {done.returncode}."
+        raise (AirflowFailException if done.returncode == 2 else RuntimeError)(sentences)
     return json.loads(done.stdout)
 
 
 @task
 def prepare(params: dict[str, Any]) -> list[int]:
-    options = ["--text-column", params["text_column"], "--chunk-rows", str(params["chunk_rows"])]
-    options += ["--name", params["name"]] if params["name"] else []
+    options = ["--text-column", params["text_column"], "--key", params["key"]]
+    options += ["--name", params["name"], "--chunk-rows", str(params["chunk_rows"])]
     # Without a key a row is named by its place, where the next file has another text.
-    options += ["--key", params["key"], "--only-new"] if params["key"] else []
+    options += ["--only-new"] if params["key"] else []
     return command("prepare", params["source"], "--into", params["folder"], *options)
 
 
@@ -49,12 +48,12 @@ def predict(chunk: int, params: dict[str, Any]) -> dict[str, Any]:
 @task(outlets=[PREDICTIONS], trigger_rule="none_failed")  # an empty source has no chunks: skipped
 def store(params: dict[str, Any], outlet_events: Any) -> dict[str, Any]:
     manifest = ROOT / params["folder"] / "manifest.json"
-    counts = command("store", str(manifest), accept=(1,))  # 1: see the share below
     name = json.loads(manifest.read_text(encoding="utf-8"))["name"]
-    figures = counts | command("status", name, "--json")
+    figures = command("store", str(manifest)) | command("status", name, "--json")
     outlet_events[PREDICTIONS].extra = figures
-    if figures["rejects"] > MAX_REJECTS * figures["rows"]:
-        raise AirflowFailException(f"{figures['rejects']:,} of {figures['rows']:,} rows rejected.")
+    drift = (figures["drift"] or {"effect": 0.0})["effect"]  # None: the first job of its source
+    if figures["rejects"] > MAX_REJECTS * figures["rows"] or drift > MAX_DRIFT:
+        raise AirflowFailException(f"Stored, with {figures['rejects']} rejects and drift {drift}.")
     return figures
 
 
