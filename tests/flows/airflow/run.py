@@ -33,6 +33,7 @@ def main() -> None:
 def shown(dag: Any, parameters: dict[str, Any], log: IO[str]) -> dict[str, Any]:
     """A run in the records of Airflow."""
     run = dag.test(run_conf=parameters)
+    sys.stdout.flush()
     tasks = run.get_task_instances()
     (store,) = (task for task in tasks if task.task_id == "store")
     figures = store.xcom_pull(task_ids="store") if run.state == "success" else {}

@@ -89,7 +89,7 @@ def until(condition: Callable[[], Any]) -> Any:
 
 def is_up(client: httpx.Client) -> bool:
     try:
-        return client.get("/api/v2/monitor/health").status_code == 200
+        return bool(client.get("/api/v2/monitor/health").is_success)
     except httpx.TransportError:
         return False
 

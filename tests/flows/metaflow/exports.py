@@ -1,12 +1,12 @@
 """The flow as a DAG of Airflow and as a state machine, by Metaflow's commands, with moto for AWS.
 
-Prints by the name of each export: the steps that it has, the schedule, the attempts of a step and the
-splits. Neither export runs here: the one needs Kubernetes, the other AWS Batch.
+Prints, for each export, the attempts of each step and the steps that are mapped. Neither export
+runs here: the one needs Kubernetes, the other AWS Batch.
 """
 
+import ast
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -46,20 +46,56 @@ def main() -> None:
     with moto():
         boto3.client("s3").create_bucket(Bucket="tryout-metaflow")
         queue()
-        asl = exported("--with", "batch:image=tryout:jobs", "step-functions", "create", "--only-json")
-        dag = exported("--with", "kubernetes:image=tryout:jobs", "airflow", "create", "dag.py")
-    print(json.dumps({"step-functions": asl, "airflow": dag}))
+        batch, pods = "batch:image=tryout:jobs", "kubernetes:image=tryout:jobs"
+        definition = exported("--with", batch, "step-functions", "create", "--only-json")
+        exported("--with", pods, "airflow", "create", "dag.py")
+    dag = Path(os.environ["METAFLOW_HOME"], "dag.py").read_text(encoding="utf-8")
+    exports = {
+        "step-functions": of_state_machine(json.loads(definition)),
+        "airflow": of_dag(dag),
+    }
+    print(json.dumps(exports))
 
 
-def exported(*arguments: str) -> Any:
+def exported(*arguments: str) -> str:
+    """What the command printed."""
     done = subprocess.run(
         [sys.executable, FLOW, "--datastore=s3", *arguments],
         cwd=os.environ["METAFLOW_HOME"],
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
+        check=True,
     )
-    print(done.stdout[-6000:], done.stderr[-3000:], file=sys.stderr)
-    return done.returncode
+    return done.stdout
+
+
+def of_state_machine(definition: dict[str, Any]) -> dict[str, Any]:
+    """The attempts of each step that is a job of AWS Batch, and the steps inside a Map."""
+    jobs: dict[str, int] = {}
+    mapped: list[str] = []
+    for name, state in definition["States"].items():
+        if state["Type"] == "Map":
+            inner = of_state_machine(state["Iterator"])
+            jobs |= inner["attempts"]
+            mapped += inner["attempts"]
+        elif "batch:submitJob" in state.get("Resource", ""):
+            jobs[name] = state["Parameters"]["RetryStrategy"]["Attempts"]
+    return {"attempts": jobs, "mapped": mapped}
+
+
+def of_dag(source: str) -> dict[str, Any]:
+    """The attempts of each step that is a pod, the mapped ones, and the schedule."""
+    (config,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(source).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "CONFIG"
+    )
+    steps = config["states"].values()
+    return {
+        "attempts": {step["name"]: 1 + step["operator_args"]["retries"] for step in steps},
+        "mapped": [step["name"] for step in steps if step["is_mapper_node"]],
+        "schedule": config["dag_instantiation_params"]["schedule_interval"],
+    }
 
 
 def queue() -> None:

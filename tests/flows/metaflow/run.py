@@ -8,16 +8,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-FLOW = Path("deploy/flows/metaflow/flow.py")
-os.environ.update(
-    METAFLOW_USER="tester",
-    METAFLOW_DEFAULT_METADATA="local",
-    METAFLOW_DATASTORE_SYSROOT_LOCAL=os.environ["METAFLOW_HOME"],
-)
+FLOW = Path("deploy/flows/metaflow/flow.py").resolve()
+os.environ.update(METAFLOW_USER="tester", METAFLOW_DEFAULT_METADATA="local")
 
 
 def main() -> None:
     """Runs the flow with each set of parameters; prints the runs as Metaflow recorded them."""
+    os.chdir(os.environ["METAFLOW_HOME"])  # where Metaflow makes the folder of its runs
     check()
     print(json.dumps([shown(parameters) for parameters in json.load(sys.stdin)]))
 
@@ -46,7 +43,7 @@ def shown(parameters: dict[str, Any]) -> dict[str, Any]:
         "succeeded": run.successful,
         "repeated": sum(task.current_attempt > 0 for task in tasks),
         "figures": figures,
-        "log": "\n".join(task.stdout + task.stderr for task in tasks),
+        "log": done.stdout,
     }
 
 
