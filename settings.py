@@ -30,9 +30,18 @@ class SettingsError(TryoutError):
 
 
 # Settings of a model in this process, which one behind a URL has for itself.
-ONLY_HERE = {"revision", "runtime", "device", "dtype", "allow_pickle", "trust_remote_code"}
+ONLY_HERE = {
+    "revision",
+    "runtime",
+    "device",
+    "dtype",
+    "allow_pickle",
+    "trust_remote_code",
+    "preprocess",
+}
 TOGETHER = "settings_together"
 PORT = r"(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
+FUNCTION = r"^([^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*)?$"
 SERVICE_URL = rf"^https?://[^\s@?#:/]+(:{PORT})?(/[^\s@?#]*)?$"
 # Settings whose value no error may show, since it can be or contain a password.
 SECRET = {
@@ -43,6 +52,7 @@ SECRET = {
 
 # The forms of other texts, which are patterns in the code.
 FORMS = {
+    "model.preprocess": 'a module of this folder and a function of it, like "preprocess:clean"',
     "model.name": "a name without spaces and slashes",
     "examples": "a text that is not blank",
     "serving.cors": 'an origin like "https://shop.example", without a path, or "*" for all',
@@ -65,6 +75,7 @@ class ModelSettings(Section):
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     allow_pickle: bool = False
     trust_remote_code: bool = False
+    preprocess: Annotated[str, Field(pattern=FUNCTION)] = ""
     labels: dict[str, str] = {}  # how the model's labels are shown; stored is the model's
     # The model of a service, instead of `id`; the token goes there and nowhere else.
     url: Annotated[str | None, Field(pattern=SERVICE_URL)] = None
@@ -120,7 +131,11 @@ class ModelSettings(Section):
         return local | {"model_id": self.id} | changes
 
     def for_model(self, model_id: str, revision: str | None) -> "ModelSettings":
-        """The same settings for another model: its own revision, and no pickle or code of it."""
+        """The same settings for another model: its own revision, and no pickle or code of it.
+
+        The owner's `preprocess` stays: it is not that model's code, and the model answers as it
+        would in the place of the present one.
+        """
         if model_id == self.id and not self.url:
             return self.model_copy(update={"revision": revision or self.revision})
         return self.model_copy(

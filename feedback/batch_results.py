@@ -22,6 +22,7 @@ PREDICTED_COLUMNS = (
     "output",
     "truncated",
     "prediction_id",
+    "read",
 )
 
 
@@ -65,6 +66,7 @@ def _cells(row: Mapping[str, Any]) -> Iterable[Any]:
             compact_json(row["output"]),
             "true" if prediction.truncated else "false",
             prediction.id,
+            spreadsheet_cell(prediction.read or ""),
         )
     uploaded = map(spreadsheet_cell, json.loads(row["cells"]))
     return (*uploaded, *predicted, spreadsheet_cell(row["problem"]))

@@ -45,9 +45,10 @@ def correction_from(prediction: Prediction, answer: Any) -> str:
             raise RefusedCorrection(answer, f"a list of its labels: {', '.join(labels)}")
         case "spans":
             spans = spans_from_text(compact_json(answer))
-            if spans is not None and all(span.end <= len(prediction.input) for span in spans):
+            if spans is not None and all(span.end <= len(prediction.spanned) for span in spans):
                 return spans_to_text(spans)
-            raise RefusedCorrection(answer, "a list of spans of the input: label, start and end")
+            text = "the input" if prediction.spans_of == "input" else "the text that was read"
+            raise RefusedCorrection(answer, f"a list of spans of {text}: label, start and end")
         case "text":
             if isinstance(answer, str) and len(answer) <= MAX_TEXT_CHARS:
                 return answer.strip()

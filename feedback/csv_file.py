@@ -143,6 +143,7 @@ PREDICTION_CELLS = {
     "truncated": BOOL,
     "queue_ms": NUMBER,
     "inference_ms": NUMBER,
+    "read": Cell(_write_text, lambda cell: TEXT.read(cell) or None, "text"),
 }
 RATING_CELLS = {
     "id": ID,
@@ -163,7 +164,7 @@ COLUMNS = (
 
 # Columns that older versions did not export, each with the cell that an import takes instead: files
 # of those versions can still be imported. A column that is added belongs in here.
-LATER = {"runtime": "torch", "sampling": "", "attribution": ""}
+LATER = {"runtime": "torch", "read": "", "sampling": "", "attribution": ""}
 
 
 def export_csv(log: FeedbackLog, *, unrated: bool) -> Iterator[bytes]:

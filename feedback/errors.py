@@ -17,7 +17,7 @@ class JobError(FeedbackError, InvalidInput):
     """A job cannot be what was asked of it; the message names the job."""
 
 
-class JobRunning(FeedbackError):
+class JobRunning(FeedbackError, Unavailable):
     """Another process runs the job now."""
 
     def __init__(self, name: str) -> None:

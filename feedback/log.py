@@ -222,60 +222,70 @@ class FeedbackLog:
         while True:
             # A connection for each chunk: a reader who stalls must not keep one from the others.
             with self.database.connect() as connection:
-                until = connection.execute(_last_of_chunk(last, unrated)).scalar_one_or_none()
-                if until is None:
-                    return
-                query = _stored(names, rating_names, last, until, unrated)
+                until = _end_of_chunk(connection, last, unrated)
+                query = _stored(connection, names, rating_names, last, until, unrated)
                 rows = connection.execute(query).all()
-            yield rows
+            if rows:
+                yield rows
+            if until is None:
+                return
             last = until
 
     def close(self) -> None:
         self.database.close()
 
 
-def _last_of_chunk(last: UUID, unrated: bool) -> sa.Select[UUID]:
-    """A query for the last id of the next predictions to export, which follow the id `last`."""
-    chosen = sa.true() if unrated else sa.exists().where(ratings.c.prediction_id == _id)
-    ids = sa.select(_id).where(_id > last, chosen).order_by(_id).limit(ROWS_AT_ONCE).subquery()
-    if unrated:
-        of_jobs = uncopied.uncopied.c.id
-        others = sa.select(of_jobs).where(of_jobs > last).order_by(of_jobs).limit(ROWS_AT_ONCE)
-        both = sa.union_all(sa.select(ids), sa.select(others.subquery())).subquery()
-        ids = sa.select(both.c.id).order_by(both.c.id).limit(ROWS_AT_ONCE).subquery()
-    return sa.select(ids.c.id).order_by(ids.c.id.desc()).limit(1)
+def _end_of_chunk(connection: sa.Connection, last: UUID, unrated: bool) -> UUID | None:
+    """The last id of the next predictions to export, which follow the id `last`.
+
+    None if few are left. They are at most 500 of the table and 500 of jobs.
+    """
+
+    def end(column: sa.ColumnElement[UUID], *where: sa.ColumnElement[bool]) -> UUID | None:
+        ids = sa.select(column).where(column > last, *where).order_by(column)
+        return connection.execute(ids.offset(ROWS_AT_ONCE - 1).limit(1)).scalar_one_or_none()
+
+    if not unrated:
+        return end(_id, sa.exists().where(ratings.c.prediction_id == _id))
+    until, of_jobs = end(_id), uncopied.uncopied.c.id
+    # Without this bound a chunk would look at all copies that follow.
+    earlier = end(of_jobs, sa.true() if until is None else of_jobs <= until)
+    return until if earlier is None else earlier
 
 
 def _stored(
-    names: Sequence[str], rating_names: Sequence[str], last: UUID, until: UUID, unrated: bool
+    connection: sa.Connection,
+    names: Sequence[str],
+    rating_names: Sequence[str],
+    last: UUID,
+    until: UUID | None,
+    unrated: bool,
 ) -> sa.Select[Any]:
-    """A query for the predictions after the id `last`, up to `until`, with their ratings.
+    """A query for the predictions after the id `last`, up to `until`, with their ratings."""
 
-    It is one statement with the predictions of jobs that have no copy, as one may get a copy at
-    this moment.
-    """
-    ordered = [_id.label("by_id"), ratings.c.id.label("by_rating")]
-    query = (
-        sa.select(
-            *ordered,
-            *(_as_stored(predictions.c[name]).label(f"p_{name}") for name in names),
-            *(_as_stored(ratings.c[name]).label(f"r_{name}") for name in rating_names),
-        )
-        .select_from(predictions.join(ratings, isouter=unrated))
-        .where(_id > last, _id <= until)
-    )
-    both: sa.FromClause = query.subquery()
-    if unrated:
-        of_jobs = uncopied.uncopied.c
-        others = sa.select(
-            of_jobs.id,
-            sa.cast(sa.null(), ratings.c.id.type),
-            *(_as_stored(of_jobs[name]) for name in names),
-            *(sa.cast(sa.null(), _as_stored(ratings.c[name]).type) for name in rating_names),
-        ).where(of_jobs.id > last, of_jobs.id <= until)
-        both = sa.union_all(query, others).subquery()
-    columns = list(both.c)
-    return sa.select(*columns[len(ordered) :]).order_by(both.c.by_id, both.c.by_rating)
+    def within(column: sa.ColumnElement[UUID]) -> sa.ColumnElement[bool]:
+        return column > last if until is None else sa.and_(column > last, column <= until)
+
+    columns = [
+        *(_as_stored(predictions.c[name]).label(f"p_{name}") for name in names),
+        *(_as_stored(ratings.c[name]).label(f"r_{name}") for name in rating_names),
+    ]
+    joined = predictions.join(ratings, isouter=unrated)
+    query = sa.select(*columns).select_from(joined).where(within(_id))
+    of_jobs = uncopied.uncopied.c
+    some = sa.select(of_jobs.id).where(within(of_jobs.id)).limit(1)
+    if not unrated or connection.execute(some).first() is None:  # and none will come
+        return query.order_by(_id, ratings.c.id)
+    # One statement for both, as a prediction may get its copy at this moment.
+    order = [_id.label("by_id"), ratings.c.id.label("by_rating")]
+    others = sa.select(
+        *(_as_stored(of_jobs[name]) for name in names),
+        *(sa.cast(sa.null(), column.type) for column in columns[len(names) :]),
+        of_jobs.id,
+        sa.cast(sa.null(), ratings.c.id.type),
+    ).where(within(of_jobs.id))
+    both = sa.union_all(query.add_columns(*order), others).subquery()
+    return sa.select(*list(both.c)[: len(columns)]).order_by(both.c.by_id, both.c.by_rating)
 
 
 def _as_stored(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -80,7 +80,8 @@ def _chunk(
 def training_csv(log: FeedbackLog) -> Iterator[bytes]:
     """The texts with a known right answer, as a CSV file without a BOM.
 
-    Texts are as typed and not guarded against spreadsheets, so that training sees the same text.
+    Texts are as typed, but for those whose spans are of the text that the model read. They are not
+    guarded against spreadsheets, so that training sees the same text.
     """
     yield from csv_pieces(TRAINING_COLUMNS, _chunked(_training_rows(log)), bom=False)
 
@@ -92,10 +93,15 @@ def _training_rows(log: FeedbackLog) -> Iterator[tuple[str, ...]]:
             yield _training_row(known)
 
 
+def _text_of(prediction: Prediction) -> str:
+    """The text that the answer is of: the input, but for spans of a text that was read instead."""
+    return prediction.spanned if prediction.answer_kind == "spans" else prediction.input
+
+
 def _training_row(known: Reference) -> tuple[str, ...]:
     prediction = known.prediction
     return (
-        encodable(prediction.input),
+        encodable(_text_of(prediction)),
         encodable(answer_to_json(known.truth, known.kind)),
         prediction.task,
         compact_json(dict(prediction.params)),
@@ -120,7 +126,7 @@ def _rated_lines(log: FeedbackLog) -> Iterator[bytes]:
         truth = None if known is None else known.truth
         yield _json_line(
             {
-                "text": prediction.input,
+                "text": _text_of(prediction),
                 "label": None if truth is None else answer_to_json(truth, kind),
                 "predicted": answer_to_json(prediction.answer, kind),
                 "right": None if known is None else known.is_right,

@@ -74,6 +74,7 @@ predictions = sa.Table(
     sa.Column("truncated", sa.Boolean, nullable=False),
     sa.Column("queue_ms", sa.Double, nullable=False),
     sa.Column("inference_ms", sa.Double, nullable=False),
+    sa.Column("read", AnyText, nullable=True),  # null if the model read the input
     sa.Column("draw", sa.Integer, nullable=False, server_default="0"),  # a random order, fixed
     sa.Column("rated", sa.Integer, nullable=False, server_default="0"),  # ratings that count
     sa.Column("down", sa.Integer, nullable=False, server_default="0"),  # of those, thumbs down
@@ -297,6 +298,7 @@ job_predictions = sa.Table(
     sa.Column("truncated", sa.Boolean, nullable=False),
     sa.Column("queue_ms", sa.Double, nullable=False),
     sa.Column("inference_ms", sa.Double, nullable=False),
+    sa.Column("read", AnyText, nullable=True),  # null if that is the input
     sa.Index(None, "prediction_id", unique=True),
 )
 NEWEST_OF_KEY = sa.and_(job_predictions.c.newest)

@@ -37,6 +37,7 @@ COLUMNS: tuple[sa.ColumnElement[Any], ...] = (
     _made.truncated,
     _made.queue_ms,
     _made.inference_ms,
+    _made.read,
 )
 JOINED = job_predictions.join(jobs, jobs.c.number == _made.job).join(
     job_origins, job_origins.c.number == _made.origin

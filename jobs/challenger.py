@@ -21,8 +21,9 @@ def challenger_for(live: Predictor, model_id: str, revision: str) -> Predictor:
     """A model for the task of `live`, not loaded yet; "" is no revision.
 
     It shares the worker of a live model in this process, and computes in the dtype of `live`, so
-    that no difference is one of rounding. Pickles and code that comes with it are never allowed:
-    any visitor may name a model.
+    that no difference is one of rounding. Both read the same: the owner's function that changes
+    texts comes before both. Pickles and code that comes with the model are never allowed: any
+    visitor may name a model.
     """
     info, from_export = live.info, is_export(model_id)
     return Model(
@@ -31,6 +32,7 @@ def challenger_for(live: Predictor, model_id: str, revision: str) -> Predictor:
         task=info.task,
         runtime="onnx" if from_export else "torch",
         device="auto" if from_export or not isinstance(live, Model) else info.device,
+        preprocess=live.choice.preprocess if isinstance(live, Model) else "",
         dtype=info.dtype if info.runtime == "torch" and not from_export else None,
         shares_worker_with=live if isinstance(live, Model) else None,
     )

@@ -3,7 +3,9 @@
 The weight of a word is the probability that the label loses without it (occlusion: Zeiler & Fergus
 2014, https://arxiv.org/abs/1311.2901; for words Li, Monroe & Jurafsky 2016,
 https://arxiv.org/abs/1612.08220). All it asks of a predictor is predictions, so it is the same for
-every runtime. Of two words with the same meaning each weighs little, since the other remains.
+every runtime. Of two words with the same meaning each weighs little, since the other remains. The
+words are those of the input as typed; what changes it before the model reads it (see
+model/preprocess.py) changes each variant, too.
 """
 
 import re
@@ -59,7 +61,12 @@ def attribute(model: Predictor, prediction: Prediction) -> Attribution:
     words_each = ceil(len(words_read) / max(2, MAX_VARIANTS // rows_each))
     groups = _grouped(words_read, words_each)
     variants = [text[begin:gap_start] + text[gap_end:end] for gap_start, gap_end in _gaps(groups)]
-    whole, *others = model.predict([text[begin:end], *variants], prediction.params)
+    try:
+        whole, *others = model.predict([text[begin:end], *variants], prediction.params)
+    except InputError as error:  # of the owner's function, which took the text as it was
+        raise InputError(
+            f"This text cannot be predicted without each of its words. {error}"
+        ) from error
     score = _score(whole, label)
     weights = (
         Weight(*group, score - _score(other, label))

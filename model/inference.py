@@ -5,6 +5,7 @@ When each step is called, and in which thread, is up to model/model.py and model
 
 import functools
 import itertools
+import json
 import logging
 import random
 import threading
@@ -26,6 +27,7 @@ from model.prediction import Finish, GeneratedText, Output, Prediction, new_id, 
 from model.runtimes import TorchRuntime
 from model.runtimes.rows import batches
 from model.tasks import TextGeneration
+from model.tasks.text_generation import conversation
 from model.tokenizer import TokenRow, TransformersTokenizer
 
 logger = logging.getLogger(f"tryout.{__name__}")
@@ -41,11 +43,13 @@ Computed = Sequence[NDArray[np.float32]] | list[int]
 class TokenizedText:
     """A text as the rows of its forward pass, with its parameters and the model that tokenized it.
 
-    `generation` receives the new tokens if the task is text generation.
+    `read` is the text that the model reads, None if that is `text`. `generation` receives the new
+    tokens if the task is text generation.
     """
 
     model: "Inference"
     text: str
+    read: str | None
     rows: Sequence[TokenRow]
     params: Mapping[str, Any]
     generation: Generation | None = None
@@ -107,10 +111,11 @@ class Inference:
             tokenized: list[TokenizedText] = []
             for start in range(0, len(texts), TOKENIZED_AT_ONCE):
                 chunk = texts[start : start + TOKENIZED_AT_ONCE]
-                rows = loaded.task.rows(chunk, values)
+                read = self._read(chunk)
+                rows = loaded.task.rows(read, values)
                 tokenized += [
-                    TokenizedText(self, text, rows_of_text, values)
-                    for text, rows_of_text in zip(chunk, rows, strict=True)
+                    TokenizedText(self, text, _unless_same(read_text, text), rows_of_text, values)
+                    for text, read_text, rows_of_text in zip(chunk, read, rows, strict=True)
                 ]
         except (InputError, ModelClosed):
             raise
@@ -121,10 +126,43 @@ class Inference:
     def _prompt(self, text: str, params: Mapping[str, Any], *, readers_stay: bool) -> TokenizedText:
         loaded, values = self.loaded, self.checked(params)  # with a seed for each text
         task = cast(TextGeneration, loaded.task)
-        row = task.prompt(text, values, max_tokens=loaded.tokenizer.max_tokens)
+        read = self._read_conversation(text) if values.get("messages") else self._read([text])[0]
+        row = task.prompt(read, values, max_tokens=loaded.tokenizer.max_tokens)
         decode = functools.partial(loaded.tokenizer.decode, special=False)
         generation = Generation(decode, readers_stay=readers_stay, prompt_tokens=len(row))
-        return TokenizedText(self, text, (row,), values, generation)
+        return TokenizedText(self, text, _unless_same(read, text), (row,), values, generation)
+
+    def _read(self, texts: Sequence[str]) -> Sequence[str]:
+        """The texts as the model reads them: what the owner's function returns for them.
+
+        This is the one place where it is called. Raises InputError, as `Preprocess.read` does, and
+        for a function that changes the number of gaps of fill-mask.
+        """
+        loaded = self.loaded
+        if loaded.preprocess is None:
+            return texts
+        read = loaded.preprocess.read(texts)
+        if mask := self.info.mask_token:
+            for text, read_text in zip(texts, read, strict=True):
+                if text.count(mask) != read_text.count(mask):
+                    raise InputError(
+                        f"The function {loaded.preprocess.name!r}, which reads the text first, "
+                        f"changed {mask} in it. Its owner can have it leave {mask} as it is."
+                    )
+        return read
+
+    def _read_conversation(self, text: str) -> str:
+        """A conversation in JSON as the model reads it: the messages of its user are changed."""
+        if self.loaded.preprocess is None:
+            return text
+        messages = conversation(text)
+        users = [message["content"] for message in messages if message["role"] == "user"]
+        read = iter(self._read(users))
+        changed = [
+            {**message, "content": next(read)} if message["role"] == "user" else message
+            for message in messages
+        ]
+        return text if changed == messages else json.dumps(changed, ensure_ascii=False)
 
     def checked(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The values of all parameters of the task; raises InputError."""
@@ -172,6 +210,7 @@ class Inference:
             runtime=self.info.runtime,
             params=text.params,
             input=text.text,
+            read=text.read,
             output=output,
             truncated=text.truncated,
             queue_ms=timing.queue_ms,
@@ -180,7 +219,8 @@ class Inference:
 
     def _output(self, text: TokenizedText, computed: Computed) -> Output:
         if text.generation is None:
-            return self.loaded.task.output(text.text, text.rows, cast(Any, computed), text.params)
+            read = text.text if text.read is None else text.read
+            return self.loaded.task.output(read, text.rows, cast(Any, computed), text.params)
         ids = cast(list[int], computed)
         written = self.loaded.tokenizer.decode(ids, special=False)
         return GeneratedText(written, len(ids), self._finish(ids, text, text.generation))
@@ -216,3 +256,7 @@ class Inference:
             else f"{first_line(error)} Try another text; the owner finds the details in the log."
         )
         return ModelError(f"The model {self.info.id!r} failed on this input: {reason}")
+
+
+def _unless_same(read: str, text: str) -> str | None:
+    return None if read == text else read

@@ -4,6 +4,7 @@ A model that cannot work is refused early: one of the wrong kind before its weig
 one that does not fit into memory before they are fetched or read.
 """
 
+import dataclasses
 import functools
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -19,6 +20,7 @@ from model.machine import free_bytes, free_memory_bytes, is_out_of_memory, pick_
 from model.memory import check_memory, needed_bytes
 from model.params import checked
 from model.predictor import Inspection
+from model.preprocess import Preprocess, find_source
 from model.runtimes import RUNTIMES, OnnxRuntime, Runtime, TorchRuntime
 from model.runtimes.torch import DTYPES
 from model.runtimes.trial import Trial, compare
@@ -42,6 +44,7 @@ class Choice:
     device: str
     dtype: str
     params: Mapping[str, Any]
+    preprocess: str = ""  # a function, like "preprocess:clean"
     is_second: bool = False  # beside another model in this process
 
     def __post_init__(self) -> None:
@@ -58,7 +61,8 @@ class Choice:
 class Loaded:
     """A model in memory.
 
-    `params` are the owner's, checked. `dtype_reason` is the result of the trial or the export that
+    `params` are the owner's, checked. `revision` names the weights and, if there is one, the
+    function of `preprocess`. `dtype_reason` is the result of the trial or the export that
     the dtype comes from, "" if it was chosen by name. `packages` are those that compute.
     """
 
@@ -71,6 +75,7 @@ class Loaded:
     card: Card
     dtype_reason: str
     packages: tuple[str, ...]
+    preprocess: Preprocess | None = None
 
 
 def inspect(choice: Choice) -> Inspection:
@@ -86,18 +91,32 @@ def inspect(choice: Choice) -> Inspection:
             device = pick_device(choice.device)
             dtype = _first_dtype(device) if choice.dtype == "auto" else choice.dtype
             free = free_bytes(device)
+    revision = revision_of(choice.source, listing)
+    if choice.preprocess:
+        revision = find_source(choice.preprocess).revision(revision)
     return Inspection(
-        revision=revision_of(choice.source, listing),
+        revision=revision,
         needed_bytes=needed_bytes(listing, dtype=dtype),
         free_bytes=free,
     )
 
 
-def load(choice: Choice) -> Loaded:
+def load(choice: Choice, *, preprocess: Preprocess | None = None) -> Loaded:
     """Reads tokenizer and weights; fetches them first if they are on the Hub.
 
-    Raises ModelLoadError, or InputError for a parameter of the owner's, with the remedy.
+    `preprocess` is the function that `choice` names, if it is loaded already. Raises
+    ModelLoadError, or InputError for a parameter of the owner's, with the remedy.
     """
+    if choice.preprocess and preprocess is None:
+        preprocess = Preprocess(find_source(choice.preprocess))
+    loaded = _load_model(choice)
+    if preprocess is None:
+        return loaded
+    revision = preprocess.source.revision(loaded.revision)
+    return dataclasses.replace(loaded, preprocess=preprocess, revision=revision)
+
+
+def _load_model(choice: Choice) -> Loaded:
     listing = find(choice.source)
     card = read_card(listing.folder)
     kind = task_for(choice.task, listing.config, card.pipeline_tag)

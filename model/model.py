@@ -19,6 +19,7 @@ from model.info import ModelInfo
 from model.loading import Choice, Loaded, first_line, inspect, load
 from model.prediction import Prediction
 from model.predictor import Inspection, Predictor
+from model.preprocess import Preprocess
 from model.runtimes import OnnxRuntime
 from model.sources import ModelSource
 from model.tasks import TextGeneration
@@ -45,6 +46,7 @@ class Model:
         params: Mapping[str, Any] | None = None,
         allow_pickle: bool = False,
         trust_remote_code: bool = False,
+        preprocess: str = "",
         shares_worker_with: "Model | None" = None,
     ) -> None:
         """Stores the choice of a model and loads nothing.
@@ -60,6 +62,8 @@ class Model:
         - `params`: the owner's defaults of the parameters of predictions.
         - `allow_pickle`: reads pickled weights where there are no safetensors.
         - `trust_remote_code`: runs code that comes with the model.
+        - `preprocess`: a function that changes each text before the model reads it, as a module
+          and its function, like "preprocess:clean"; the module's file is looked up like a folder.
         - `shares_worker_with`: a loaded model whose worker thread computes for this model too. A
           batch has texts of one of the two, and the texts of this model let the others go first.
 
@@ -80,6 +84,7 @@ class Model:
             device=device,
             dtype=dtype or ("auto" if runtime == OnnxRuntime.name else "float32"),
             params=dict(params or {}),
+            preprocess=preprocess,
             is_second=shares_worker_with is not None,
         )
         self._worker_owner = shares_worker_with
@@ -95,7 +100,7 @@ class Model:
         Raises ModelLoadError with one sentence that names the model and what is wrong with it.
         """
         with self._explained():
-            loaded = load(self._choice)
+            loaded = load(self._choice, preprocess=self._preprocess_of_owner())
         inference = Inference(describe(self.model_id, loaded), loaded, closing=self._closing)
         if self._worker_owner:
             self._batcher = self._worker_owner._queue
@@ -105,6 +110,15 @@ class Model:
             self._batcher.open_group(self)
             self._batcher.max_batch_tokens = inference.max_batch_tokens
         self._inference = inference
+
+    def _preprocess_of_owner(self) -> Preprocess | None:
+        """The function of the model whose worker is shared, if it is also this model's.
+
+        Its file may have been edited since, and two models that are compared must read the same.
+        """
+        owner = self._worker_owner
+        same = owner is not None and owner.choice.preprocess == self._choice.preprocess
+        return owner.loaded.preprocess if owner and same else None
 
     @property
     def choice(self) -> Choice:

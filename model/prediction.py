@@ -1,8 +1,7 @@
 """A prediction and its output: plain frozen values, and their JSON.
 
-The feedback log stores these and knows nothing else of `model/`. There are three kinds of output:
-scored labels, spans of the input, and generated text. All kinds have the same properties, so that
-only the JSON and the look of an output depend on its kind.
+The feedback log stores these and knows nothing else of `model/`. The three kinds of output (scored
+labels, spans, generated text) have the same properties: only their JSON and their look differ.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +13,8 @@ from typing import Any, Literal, assert_never, get_args
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
+
+from model.text import are_aligned
 
 THRESHOLD = 0.5  # the least score of a label that applies, if each label is decided by itself
 
@@ -34,8 +35,7 @@ Answer = frozenset[str] | frozenset[tuple[int, int, str]] | str
 def labels_of_output(task: TaskName) -> Literal["closed", "open", "none"]:
     """The set from which a task takes the labels of a whole output.
 
-    Closed if the right label is among them; open for the words of a gap, as a word that the model
-    does not name can be right; none for tasks whose output is no list of labels.
+    Closed if the right label is among them, open for the words of a gap, none for other outputs.
     """
     match task:
         case "text-classification" | "zero-shot-classification":
@@ -138,7 +138,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """Spans of the input in the order of the text; no spans are an answer too."""
+    """Spans of a text (see `Prediction.spans_of`) in its order; no spans are an answer too."""
 
     items: tuple[Span, ...]
 
@@ -287,7 +287,7 @@ def _score(value: Any) -> float:
 class Prediction:
     """An output for an input, with all that is needed to predict it again.
 
-    `queue_ms` is the wait for the model, `inference_ms` the time of the batch that had the input.
+    `read` is the text that was read instead, `queue_ms` the wait, `inference_ms` its batch's time.
     """
 
     id: UUID
@@ -302,6 +302,7 @@ class Prediction:
     truncated: bool
     queue_ms: float
     inference_ms: float
+    read: str | None = None
 
     @property
     def label(self) -> str:
@@ -319,6 +320,17 @@ class Prediction:
         return self.output.margin
 
     @property
+    def spans_of(self) -> Literal["input", "read"]:
+        """The text whose characters the spans count: the input, if what was read fits it."""
+        aligned = self.read is None or are_aligned(self.input, self.read)
+        return "input" if aligned else "read"
+
+    @property
+    def spanned(self) -> str:
+        """The text that `spans_of` names."""
+        return self.read or "" if self.spans_of == "read" else self.input
+
+    @property
     def answer_kind(self) -> AnswerKind:
         """The form of an answer to the input; "text" also for labels that are not a closed set."""
         return "text" if self._is_open else self.output.answer_kind
@@ -330,11 +342,7 @@ class Prediction:
 
     @property
     def _is_open(self) -> bool:
-        """True for labels that are words of a language and not a closed set.
-
-        An imported prediction can be of a task that this version does not know; its labels count
-        as closed.
-        """
+        """True for words of a language; labels of a task unknown here count as a closed set."""
         return self.task in OPEN_LABEL_TASKS and self.output.answer_kind == "label"
 
 

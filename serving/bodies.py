@@ -1,7 +1,7 @@
 """Parts of JSON bodies that several formats have. Knows no format and no route."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -32,23 +32,29 @@ class ErrorBody(Body):
 class Row(BaseModel):
     """A prediction as a row: its label, its score, and the whole output in its own JSON.
 
-    Of an input that was cut, `truncated` is true.
+    Of an input that was cut, `truncated` is true. `read` and `spans_of` are there if the model read
+    another text: that text, and which of the two spans are of.
     """
 
     label: str
     score: float | None
     output: JsonValue
     truncated: bool
+    read: str = ""
+    spans_of: Literal["input", "read"] = "input"
 
 
 def row_of(prediction: Prediction) -> dict[str, Any]:
     """The prediction as a `Row`."""
-    return {
+    row = {
         "label": prediction.label,
         "score": prediction.score,
         "output": output_to_json(prediction.output),
         "truncated": prediction.truncated,
     }
+    if prediction.read is None:
+        return row
+    return row | {"read": prediction.read, "spans_of": prediction.spans_of}
 
 
 FORM = "="  # the first character of the tag of a form, which is no place in a body

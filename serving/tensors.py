@@ -8,7 +8,7 @@ for binary tensors.
 import struct
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from errors import TryoutError
 from feedback.records import compact_json
@@ -31,18 +31,20 @@ class Columns(NamedTuple):
     """The outputs of some texts by name.
 
     `first` is a prediction of them, which names the model of all. `errors` are the sentences of the
-    texts that failed, by their index; `truncated` are the indices of those that were cut.
+    texts that failed, by their index; `truncated` are the indices of those that were cut. `read`
+    are the texts, by index, whose characters the spans of an output count in place of its input.
     """
 
     first: Prediction
     values: Mapping[str, Sequence[Any]]
     errors: Mapping[int, str]
     truncated: Sequence[int]
+    read: Mapping[int, str]
 
     @property
     def parameters(self) -> dict[str, str]:
-        """The parameters of the answer: `errors` and `truncated` as JSON, where there are any."""
-        notes = {"errors": self.errors, "truncated": self.truncated}
+        """The parameters of the answer: errors and the other notes as JSON, where there are any."""
+        notes = {"errors": self.errors, "truncated": self.truncated, "read": self.read}
         return {name: compact_json(value) for name, value in notes.items() if value}
 
 
@@ -177,11 +179,18 @@ def columns(results: Sequence[Result]) -> Columns:
         values,
         {i: str(error) for i, error in errors.items()},
         [i for i, result in enumerate(results) if _is_cut(result)],
+        {i: result.spanned for i, result in enumerate(results) if _has_spans_elsewhere(result)},
     )
 
 
 def _is_cut(result: Result) -> bool:
     return isinstance(result, Prediction) and result.truncated
+
+
+def _has_spans_elsewhere(result: Result) -> TypeGuard[Prediction]:
+    if not isinstance(result, Prediction):
+        return False
+    return result.answer_kind == "spans" and result.spans_of == "read"
 
 
 def _row(result: Result) -> tuple[str, float, str]:

@@ -33,6 +33,11 @@ ONLY_IN = {
     "grpc": {"serving"},
     "sqlalchemy": {"feedback", "files"},  # of files, files.sources.query alone
     "openpyxl": {"files"},
+    # The tools of deploy/flows are not installed beside us.
+    "airflow": set(),
+    "dagster": set(),
+    "metaflow": set(),
+    "prefect": set(),
 }
 ONLY_IN_FUNCTIONS = {
     "torch",
@@ -94,6 +99,15 @@ def test_imports_flow_one_way(name: str) -> None:
                 assert path == ROOT / "files/sources/query.py", f"{path} imports {module}"
             if top in ONLY_IN:
                 assert own in ONLY_IN[top], f"{path} imports {module}"
+
+
+def test_a_flow_imports_nothing_of_ours() -> None:
+    """It runs in the environment of its tool, which has none of our packages."""
+    flows = sorted((ROOT / "deploy" / "flows").glob("*/*.py"))
+    assert flows
+    for path in flows:
+        modules = imported(ast.parse(path.read_text(encoding="utf-8")))
+        assert OURS.isdisjoint(module.split(".")[0] for module in modules), path
 
 
 def test_no_import_cycle() -> None:

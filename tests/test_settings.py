@@ -277,3 +277,20 @@ def test_a_key_that_may_do_nothing_is_refused(toml: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("TRYOUT_API_KEYS", json.dumps([entry]))
     with pytest.raises(SettingsError, match=r"TRYOUT_API_KEYS is not a list of keys .*0 scopes"):
         load_settings(toml)
+
+
+def test_a_function_before_the_model_is_named_with_its_module(
+    toml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRYOUT_MODEL__PREPROCESS", "cleaning.tweets:clean")
+    model = load_settings(toml).model
+    assert model.arguments()["preprocess"] == "cleaning.tweets:clean"
+    assert model.for_model("owner/other", None).preprocess == "cleaning.tweets:clean"
+    for wrong in ("clean", "cleaning.py:clean()", "../cleaning:clean", ":clean", "a:b:c"):
+        monkeypatch.setenv("TRYOUT_MODEL__PREPROCESS", wrong)
+        with pytest.raises(SettingsError, match=r'a function of it, like "preprocess:clean"'):
+            load_settings(toml)
+    monkeypatch.setenv("TRYOUT_MODEL__PREPROCESS", "cleaning:clean")
+    monkeypatch.setenv("TRYOUT_MODEL__URL", "http://host")
+    with pytest.raises(SettingsError, match=r"has its own preprocess\. Remove preprocess"):
+        load_settings(toml)

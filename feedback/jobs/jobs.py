@@ -74,8 +74,9 @@ def _create(connection: sa.Connection, insert: Any, values: dict[str, Any]) -> N
     state: State = "prepared"
     job = values | numbers | {"batch_id": batch_id, "created_at": created_at}
     statement = insert(jobs).values(job | {"state": state, "note": ""})
-    created = connection.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
-    if not created.rowcount:  # another process was quicker
+    statement = statement.on_conflict_do_nothing(index_elements=["name"])
+    created = connection.execute(statement.returning(jobs.c.number))
+    if created.first() is None:  # another process was quicker
         connection.execute(sa.delete(batches).where(batches.c.id == batch_id))
 
 

@@ -139,8 +139,21 @@ def content_of(text: str, params: Mapping[str, Any]) -> int:
 
     The upper 40 bits are of the text alone, so that a text is found whatever its parameters were.
     """
-    ordered = json.dumps(dict(params), sort_keys=True)
-    return (_text_hash(text) << 8 * _PARAMS_BYTES) + _hash(ordered, _PARAMS_BYTES)
+    return Contents().of(text, params)
+
+
+class Contents:
+    """The contents of many texts, which mostly have the same parameters."""
+
+    def __init__(self) -> None:
+        self._params: Mapping[str, Any] = {}
+        self._low_bits = _params_hash({})
+
+    def of(self, text: str, params: Mapping[str, Any]) -> int:
+        """The content of a text, as `content_of` has it."""
+        if params != self._params:
+            self._params, self._low_bits = params, _params_hash(params)
+        return (_text_hash(text) << 8 * _PARAMS_BYTES) + self._low_bits
 
 
 def contents_of(text: str) -> tuple[int, int]:
@@ -152,6 +165,10 @@ def contents_of(text: str) -> tuple[int, int]:
 def _text_hash(text: str) -> int:
     """A signed integer of 40 bits."""
     return _hash(text, _TEXT_BYTES) - (1 << 8 * _TEXT_BYTES - 1)
+
+
+def _params_hash(params: Mapping[str, Any]) -> int:
+    return _hash(json.dumps(dict(params), sort_keys=True), _PARAMS_BYTES)
 
 
 def _hash(text: str, size: int) -> int:

@@ -20,15 +20,15 @@ from feedback.jobs.origins import Origins
 from feedback.jobs.records import (
     EXCERPT_CHARS,
     MAX_KEY_CHARS,
+    Contents,
     Job,
     JobRow,
     Newest,
     Stored,
-    content_of,
 )
 from feedback.jobs.totals import Change, add_totals, bins_of
 from feedback.log import FeedbackLog
-from feedback.records import DRAWS, Entry, entry_values
+from feedback.records import DRAWS, Entry, drawn, entry_values
 from feedback.tables import (
     NEWEST_OF_KEY,
     job_origins,
@@ -48,8 +48,8 @@ KEYS_AT_ONCE = 1000  # of one statement
 # The pages' indexes in random order (of margins, draws) make storing slow once there are millions
 # of rows, so `predictions` gets this many of a job at once, all of a small one.
 COPIED_ROWS = 20_000
-# Beside them the least sure of each group: there a look is worth most.
-COPIED_UNSURE_SHARE = 0.01
+# Beside them the least sure of each group, one in this many: there a look is worth most.
+COPIED_UNSURE = 100
 
 _made = job_predictions.c
 
@@ -148,14 +148,14 @@ class _Group:
         """The rows whose prediction is not stored yet."""
         keys = [row.key for row in self._rows]
         known = _known(self._connection, self._job, keys) if has_stored else {}
-        new = []
+        contents, new = Contents(), []
         for row in self._rows:
             prediction = row.outcome
             if isinstance(prediction, str):
                 continue
             content = row.content
             if content is None:
-                content = content_of(row.text, prediction.params)
+                content = contents.of(row.text, prediction.params)
             there = known.get(row.key)
             if there is None:
                 new.append(_New(row, prediction, content, 1))
@@ -232,6 +232,7 @@ class _Group:
             "truncated": prediction.truncated,
             "queue_ms": prediction.queue_ms,
             "inference_ms": prediction.inference_ms,
+            "read": prediction.read,
         }
 
     def _bins_of_newest(self, keys: Sequence[str]) -> Iterator[Change]:
@@ -253,34 +254,25 @@ class _Group:
         draw are copied, of those stored first and of those stored last: in the order of draws
         the copies begin with a uniform sample of the job, as the queue of review needs.
         """
-        entries = [
-            entry_values(
-                Entry(
-                    prediction=item.prediction,
-                    source=SOURCE,
-                    session_id=SESSION,
-                    batch_id=self._job.batch_id,
-                )
-            )
-            for item in new
-        ]
+        by_id = {item.prediction.id: item.prediction for item in new}
         bound = DRAWS * COPIED_ROWS // max(stored, COPIED_ROWS)
-        unsure = sorted((row["margin"], row["id"]) for row in entries if row["margin"] is not None)[
-            : int(len(entries) * COPIED_UNSURE_SHARE)
-        ]
-        unsure_ids = {prediction_id for _, prediction_id in unsure}
+        margins = (
+            (prediction.margin, prediction_id) for prediction_id, prediction in by_id.items()
+        )
+        unsure = sorted(pair for pair in margins if pair[0] is not None)
+        chosen = {prediction_id for _, prediction_id in unsure[: len(new) // COPIED_UNSURE]}
+        chosen.update(prediction_id for prediction_id in by_id if drawn(prediction_id) < bound)
         # An imported file may have brought some of them.
-        there = {
-            row.id
-            for row in _with_ids(self._connection, predictions.c.id, [row["id"] for row in entries])
-        }
-        copied = [
-            row
-            for row in entries
-            if row["id"] not in there and (row["draw"] < bound or row["id"] in unsure_ids)
-        ]
-        insert_many(self._connection, predictions, copied)
+        there = {row.id for row in _with_ids(self._connection, predictions.c.id, list(by_id))}
+        copied = [by_id[prediction_id] for prediction_id in sorted(chosen - there)]
+        insert_many(self._connection, predictions, list(map(self._copied_values, copied)))
         return len(copied) + len(there)
+
+    def _copied_values(self, prediction: Prediction) -> dict[str, Any]:
+        entry = Entry(
+            prediction=prediction, source=SOURCE, session_id=SESSION, batch_id=self._job.batch_id
+        )
+        return entry_values(entry)
 
     def _store_rejects(self) -> int:
         """Stores the rows without a prediction; returns how many were not known as such."""

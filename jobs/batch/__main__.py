@@ -13,13 +13,13 @@ from dataclasses import asdict
 from types import FrameType
 from typing import Any
 
-from feedback.jobs import Stored
-
 from errors import TryoutError, Unavailable
 from feedback import FeedbackLog
+from feedback.jobs import Stored
 from feedback.records import ModelRevision
 from files.sources import Source, open_query, open_source
 from jobs.batch.arguments import parser
+from jobs.batch.chunks import Manifest
 from jobs.batch.errors import BatchError
 from jobs.batch.plan import Plan, Stale
 from jobs.batch.predicting import predict
@@ -98,8 +98,14 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
         ended_by.append(number)
         run.stop()
 
-    with _signals(stop), shown(run.counts, source.share_read):
-        counts = run.run(max_chars=max_chars)
+    try:
+        with _signals(stop), shown(run.counts, source.share_read):
+            counts = run.run(max_chars=max_chars)
+    except Unavailable as error:
+        if not ended_by:
+            raise
+        print(f"Stopped while it waited. {error}", file=sys.stderr)
+        return INTERRUPTED[signal.Signals(ended_by[0])]
     print(_in_words(name, counts))
     if given.rejects:
         write_rejects(log, name, given.rejects)
@@ -133,6 +139,7 @@ def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
 
 
 def _predict(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
+    Manifest.read(given.manifest).chunk(given.chunk)  # before a load that takes seconds
     model = _loaded(given, settings, stack)
     with _signals(_end):
         predicted = predict(given.manifest, given.chunk, model)

@@ -18,8 +18,8 @@ from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from feedback.jobs import JobRow
 
+from feedback.jobs import JobRow
 from feedback.records import compact_json
 from files.escape import storable, unstorable
 from files.sources import SourceRow
@@ -56,6 +56,7 @@ _PREDICTED = pa.schema(
         ("truncated", pa.bool_()),
         ("queue_ms", pa.float64()),
         ("inference_ms", pa.float64()),
+        ("read", pa.string()),
     ]
 )
 _TEXTS = ("place", "key", "text", "problem", "excerpt")
@@ -247,6 +248,7 @@ def _predicted_values(row: JobRow) -> dict[str, Any]:
             "truncated": made.truncated,
             "queue_ms": made.queue_ms,
             "inference_ms": made.inference_ms,
+            "read": None if made.read is None else storable(made.read),
         }
     return values
 
@@ -263,6 +265,7 @@ def _job_row(row: Mapping[str, Any]) -> JobRow:
             output=output_from_json(json.loads(row["output"])),
             queue_ms=row["queue_ms"],
             inference_ms=row["inference_ms"],
+            read=None if row["read"] is None else unstorable(row["read"]),
             **{name: row[name] for name in same},
         )
     return JobRow(

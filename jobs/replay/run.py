@@ -28,6 +28,11 @@ from model import ModelError, Prediction, Predictor
 from model.bulk import predict_each
 from model.prediction import output_to_json
 
+OTHER_TEXT = (
+    "The spans cannot be compared: they are of the text as each model read it, and the two texts "
+    "differ."
+)
+
 logger = logging.getLogger(f"tryout.{__name__}")
 
 
@@ -98,8 +103,15 @@ def replay(
     for baseline, new in predict_each(model, inputs(), goes_on=goes_on):
         if isinstance(new, ModelError):
             yield ReplayResult(baseline, None, outcome(baseline, None), str(new))
+        elif _differ_in_text(baseline.prediction, new):
+            yield ReplayResult(baseline, None, outcome(baseline, None), OTHER_TEXT)
         else:
             yield ReplayResult(baseline, new, outcome(baseline, new))
+
+
+def _differ_in_text(old: Prediction, new: Prediction) -> bool:
+    """True for spans of two texts, since the models read the input otherwise."""
+    return new.answer_kind == "spans" and new.spanned != old.spanned
 
 
 def as_json(result: ReplayResult) -> str:

@@ -38,7 +38,13 @@ def main() -> None:
         name = Path(chosen.id).name + ("-int8" if given.int8 else "")
         folder = given.out or HOME / "data" / "onnx" / name
         check_folder(folder)
-        model = Model(**chosen.arguments(device="cpu", dtype="float32", params=settings.parameters))
+        arguments = chosen.arguments(
+            device="cpu",
+            dtype="float32",
+            params=settings.parameters,
+            preprocess="",  # no part of a graph: it comes before it
+        )
+        model = Model(**arguments)
         model.load()
         exported = export(model, folder, int8=given.int8, texts=texts)
     except TryoutError as error:

@@ -90,7 +90,8 @@ def _write(model: Model, folder: Path, *, int8: bool, texts: Sequence[str]) -> E
         versions={package: version(package) for package in PACKAGES},
     )
     facts.write(folder)
-    exported_model = Model(str(folder), task=info.task, runtime="onnx")
+    preprocess = model.choice.preprocess  # so that both read the same
+    exported_model = Model(str(folder), task=info.task, runtime="onnx", preprocess=preprocess)
     exported_model.load()
     try:
         compared = [_with_gap(model, text) for text in texts]

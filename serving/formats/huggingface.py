@@ -226,7 +226,7 @@ def answer(prediction: Prediction, info: ModelInfo, shaping: Shaping) -> list[di
                 {
                     "entity_group": span.label,
                     "score": span.score,
-                    "word": text[span.start : span.end],
+                    "word": prediction.spanned[span.start : span.end],
                     "start": span.start,
                     "end": span.end,
                 }

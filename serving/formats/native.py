@@ -75,7 +75,11 @@ class TextBody(Body):
 
 
 class PredictionBody(Body):
-    """A prediction; `stored` is true once it is in the feedback log."""
+    """A prediction; `stored` is true once it is in the feedback log.
+
+    `read` is the text that the model read in place of the input, else null; `spans_of` names the
+    text whose characters the spans of the output count.
+    """
 
     id: UUID
     created_at: str
@@ -92,6 +96,8 @@ class PredictionBody(Body):
     truncated: bool
     queue_ms: float
     inference_ms: float
+    read: str | None
+    spans_of: Literal["input", "read"]
     stored: bool
 
 
@@ -244,6 +250,8 @@ def prediction_to_json(prediction: Prediction, *, stored: bool) -> dict[str, Any
         "truncated": prediction.truncated,
         "queue_ms": prediction.queue_ms,
         "inference_ms": prediction.inference_ms,
+        "read": prediction.read,
+        "spans_of": prediction.spans_of,
         "stored": stored,
     }
 

@@ -176,4 +176,5 @@ def _as_rows(predictions: list[Prediction]) -> Any:
 
 def _as_columns(predictions: list[Prediction]) -> Any:
     items = [row_of(prediction) for prediction in predictions]
-    return {"outputs": {name: [item[name] for item in items] for name in items[0]}}
+    names = dict.fromkeys(name for item in items for name in item)
+    return {"outputs": {name: [item.get(name) for item in items] for name in names}}

@@ -75,6 +75,12 @@ class PredictionNode:
     truncated: bool
     queue_ms: float
     inference_ms: float
+    read: str | None = strawberry.field(
+        description="The text that the model read in place of the input; null if it read that."
+    )
+    spans_of: str = strawberry.field(
+        description="The text whose characters spans count: input or read."
+    )
     stored: bool = strawberry.field(description="True once it is in the feedback log.")
 
     @classmethod
@@ -97,6 +103,8 @@ class PredictionNode:
             truncated=prediction.truncated,
             queue_ms=prediction.queue_ms,
             inference_ms=prediction.inference_ms,
+            read=prediction.read,
+            spans_of=prediction.spans_of,
             stored=stored,
         )
 

@@ -41,3 +41,4 @@ def test_the_file_of_results_has_the_columns_of_the_file_first(log: FeedbackLog)
     assert by_name[0]["prediction_id"] == str(one.prediction.id)
     assert by_name[1]["problem"] == "There is no text in this row."
     assert by_name[2]["predicted_label"] == by_name[2]["problem"] == ""
+    assert by_name[0]["read"] == ""

@@ -76,6 +76,7 @@ predictions = st.builds(
     truncated=st.booleans(),
     queue_ms=st.floats(0, 1e9),
     inference_ms=st.floats(0, 1e9),
+    read=st.none() | any_text.filter(bool),
 )
 entries = st.builds(
     Entry,

@@ -20,7 +20,10 @@ from tests.helpers.databases import Postgres
 from tests.helpers.entries import entry, rating
 from tests.helpers.jobs import job_of, job_row
 
-OLDER = {"0002": ("runtime", "rated", "draw", "down"), "0003": ("draw", "down")}  # without columns
+OLDER = {
+    "0002": ("runtime", "rated", "draw", "down", "read"),
+    "0003": ("draw", "down", "read"),
+}  # without columns
 
 
 def test_migrations_make_the_tables_that_the_code_declares(bare_url: str) -> None:
@@ -42,7 +45,7 @@ def test_an_older_log_is_brought_up_to_date_with_all_that_is_in_it(
         with database.connect(write=True) as connection:
             for stored in (one, another):
                 values = entry_values(stored)
-                del values["runtime"], values["draw"]
+                del values["runtime"], values["draw"], values["read"]
                 connection.execute(sa.insert(predictions).values(values))
             connection.execute(sa.insert(ratings), [_as_first(one) for one in said])
         database.close()
@@ -89,7 +92,6 @@ def test_totals_that_no_migration_changes_stay_as_they_are(
         database = Database(bare_url)
         with database.connect(write=True) as connection:
             assert "ix_ratings_random" in _indexes(connection)
-            _store(connection, entry(), [])
             connection.execute(sa.insert(tallies).values(_tally(ratings=77)))
         database.close()
     log = FeedbackLog(bare_url)
@@ -106,12 +108,14 @@ def _tally(**changes: Any) -> dict[str, Any]:
 
 def _store(connection: sa.Connection, stored: Entry, judged: list[Rating]) -> None:
     """Stores a prediction and ratings with the columns of all schemas since 0004, not counted."""
-    connection.execute(sa.insert(predictions).values(entry_values(stored)))
+    values = entry_values(stored)
+    del values["read"]  # of 0007
+    connection.execute(sa.insert(predictions).values(values))
     for one in judged:
         connection.execute(sa.insert(ratings).values(dataclasses.asdict(one)))
 
 
-@pytest.mark.parametrize("version", ["0004", "0005"])
+@pytest.mark.parametrize("version", ["0004", "0005", "0006"])
 def test_a_log_from_before_jobs_takes_them_and_keeps_what_it_has(
     bare_url: str, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:

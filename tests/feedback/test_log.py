@@ -1,12 +1,14 @@
 """The log's promises, on SQLite and on PostgreSQL."""
 
+import csv
+import io
 import threading
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
 
-from feedback import FeedbackError, FeedbackLog
+from feedback import FeedbackError, FeedbackLog, export_csv
 from feedback.records import Counts
 from tests.helpers.entries import entry, history, labels, rating
 
@@ -33,6 +35,14 @@ def test_any_text_comes_back_as_typed(log: FeedbackLog, text: str) -> None:
     log.rate(said)
     assert log.find(stored.prediction.id) == stored
     assert log.ratings_of(stored.prediction.id) == [said]
+
+
+def test_the_text_that_was_read_comes_back_and_is_exported(log: FeedbackLog) -> None:
+    stored = [entry("@bob\0 =1", read="=@user\0\ud800 =1"), entry("the same")]
+    log.add(stored, [])
+    assert [log.find(each.prediction.id) for each in stored] == stored
+    rows = csv.DictReader(io.StringIO(b"".join(export_csv(log, unrated=True)).decode("utf-8-sig")))
+    assert [row["read"] for row in rows] == ["'=@user\x100000\x10d800 =1", ""]
 
 
 def test_an_instant_comes_back_with_its_microseconds(log: FeedbackLog) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from feedback import FeedbackLog, batches
+from feedback import FeedbackLog, batches, export_csv, jobs
 from feedback.filters import Filter
 from feedback.review_queue import to_review
 from feedback.tables import metadata
 from model.prediction import new_id
 from tests.helpers.batches import batch_of
+from tests.helpers.jobs import job_of, job_rows
 
 Ask = Callable[[FeedbackLog], object]
 QUESTIONS: dict[str, tuple[Ask, set[str]]] = {
@@ -59,15 +60,56 @@ QUESTIONS: dict[str, tuple[Ask, set[str]]] = {
         lambda log: batches.labels_of(log, batch_of(log, [])),
         {"ix_predictions_batch"},
     ),
+    "a prediction of a job by its id": (
+        lambda log: log.find(new_id()),
+        {"ix_job_predictions_prediction_id", "sqlite_autoindex_predictions_1"},
+    ),
+    "predictions of jobs to export": (
+        lambda log: list(export_csv(_with_a_job(log), unrated=True)),
+        {"ix_job_predictions_prediction_id", "sqlite_autoindex_predictions_1"},
+    ),
+    "keys of a job": (
+        lambda log: jobs.by_keys(log, job_of(log), ["a", "b"]),
+        {"sqlite_autoindex_job_predictions_1"},
+    ),
+    "the newest of keys": (
+        lambda log: jobs.newest_of(log, job_of(log), ["a", "b"]),
+        {"sqlite_autoindex_job_predictions_1"},
+    ),
+    "rows of a job that are stored again": (
+        lambda log: jobs.store(_with_a_job(log), job_of(log), job_rows(range(9))),
+        {"sqlite_autoindex_job_predictions_1"},
+    ),
+    "versions of a key": (
+        lambda log: jobs.history(log, job_of(log), "a"),
+        {"sqlite_autoindex_job_predictions_1"},
+    ),
+    "a text of a job": (
+        lambda log: jobs.by_text(log, job_of(log), "a text", limit=5),
+        {"ix_job_predictions_content"},
+    ),
+    "a job in the order of its source": (
+        lambda log: list(jobs.exported(_with_a_job(log), job_of(log))),
+        {"ix_job_predictions_place"},
+    ),
+    "the totals of a job": (
+        lambda log: jobs.summary(log, job_of(log), model_id="m", revision="r"),
+        {"ix_job_totals_job_measure"},
+    ),
 }
 
 
+def _with_a_job(log: FeedbackLog) -> FeedbackLog:
+    jobs.store(log, job_of(log), job_rows(range(9), model_revision="older"))
+    return log
+
+
 def plans(log: FeedbackLog, ask: Ask) -> str:
-    """The plans of all that is selected, as SQLite explains them."""
+    """The plans of all that is selected or changed in jobs, as SQLite explains them."""
     steps: list[str] = []
 
     def explain(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.startswith("SELECT"):
+        if statement.startswith(("SELECT", "UPDATE job_predictions")):
             plan = connection.connection.cursor().execute(
                 f"EXPLAIN QUERY PLAN {statement}", parameters
             )
@@ -85,7 +127,8 @@ def plans(log: FeedbackLog, ask: Ask) -> str:
 def test_a_query_uses_its_index(sqlite_log: FeedbackLog, ask: Ask, indexes: set[str]) -> None:
     plan = plans(sqlite_log, ask)
     assert all(f"INDEX {name}" in plan for name in indexes), plan
-    assert "SCAN predictions\n" not in f"{plan}\n"
+    for table in ("predictions", "job_predictions"):
+        assert f"SCAN {table}\n" not in f"{plan}\n"
 
 
 def test_the_indexes_of_the_database_have_the_conditions_of_the_code(

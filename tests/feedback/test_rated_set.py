@@ -111,3 +111,17 @@ def test_datasets_loads_it(
     texts = list(reversed(loaded["text"]))
     assert texts[: len(RAW)] == [encodable(text) for text in RAW]
     assert {"negative", "positive", '["x","y"]'} <= set(loaded["label"])
+
+
+def test_spans_are_exported_with_the_text_that_they_are_of(sqlite_log: FeedbackLog) -> None:
+    """The model read the inputs otherwise: one letter for letter, the other shorter."""
+    spans = Spans((Span("PER", 0.9, 0, 3),))
+    task = {"task": "token-classification", "output": spans}
+    rate(sqlite_log, "Ada wrote.", "up", read="ada wrote.", **task)
+    rate(sqlite_log, "@ada_l wrote.", "up", read="Ada wrote.", **task)
+    rate(sqlite_log, "@ada_l wrote.", "up", read="Ada wrote.")
+    text = b"".join(training_csv(sqlite_log)).decode()
+    expected = ["@ada_l wrote.", "Ada wrote.", "Ada wrote."]
+    assert [row["text"] for row in csv.DictReader(io.StringIO(text))] == expected
+    lines = b"".join(rated_jsonl(sqlite_log)).splitlines()
+    assert [json.loads(line)["text"] for line in lines] == expected

@@ -17,6 +17,7 @@ from feedback import FeedbackLog
 from feedback.jobs import exported, find
 from settings import ROOT
 
+LONGEST_START_S = 120  # of a process that has much else beside it
 WORDS = "battery bad day good hate love never nobody phone service the works".split()  # noqa: SIM905
 
 
@@ -58,17 +59,25 @@ def versions(log_url: str) -> int:
         log.close()
 
 
-def start(*arguments: object, log_url: str, **environment: str) -> subprocess.Popen[str]:
+def start(
+    *arguments: object, log_url: str, stdin: str | None = None, **environment: str
+) -> subprocess.Popen[str]:
     """A command of jobs.batch in a process group of its own."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "jobs.batch", *map(str, arguments)],
         cwd=ROOT,
         env=os.environ | {"DATABASE_URL": log_url, "OMP_WAIT_POLICY": "PASSIVE"} | environment,
+        stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
     )
+    if stdin is not None and process.stdin:
+        process.stdin.write(stdin)
+        process.stdin.close()
+        process.stdin = None  # or `communicate` would write to it
+    return process
 
 
 def kill(process: subprocess.Popen[str]) -> None:
@@ -78,17 +87,32 @@ def kill(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def killed_at_random(
-    begin: Callable[[], subprocess.Popen[str]], chance: random.Random, longest_s: float
-) -> bool:
-    """Begins a process and kills it at a random moment; False if it had ended before."""
+def killed_within(begin: Callable[[], subprocess.Popen[str]], delay_s: float) -> bool:
+    """Begins a process and kills it after a time; False if it had ended well before."""
     process = begin()
-    deadline_s = time.monotonic() + chance.uniform(0, longest_s)
+    deadline_s = time.monotonic() + delay_s
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
             _, err = process.communicate()
             assert process.returncode == 0, err
             return False
-        time.sleep(0.02)
+        time.sleep(0.01)
     kill(process)
     return True
+
+
+def killed_while_it_stores(
+    begin: Callable[[], subprocess.Popen[str]], stored: Callable[[], int], delay_s: float
+) -> bool:
+    """Begins a process and kills it some time after it has stored anything.
+
+    False if it had ended well before.
+    """
+    process, before = begin(), stored()
+    deadline_s = time.monotonic() + LONGEST_START_S
+    while process.poll() is None and stored() == before and time.monotonic() < deadline_s:
+        time.sleep(0.05)
+    time.sleep(delay_s)
+    has_ended = process.poll() == 0
+    kill(process)
+    return not has_ended

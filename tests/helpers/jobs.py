@@ -1,11 +1,12 @@
 """Makes jobs and outcomes of their rows."""
 
+import time
 from collections.abc import Sequence
-from multiprocessing.synchronize import Barrier
+from multiprocessing.synchronize import Barrier, Event
 from typing import Any
 
 from feedback import FeedbackLog
-from feedback.jobs import Job, JobRow, open_job, store
+from feedback.jobs import Job, JobRow, exclusive, open_job, store
 from tests.helpers.entries import entry
 
 
@@ -48,3 +49,11 @@ def store_in_process(url: str, rows: Sequence[JobRow], barrier: Barrier) -> None
     for first in range(0, len(rows), 50):
         store(log, job, rows[first : first + 50])
     log.close()
+
+
+def hold(url: str, job: Job, holds: Event) -> None:
+    """Holds the lock of a job until the process is killed; sets the event once it has it."""
+    log = FeedbackLog(url)
+    with exclusive(log, job):
+        holds.set()
+        time.sleep(600)

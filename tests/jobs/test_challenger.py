@@ -10,6 +10,7 @@ from jobs.challenger import Challenger, challenger_for
 from model import Model, ModelClosed, ModelError, Predictor
 from tests.helpers import tiny
 from tests.helpers.predictor import FakePredictor
+from tests.helpers.preprocess import loaded, write
 
 
 @pytest.fixture
@@ -77,3 +78,20 @@ def test_it_ends_with_the_process(
     assert challenger.replay.stopped
     with pytest.raises(ModelClosed):
         model.submit("x")
+
+
+def test_it_reads_what_the_live_model_reads(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the file of the owner's function was edited since."""
+    path = write(tmp_path, monkeypatch)
+    model = loaded("clean")
+    path.write_text("def clean(text):\n    return 'x'\n", encoding="utf-8")
+    beside = challenger_for(model, str(folder), "")
+    beside.load()
+    ours, theirs = (each.predict(["@ada wrote"])[0] for each in (model, beside))
+    assert ours.read == theirs.read == "@user wrote"
+    assert theirs.model_revision.split("+")[1] == ours.model_revision.split("+")[1]
+    beside.close()
+    assert model.predict(["@ada wrote"])[0].read == "@user wrote"
+    model.close()

@@ -15,6 +15,7 @@ from jobs.loader import LOADING, ModelLoader, reason_of
 from model import Model, ModelClosed, ModelError, Predictor
 from tests.helpers import tiny
 from tests.helpers.predictor import FakePredictor
+from tests.helpers.preprocess import write
 from tests.helpers.until import until
 
 LONG = {"max_new_tokens": 300}
@@ -340,3 +341,28 @@ def test_a_model_behind_a_url_does_not_close_a_challenger(folder: Path) -> None:
     loader.close()
     with pytest.raises(ModelClosed):
         beside.predict(["x"])
+
+
+def test_an_edited_function_is_a_new_revision(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = write(tmp_path, monkeypatch)
+    loader = Loader(model_id=str(folder), preprocess="cleaning:lower")
+    old = loader.model()
+    assert old.predict(["Ab"])[0].read == "ab"
+    loader.reload_and_wait()
+    assert loader.model() is old
+    path.write_text("def lower(text):\n    return text.upper()\n", encoding="utf-8")
+    loader.reload_and_wait()
+    new = loader.model()
+    assert new.info.revision.split("+")[0] == old.info.revision.split("+")[0]
+    assert new.info.revision != old.info.revision
+    assert new.predict(["Ab"])[0].read == "AB"
+    path.write_text("def lower(text):\n    return 1 / 0\n", encoding="utf-8")
+    loader.reload_and_wait()
+    assert loader.model() is new, "it fails at its first prediction"
+    path.unlink()
+    loader.reload_and_wait()
+    assert "there is no file cleaning.py" in messages(caplog)
+    assert loader.model().predict(["Ab"])[0].read == "AB"
+    loader.close()

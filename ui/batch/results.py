@@ -24,6 +24,7 @@ from ui.parts.text import as_html, as_markdown, counted, shortened
 
 PAGE_ROWS = 20
 LABELS = 12
+MAX_TEXT_CHARS = 400
 ORDERS: dict[Order, str] = {
     "unsure": "Least sure first",
     "sure": "Surest first",
@@ -184,8 +185,11 @@ def row_html(number: int, entry: Entry) -> str:
     output = f'<p class="row-output" dir="auto">{as_html(words)}</p>'
     if score is not None:
         output = f'<div class="bars">{bar_html(words, score, percent(score), is_chosen=True)}</div>'
-    text = as_html(shortened(prediction.input, max_chars=400))
+    text, read = as_html(shortened(prediction.input, max_chars=MAX_TEXT_CHARS)), ""
+    if prediction.read is not None:
+        shown = as_html(shortened(prediction.read, max_chars=MAX_TEXT_CHARS))
+        read = f'<p class="row-read"><b>The model read</b>: <bdi>{shown}</bdi></p>'
     return f"""<section class="card row">
   <p class="row-text" dir="auto">
     <a href="/?p={prediction.id}" target="_self">{number:,}</a><bdi>{text}</bdi></p>
-  {output}</section>"""
+  {read}{output}</section>"""

@@ -59,7 +59,7 @@ def in_words(prediction: Prediction, correction: str, name_of: NameOf) -> str:
             spans = spans_from_text(correction)
             if spans is None:
                 return correction
-            return spans_in_words(prediction.input, spans, name_of) or "nothing"
+            return spans_in_words(prediction.spanned, spans, name_of) or "nothing"
         case "text":
             return correction
         case kind:
@@ -122,14 +122,15 @@ def _spans(entry: Entry, output: Spans, mine: Rating) -> None:
     prediction = entry.prediction
     key, memory = f"spans-{prediction.id}", state.session().span_rows
     if key not in st.session_state or prediction.id not in memory:
-        memory[prediction.id] = span_rows(prediction.input, output, mine.correction)
+        memory[prediction.id] = span_rows(prediction.spanned, output, mine.correction)
     rows = memory[prediction.id]
     changes = st.session_state.get(key)
-    answer = corrected(prediction.input, edited(rows, changes) if changes else rows)
+    answer = corrected(prediction.spanned, edited(rows, changes) if changes else rows)
     if changes and any(changes.values()) and spans_to_text(answer.spans) != mine.correction:
         # Not in a callback: one that another click overtakes is lost.
         rating.save(entry, correction=spans_to_text(answer.spans))
-    st.caption(f"{TITLE} Change, delete or add rows: words of the text, a label.")
+    read = "" if prediction.spans_of == "input" else " that the model read"
+    st.caption(f"{TITLE} Change, delete or add rows: words of the text{read}, a label.")
     _span_editor(prediction, rows, key)
     for problem in answer.problems:
         st.caption(as_markdown(problem))

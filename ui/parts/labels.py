@@ -49,4 +49,5 @@ def distinct(items: Iterable[T], shown: Callable[[T], str]) -> dict[T, str]:
 def revision_name(revision: ModelRevision) -> str:
     """A model in one short line."""
     model_id = shortened(revision.model_id, max_chars=40)
-    return printable(f"{model_id} @ {revision.model_revision[:7]}")
+    of_model, plus, of_function = revision.model_revision.partition("+")
+    return printable(f"{model_id} @ {of_model[:7]}{plus}{of_function[:4]}")

@@ -14,21 +14,23 @@ from ui.parts.text import as_html, counted, shortened
 
 CLOSE_CALL_MARGIN = 0.2
 MAX_SUMMARY_CHARS = 200
+MAX_READ_CHARS = 200
 
 
 def body_html(prediction: Prediction, name_of: NameOf) -> str:
     """The input, the output, and notes on them as HTML; classes are those of ui/style.css."""
-    output, text = prediction.output, prediction.input
+    output = prediction.output
     match output:
         case ScoredLabels():
             notes = _cut_notes(prediction, unread="end")
             if output.margin < CLOSE_CALL_MARGIN and prediction.answer_kind != "text":
                 notes.insert(0, _close_call(output, name_of))  # many words may fit a gap
-            return _labels_html(text, output, name_of, notes)
+            return texts_html(prediction) + _labels_html(output, name_of, notes)
         case Spans():
-            return _spans_html(text, output, name_of, _cut_notes(prediction, unread="end"))
+            return _spans_html(prediction, output, name_of, _cut_notes(prediction, unread="end"))
         case GeneratedText():
-            return _text_html(text, output, _cut_notes(prediction, unread="beginning"))
+            notes = _cut_notes(prediction, unread="beginning")
+            return texts_html(prediction) + _text_html(output, notes)
         case _:
             assert_never(output)
 
@@ -40,7 +42,7 @@ def summary(prediction: Prediction, name_of: NameOf) -> str:
         case ScoredLabels():
             return ", ".join(map(name_of, output.chosen)) or "no label"
         case Spans(items):
-            words = spans_in_words(prediction.input, items, name_of)
+            words = spans_in_words(prediction.spanned, items, name_of)
             return shortened(words, max_chars=MAX_SUMMARY_CHARS) or "nothing found"
         case GeneratedText(text):
             return shortened(text, max_chars=MAX_SUMMARY_CHARS)
@@ -59,6 +61,22 @@ def input_html(text: str) -> str:
     return f'<blockquote class="card-input" dir="auto">{as_html(text)}</blockquote>'
 
 
+def texts_html(prediction: Prediction) -> str:
+    """The input as a quote and, where it is another, the text that the model read."""
+    return input_html(prediction.input) + _read_html(prediction)
+
+
+def _read_html(prediction: Prediction) -> str:
+    text, title = prediction.read, "<b>The model read</b>:"
+    if text is None:
+        return ""
+    if len(text) <= MAX_READ_CHARS:
+        return f'<p class="card-read">{title} <bdi>{as_html(text)}</bdi></p>'
+    beginning = as_html(shortened(text, max_chars=MAX_READ_CHARS))
+    return f"""<details class="card-read"><summary>{title} <bdi>{beginning}</bdi></summary>
+  <div class="card-text" dir="auto">{as_html(text)}</div></details>"""
+
+
 def _notes(notes: Sequence[str]) -> str:
     return "".join(f'<p class="card-note">{note}</p>' for note in notes)
 
@@ -69,10 +87,10 @@ def _cut_notes(prediction: Prediction, *, unread: str) -> list[str]:
     return [f"<b>Cut</b>: the text is longer than the model takes; its {unread} was not read."]
 
 
-def _labels_html(text: str, output: ScoredLabels, name_of: NameOf, notes: list[str]) -> str:
+def _labels_html(output: ScoredLabels, name_of: NameOf, notes: list[str]) -> str:
     chosen = ", ".join(_shown(label, name_of) for label in output.chosen) or "No label"
     share = "" if output.multi_label else f" <small>{percent(output.score)}</small>"
-    return f"""{input_html(text)}
+    return f"""
   <p class="card-top"><span dir="auto">{as_html(chosen)}</span>{share}</p>
   {_notes(notes)}
   {bars_html(_named(output.items, name_of), chosen=len(output.chosen))}"""
@@ -90,7 +108,8 @@ def _close_call(output: ScoredLabels, name_of: NameOf) -> str:
     return f"<b>Close call</b>: {second} {distance}."
 
 
-def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> str:
+def _spans_html(prediction: Prediction, output: Spans, name_of: NameOf, notes: list[str]) -> str:
+    text = prediction.spanned
     if not output.items:
         notes.insert(0, "<b>Nothing found</b>: the model marks no part of this text.")
     names = {span.label: _shown(span.label, name_of) for span in output.items}
@@ -99,12 +118,16 @@ def _spans_html(text: str, output: Spans, name_of: NameOf, notes: list[str]) -> 
         for span in output.items
     ]
     bars = f"<details><summary>Scores</summary>{bars_html(scores, chosen=len(scores))}</details>"
-    return f"""
+    before, after = "", _read_html(prediction)
+    if prediction.spans_of == "read":
+        title = '<p class="card-read"><b>The model read</b> the text below, and marks it:</p>'
+        before, after = input_html(prediction.input) + title, ""
+    return f"""{before}
   <p class="card-spans" dir="auto">{marked_html(text, output.items, names)}</p>
-  {_notes(notes)}{bars if scores else ""}"""
+  {after}{_notes(notes)}{bars if scores else ""}"""
 
 
-def _text_html(text: str, output: GeneratedText, notes: list[str]) -> str:
+def _text_html(output: GeneratedText, notes: list[str]) -> str:
     tokens = f"{counted(output.tokens, 'token')}"
     if output.finish == "length":
         notes.append(f"<b>Ended</b> after {tokens}, as many as were asked for.")
@@ -112,7 +135,7 @@ def _text_html(text: str, output: GeneratedText, notes: list[str]) -> str:
         notes.append(f"<b>Stopped</b> after {tokens}.")
     if not output.text.strip():
         notes.insert(0, "<b>Nothing</b>: the model ended the text at once.")
-    return f"""{input_html(text)}
+    return f"""
   <div class="card-text" dir="auto">{as_html(output.text)}</div>
   {_notes(notes)}"""
 

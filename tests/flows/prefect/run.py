@@ -37,7 +37,24 @@ def main() -> None:
         for parameters in others:
             state = flow(**parameters, return_state=True)
             runs.append(shown(state.state_details.flow_run_id))
+        check(flow, others[-1])
     print(json.dumps(runs))
+
+
+def check(flow: Any, parameters: dict[str, Any]) -> None:
+    """Fails unless a run ends as failed, with its figures shown, after rejects or a drift."""
+    good = {"name": "checked", "rows": 200, "rejects": 2, "drift": {"effect": 0.1}}
+    for figures, is_good in (
+        (good, True),
+        (good | {"drift": None}, True),
+        (good | {"rejects": 3}, False),
+        (good | {"drift": {"effect": 0.4}}, False),
+    ):
+        printed = {"prepare": [], "store": {}, "status": figures}
+        flow.fn.__globals__["command"] = lambda step, *_, printed=printed: printed[step]
+        state = flow(**parameters, return_state=True)
+        assert state.is_completed() is is_good
+        assert shown(state.state_details.flow_run_id)["figures"] == figures
 
 
 def by_worker(parameters: dict[str, Any]) -> UUID:

@@ -3,7 +3,9 @@
 import json
 import random
 import subprocess
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from feedback import FeedbackLog
 from model import Model
 from tests.helpers.job_commands import (
     csv_file,
-    killed_at_random,
+    killed_while_it_stores,
+    killed_within,
     start,
     stored_labels,
     texts_of,
@@ -56,8 +59,11 @@ def test_one_command_that_is_killed_and_run_again_stores_each_row_once(
         return start(*arguments, log_url=log_url, TRYOUT_MODEL__DTYPE="float32")
 
     stored = []
-    for _ in range(kills):
-        killed_at_random(begin, chance, longest_s=9)
+    for number in range(kills):
+        if number % 3 == 0:  # while it starts, or reads
+            killed_within(begin, chance.uniform(0, 6))
+        else:
+            killed_while_it_stores(begin, lambda: versions(log_url), chance.uniform(0, 1.5))
         stored.append(versions(log_url))
     last = begin()
     _, err = last.communicate(timeout=300)
@@ -81,19 +87,17 @@ def test_steps_that_are_killed_and_run_again_store_each_row_once(
         named = ("--text-column", "text", "--key", "id", "--name", "killed", "--into", folder)
         return step("prepare", source, *named, "--chunk-rows", rows // 5)
 
-    steps: list[tuple[Begin, float]] = [(prepare, 1.5)]
-    steps += [
-        (lambda chunk=chunk: step("predict", manifest, chunk), 9)  # type: ignore[misc]
-        for chunk in range(5)
-    ]
-    steps.append((lambda: step("store", manifest), 1.5))
-    happened = 0
-    for number, (begin, longest_s) in enumerate(steps):
+    predicts = [partial(step, "predict", manifest, number) for number in range(5)]
+    steps: list[Begin] = [prepare, *predicts, partial(step, "store", manifest)]
+    happened, took_s = 0, 4.0
+    for number, begin in enumerate(steps):
         for _ in range(kills * (number + 1) // len(steps) - kills * number // len(steps)):
-            happened += killed_at_random(begin, chance, longest_s)
+            happened += killed_within(begin, chance.uniform(0, took_s))
+        started_s = time.monotonic()
         last = begin()
         out, err = last.communicate(timeout=300)
         assert last.returncode == 0, err
+        took_s = time.monotonic() - started_s  # about as long as the next step
         if number == 0:
             assert json.loads(out) == list(range(5))
     print(f"{happened} of {kills} kills came before the end of the step")

@@ -1,6 +1,7 @@
 """python -m jobs.replay for real, on a log that is on the disk."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +16,7 @@ from settings import ROOT
 from tests.helpers import tiny
 from tests.helpers.command import Ran, Run, run_alone, run_here
 from tests.helpers.entries import entry, rating
+from tests.helpers.preprocess import write
 
 # What the bundled model says of them, and it is right, but for the last: nobody said what is.
 TEXTS = {
@@ -175,3 +177,20 @@ def test_a_file_that_cannot_be_written(database: Path, tmp_path: Path) -> None:
     ran = run(database, "--model", "model/bundled", "--out", str(tmp_path / "no" / "x.jsonl"))
     assert ran.code == 2
     assert "cannot be written: No such file or directory. Name another --out." in ran.err
+
+
+def test_the_function_of_app_toml_comes_before_another_model_too(
+    database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, monkeypatch, "def negate(text):\n    return 'I hate this: it is terrible.'")
+    environment = {"TRYOUT_MODEL__PREPROCESS": "preprocess:negate"}
+    (tmp_path / "cleaning.py").rename(tmp_path / "preprocess.py")
+    for arguments in ((), ("--model", "model/bundled")):
+        ran = run(database, *arguments, environment=environment)
+        assert ran.code == 1
+        assert "Failed: 3 broken" in ran.out
+        assert re.search(r"model/bundled \(\w{12}\+\w{8}, torch", ran.out)
+    ran = run(database, "--model", "model/bundled", environment={"TRYOUT_MODEL__PREPROCESS": ""})
+    assert (ran.code, "+" in ran.out.split(" over ")[0]) == (0, False)
+    ran = run(database, environment={"TRYOUT_MODEL__PREPROCESS": "preprocess:nothing"})
+    assert (ran.code, "no function nothing. Its functions: negate." in ran.err) == (2, True)

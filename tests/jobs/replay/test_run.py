@@ -1,12 +1,19 @@
 """A replay's results, by a predictor whose answers are known."""
 
+import dataclasses
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from feedback import Entry, FeedbackLog
 from feedback.rated_set import rated
-from jobs.replay.run import Replay, replay
+from jobs.replay.run import OTHER_TEXT, Replay, replay
+from tests.helpers import tiny
 from tests.helpers.entries import entry, labels, rating
 from tests.helpers.predictor import FakePredictor
+from tests.helpers.preprocess import loaded as load
+from tests.helpers.preprocess import write
 
 NEGATIVE = labels(("negative", 0.7), ("positive", 0.2), ("neutral", 0.1))
 
@@ -61,3 +68,22 @@ def test_a_replay_in_the_background_ends_with_its_results(sqlite_log: FeedbackLo
     running.join()
     assert [result.outcome for result in running.results] == ["fixed"]
     assert not running.problem
+
+
+def test_spans_of_two_texts_are_not_compared(
+    sqlite_log: FeedbackLog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rated prediction is of a model that read the input as it was typed."""
+    write(tmp_path, monkeypatch)
+    model = load("clean", str(tiny.bert_tagger(tmp_path / "model")))
+    for text in ("@ada wrote, see https://x.org", "Ada wrote."):
+        (prediction,) = model.predict([text])
+        stored = Entry(
+            prediction=dataclasses.replace(prediction, read=None), source="page", session_id="s"
+        )
+        sqlite_log.record(stored)
+        sqlite_log.rate(rating(stored))
+    same, other = replay(model, rated(sqlite_log), left_out=Counter())
+    assert (same.outcome, same.problem) == ("still right", "")
+    assert (other.new, other.problem) == (None, OTHER_TEXT)
+    model.close()

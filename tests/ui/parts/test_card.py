@@ -113,3 +113,25 @@ def test_text_labels_and_model_are_escaped() -> None:
     assert "<img" not in made
     assert "<b>" not in made
     assert made.count("&lt;img src=x onerror=alert(1)&gt;") == 5
+
+
+def test_the_text_that_the_model_read_is_text_and_a_long_one_is_folded() -> None:
+    scores = (("yes", 0.9), ("no", 0.1))
+    assert "The model read" not in card(*scores)
+    made = card(*scores, text="@ada <b>", read="@user <b>")
+    assert "<b>The model read</b>: <bdi>@user &lt;b&gt;</bdi>" in made
+    long = card(*scores, read="word " * 200)
+    assert "<summary><b>The model read</b>: <bdi>word word" in long
+    assert "word…</bdi></summary>" in long
+    assert "word " * 200 in long
+
+
+def test_spans_are_shown_in_the_text_that_they_are_of() -> None:
+    spans = Spans((Span("PER", 0.9, 0, 3),))
+    made = card_html(entry("ADA wrote.", read="ada wrote.", output=spans).prediction, str)
+    assert ">ADA</mark>" in made
+    assert "<b>The model read</b>: <bdi>ada wrote.</bdi>" in made
+    made = card_html(entry("@ada_l wrote.", read="Ada wrote.", output=spans).prediction, str)
+    assert ">Ada</mark>" in made
+    assert "@ada_l wrote.</blockquote>" in made
+    assert "<b>The model read</b> the text below" in made
