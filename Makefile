@@ -44,8 +44,10 @@ test: .venv/dev
 test-fast: .venv/dev
 	$(BIN)/python -m pytest $(PARALLEL) -m "not (browser or postgres or slow or deploy or prove or torture)"
 
+# A flow takes a minute or two on two free cores, and five times that on busy ones.
 test-deploy: .venv/dev $(OTHERS) $(FLOWS)
-	$(BIN)/python -m pytest tests/clients tests/servers tests/flows -m deploy $(ARGS)
+	$(BIN)/python -m pytest tests/clients tests/servers tests/flows -m deploy \
+		-o faulthandler_timeout=1000 $(ARGS)
 
 # A test of five minutes is no test that hangs; its figures are printed.
 LONG = $(BIN)/python -m pytest -o faulthandler_timeout=3600 -rP \
