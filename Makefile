@@ -53,7 +53,7 @@ test-deploy: .venv/dev $(OTHERS) $(FLOWS)
 LONG = $(BIN)/python -m pytest -o faulthandler_timeout=3600 -rP \
 	$(if $(ONLY),-k "$(subst $(COMMA), or ,$(ONLY))") $(ARGS)
 
-prove: .venv/dev
+prove: .venv/dev .cache/flows/airflow/done .cache/exports/done
 	$(LONG) -m prove
 
 torture: .venv/dev
@@ -117,6 +117,14 @@ $(OTHERS): .cache/%/done: tests/%/requirements.txt
 	touch $@
 
 $(FLOWS): .cache/%/done: deploy/%/requirements.txt
+	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install -q -r $<
+	$(if $(wildcard deploy/$*/package.json),cp deploy/$*/package*.json $(@D) && \
+		PATH=$(abspath $(@D))/bin:$$PATH npm ci --silent --no-audit --prefix $(@D))
+	touch $@
+
+# Metaflow with a stand-in for AWS, where its exports are made.
+.cache/exports/done: tests/flows/metaflow/requirements.txt
 	test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install -q -r $<
 	touch $@
