@@ -168,8 +168,8 @@ def _status(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> 
 
 
 def _export(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
-    rows = export(_log(given, settings, stack), given.name, given.out)
-    print(f"{rows:,} rows are in {given.out}.", file=sys.stderr)
+    export(_log(given, settings, stack), given.name, given.out)
+    print(f"The predictions of {given.name} are in {given.out}.", file=sys.stderr)
     return 0
 
 

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from feedback.jobs import Newest
-
 from feedback.records import ModelRevision
 from jobs.batch.errors import BatchError
 

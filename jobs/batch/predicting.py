@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from feedback.jobs import JobRow, content_of
-
 from files.sources import SourceRow
 from jobs.batch.chunks import Manifest, read_chunk, write_predictions
 from model import Prediction, Predictor

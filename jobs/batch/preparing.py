@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from feedback.jobs import Job, content_of, newest_of, note, open_job
-
 from feedback import FeedbackLog
+from feedback.jobs import Job, content_of, newest_of, note, open_job
 from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups

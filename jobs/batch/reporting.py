@@ -3,7 +3,7 @@
 Knows no source and no model: the revision that the model has now is given.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from feedback import FeedbackLog
 from feedback.jobs import (
     Job,
     StoredPrediction,
@@ -20,23 +22,16 @@ from feedback.jobs import (
     is_running,
     newest,
     previous,
-    rejects_of,
     summary,
 )
 from feedback.jobs.drift import Drift, drift, drift_to_json, sentences
-
-from feedback import FeedbackLog
+from feedback.jobs.results import rejects_csv, results_csv
 from feedback.records import ModelRevision, compact_json
-from feedback.tables import ROWS_AT_ONCE
-from files.csv_writer import csv_pieces
-from files.escape import spreadsheet_cell, storable
+from files.escape import storable
 from jobs.batch.chunks import in_place
 from jobs.batch.errors import BatchError
-from jobs.batch.groups import grouped
 from model.prediction import output_to_json
 
-COLUMNS = ("key", "text", "label", "score", "output", "model_revision", "created_at")
-REJECT_COLUMNS = ("row", "key", "reason", "content")
 SUFFIXES = (".csv", ".parquet")
 LISTED = 5  # names in the error for a name that is unknown
 _SCHEMA = pa.schema(
@@ -141,8 +136,8 @@ def status(log: FeedbackLog, name: str, *, model: ModelRevision | None) -> Statu
     )
 
 
-def export(log: FeedbackLog, name: str, file: Path) -> int:
-    """Writes the newest prediction of each key into a CSV or Parquet file; returns their number.
+def export(log: FeedbackLog, name: str, file: Path) -> None:
+    """Writes the newest prediction of each key into a CSV or Parquet file.
 
     Raises BatchError if there is no such job or the suffix is another, OSError if the file cannot
     be written.
@@ -150,72 +145,46 @@ def export(log: FeedbackLog, name: str, file: Path) -> int:
     if file.suffix.lower() not in SUFFIXES:
         raise BatchError(f"--out is {str(file)!r}; its name must end with {' or '.join(SUFFIXES)}.")
     job = found(log, name)
-    written = 0
-
-    def groups() -> Iterator[list[tuple[Any, ...]]]:
-        nonlocal written
-        for group in exported(log, job):
-            written += len(group)
-            yield [_cells(stored) for stored in group]
 
     def write(part: Path) -> None:
         if file.suffix.lower() == ".csv":
-            _write_csv(part, COLUMNS, (map(_csv_row, group) for group in groups()))
+            _write(part, results_csv(log, job))
         else:
-            _write_parquet(part, groups())
+            _write_parquet(part, exported(log, job))
 
     in_place(file, write)
-    return written
 
 
-def write_rejects(log: FeedbackLog, name: str, file: Path) -> int:
+def write_rejects(log: FeedbackLog, name: str, file: Path) -> None:
     """Writes the rows without a prediction into a CSV file, each with its reason.
 
-    Returns their number. Raises as `export` does.
+    Raises as `export` does.
     """
-    written = 0
-
-    def groups() -> Iterator[list[list[str]]]:
-        nonlocal written
-        for group in grouped(rejects_of(log, found(log, name)), ROWS_AT_ONCE):
-            written += len(group)
-            cells = ((each.place, each.key, each.reason, each.excerpt) for each in group)
-            yield [[spreadsheet_cell(cell) for cell in row] for row in cells]
-
-    in_place(file, lambda part: _write_csv(part, REJECT_COLUMNS, groups()))
-    return written
+    job = found(log, name)
+    in_place(file, lambda part: _write(part, rejects_csv(log, job)))
 
 
-def _cells(stored: StoredPrediction) -> tuple[Any, ...]:
-    prediction = stored.entry.prediction
-    return (
-        stored.key,
-        prediction.input,
-        prediction.label,
-        prediction.score,
-        compact_json(output_to_json(prediction.output)),
-        prediction.model_revision,
-        prediction.created_at,
-    )
-
-
-def _write_csv(
-    file: Path, columns: Sequence[str], groups: Iterable[Iterable[Iterable[Any]]]
-) -> None:
+def _write(file: Path, pieces: Iterable[bytes]) -> None:
     with file.open("wb") as out:
-        out.writelines(csv_pieces(columns, groups, bom=True))
+        out.writelines(pieces)
 
 
-def _csv_row(cells: tuple[Any, ...]) -> tuple[Any, ...]:
-    key, text, label, score, output, revision, created_at = cells
-    texts = map(spreadsheet_cell, (key, text, label))
-    return (*texts, score, output, revision, created_at.isoformat())
-
-
-def _write_parquet(file: Path, groups: Iterator[list[tuple[Any, ...]]]) -> None:
+def _write_parquet(file: Path, groups: Iterable[Sequence[StoredPrediction]]) -> None:
     with pq.ParquetWriter(file, _SCHEMA) as writer:
         for group in groups:
-            columns = list(zip(*group, strict=True))
-            for at in range(3):  # key, text and label can be any text, Parquet's is UTF-8
-                columns[at] = tuple(map(storable, columns[at]))
-            writer.write_table(pa.table(dict(zip(COLUMNS, columns, strict=True)), schema=_SCHEMA))
+            rows = [_values(stored) for stored in group]
+            writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+
+
+def _values(stored: StoredPrediction) -> dict[str, Any]:
+    """The columns of the CSV file; key, text and label can be any text, and Parquet's is UTF-8."""
+    prediction = stored.entry.prediction
+    return {
+        "key": storable(stored.key),
+        "text": storable(prediction.input),
+        "label": storable(prediction.label),
+        "score": prediction.score,
+        "output": compact_json(output_to_json(prediction.output)),
+        "model_revision": prediction.model_revision,
+        "created_at": prediction.created_at,
+    }

@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from feedback.jobs import Job, Lock, Stored, find, note
-
 from feedback import FeedbackLog
+from feedback.jobs import Job, Lock, Stored, find, note
 from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups

@@ -11,11 +11,10 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from feedback.jobs import Job, JobRow, Lock, Stored, exclusive, note, open_job, start
-from feedback.jobs import store as store_rows
-
 from errors import TryoutError
 from feedback import FeedbackLog
+from feedback.jobs import Job, JobRow, Lock, Stored, exclusive, note, open_job, start
+from feedback.jobs import store as store_rows
 from jobs.batch.chunks import Manifest, read_predictions
 from jobs.batch.groups import grouped
 from jobs.batch.waiting import once_available
