@@ -110,7 +110,12 @@ class Storer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Stores the groups that wait; raises what storing them raised, unless the block failed."""
+        """Stores the groups that wait; raises what storing them raised, unless the block failed.
+
+        If it did, as by a signal, a log that is away is not waited for.
+        """
+        if kind is not None:
+            self._stop.set()
         self._groups.put(None)
         self._thread.join()
         if self._error and kind is None:
