@@ -8,13 +8,14 @@ neither the log nor the model: rows in, rows and predictions out, as Parquet
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -60,6 +61,7 @@ _PREDICTED = pa.schema(
     ]
 )
 _TEXTS = ("place", "key", "text", "problem", "excerpt")
+_OURS = re.compile(r"\d{5,}\.parquet|\.\d{5,}\.parquet\.\w+\.part")  # files that are removed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,19 @@ class Manifest:
         return self.chunks[number]
 
 
+def clear(folder: Path) -> None:
+    """Removes the manifest, the chunks and the predictions of a folder, and nothing else in it.
+
+    Raises OSError.
+    """
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for part in (folder / CHUNKS, folder / PREDICTIONS):
+        files = part.iterdir() if part.is_dir() else ()
+        for file in files:
+            if _OURS.fullmatch(file.name):
+                file.unlink(missing_ok=True)
+
+
 def write_chunk(folder: Path, number: int, rows: Sequence[SourceRow]) -> Chunk:
     """Writes rows as a chunk of the folder; raises OSError."""
     columns: dict[str, list[Any]] = {
@@ -143,8 +158,13 @@ def write_chunk(folder: Path, number: int, rows: Sequence[SourceRow]) -> Chunk:
 def read_chunk(folder: Path, chunk: Chunk) -> list[SourceRow]:
     """The rows of a chunk; raises BadManifest if its file is not the one that was prepared."""
     file = _file(folder / CHUNKS, chunk.number)
-    rows = _read(file, _ROW)
-    if _digest(file) != chunk.digest:
+    try:
+        is_same = _digest(file) == chunk.digest
+    except OSError as error:
+        raise BadManifest(
+            f"{file} cannot be read: {error.strerror}. Prepare the source anew."
+        ) from error
+    if not is_same:
         raise BadManifest(f"{file} is not the chunk that was prepared. Prepare the source anew.")
     return [
         SourceRow(
@@ -155,7 +175,7 @@ def read_chunk(folder: Path, chunk: Chunk) -> list[SourceRow]:
             problem=row["problem"],
             content=row["excerpt"],
         )
-        for row in rows
+        for row in _read(file, _ROW)
     ]
 
 
@@ -194,7 +214,8 @@ def in_place(file: Path, write: Callable[[Path], object]) -> None:
     Raises OSError if it cannot be written; then nothing is left of it.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Not the process's number: that is 1 in every container that shares the folder.
+    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
     try:
         write(part)
         with part.open("rb") as written:
@@ -215,13 +236,14 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _read(file: Path, schema: pa.Schema) -> Iterable[dict[str, Any]]:
+def _read(file: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     try:
         rows = pq.read_table(file, schema=schema).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise BadManifest(f"{file} cannot be read: {str(error)[:200]}.") from error
-    for row in rows:
-        yield row | {name: unstorable(row[name]) for name in _TEXTS}
+        raise BadManifest(
+            f"{file} cannot be read: {str(error)[:200]}. Prepare the source anew."
+        ) from error
+    return [row | {name: unstorable(row[name]) for name in _TEXTS} for row in rows]
 
 
 def _predicted_values(row: JobRow) -> dict[str, Any]:

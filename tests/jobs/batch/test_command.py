@@ -327,6 +327,29 @@ def test_chunks_and_predictions_that_do_not_belong_together_are_refused(
     assert (cut.code, "is not the chunk that was prepared" in cut.err) == (2, True)
     missing = command(log_url, "predict", manifest, 7)
     assert "no chunk 7" in missing.err
+    chunk.unlink()
+    gone = command(log_url, "predict", manifest, 0)
+    assert (gone.code, "No such file or directory. Prepare the source" in gone.err) == (2, True)
+
+
+def test_prepare_removes_the_chunks_of_a_former_call_and_no_other_file(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "job"
+    others = [into / "predictions" / "of-mine.parquet", into / "chunks" / "notes.txt"]
+    for file in others:
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", into)
+    assert command(log_url, *prepare, "--chunk-rows", 10).out == "[0, 1, 2]\n"
+    left = into / "chunks" / ".00007.parquet.0123.part"  # of a call that was killed
+    left.touch()
+    assert command(log_url, *prepare).out == "[0]\n"
+    assert sorted(file.name for file in (into / "chunks").iterdir()) == [
+        "00000.parquet",
+        "notes.txt",
+    ]
+    assert all(file.read_text() == "mine" for file in others)
 
 
 def test_an_empty_source_is_a_job_without_rows(log_url: str, tmp_path: Path) -> None:
