@@ -6,7 +6,7 @@ its distributions cost the same for any number of predictions.
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from math import log2
 from typing import Any
 
@@ -27,7 +27,7 @@ def bins_of(
 ) -> Iterator[Change]:
     """The bins that a prediction is counted in."""
     yield origin, LABEL, label
-    yield origin, DAY, created_at.date().isoformat()
+    yield origin, DAY, created_at.astimezone(UTC).date().isoformat()
     yield origin, CHARS, str(int(CHARS_BINS_PER_DOUBLING * log2(max(chars, 1))))
     if margin is not None:
         yield origin, MARGIN, str(max(0, min(int(margin * MARGIN_BINS), MARGIN_BINS - 1)))
