@@ -27,8 +27,16 @@ class Predicted:
     rejects: int
 
 
-def predict(manifest_file: Path, number: int, model: Predictor) -> Predicted:
+def predict(
+    manifest_file: Path,
+    number: int,
+    model: Predictor,
+    *,
+    on_away: Callable[[bool], object] = lambda is_away: None,
+) -> Predicted:
     """Predicts a chunk with a loaded model, and writes its predictions beside it.
+
+    `on_away` is called as by `predict_each`, for a model behind a URL.
 
     Raises BadManifest for a manifest or a chunk that cannot be read, ModelError as the model does,
     OSError if the predictions cannot be written.
@@ -36,7 +44,7 @@ def predict(manifest_file: Path, number: int, model: Predictor) -> Predicted:
     folder, manifest = manifest_file.parent, Manifest.read(manifest_file)
     chunk = manifest.chunk(number)
     params = checked(model.info.params, manifest.params, defaults={})
-    rows = list(outcomes(model, [read_chunk(folder, chunk)], params))
+    rows = list(outcomes(model, [read_chunk(folder, chunk)], params, on_away=on_away))
     rows.sort(key=lambda row: row.number)
     write_predictions(folder, chunk, rows)
     predicted = sum(isinstance(row.outcome, Prediction) for row in rows)

@@ -289,6 +289,7 @@ except OSError as error:
         (("run", "--query", "SELECT 1", *ROWS), "--query needs --from"),
         (("run", "{source}", *ROWS, "--model", "no/such folder"), "no/such folder"),
         (("run", "{source}", *ROWS, "--url", "http://x", "--model", "y"), "Give --url alone"),
+        (("run", "{source}", *ROWS, "--url", "localhost"), "not a URL like http://localhost:8000"),
         (("run", "{source}", *ROWS, "--to", "nonsense"), "not a database URL"),
         (("predict", "{source}", 0), "is not a manifest"),
         (("store", "missing.json"), "missing.json cannot be read"),
@@ -370,6 +371,9 @@ def test_more_drift_than_allowed_exits_with_3(log_url: str, tmp_path: Path) -> N
         ran = command(log_url, "run", file, *ROWS, "--name", week, "--max-drift", "0.3")
         codes.append(ran.code)
     assert codes == [0, 3]
+    assert "The shares of labels changed" in ran.err
+    assert "The effect size is 1.00, and at most 0.3 is allowed." in ran.err
+    assert "Shift(" not in ran.err
     found = command(log_url, "status", "2026-11-28", "--json", "--max-drift", "0.3")
     assert found.code == 3
     assert json.loads(found.out)["drift"]["effect"] > 0.9
