@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from feedback import FeedbackLog
-from feedback.jobs import Job, Lock, Stored, find, note
+from feedback.jobs import Job, Lock, Stored, find, note, require_same
 from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
@@ -161,7 +161,7 @@ def run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run would do: the rows read, those that it would predict, the time in seconds."""
+    """The rows that a run would read and those that it would predict, with its likely speed."""
 
     read: ReadCounts
     wanted: int
@@ -184,10 +184,17 @@ def estimate(
 ) -> Estimate:
     """Reads all rows of a source and predicts a sample of them; stores nothing.
 
-    Raises as `Run.run` does.
+    Raises as `Run.run` does, but for JobRunning.
     """
     params = checked(model.info.params, plan.params, defaults={})
     job, counts, total = find(log, name), ReadCounts(), 0
+    if job:
+        require_same(
+            job,
+            source_kind=source.kind_name,
+            text_column=source.text_column,
+            key_column=source.key_column,
+        )
     sample: list[SourceRow] = []
     for group in checked_groups(source, plan, max_chars=max_chars, counts=counts):
         rows = [row for row in group if not row.problem]

@@ -162,6 +162,14 @@ def test_a_dry_run_says_what_would_be_done_and_stores_nothing(log_url: str, sour
     assert (unknown.code, "no job 'dry'" in unknown.err) == (2, True)
 
 
+def test_a_dry_run_is_refused_as_the_run_would_be(log_url: str, source: Path) -> None:
+    assert command(log_url, "run", source, *ROWS, "--name", "weekly", "--limit", 1).code == 0
+    without_key = ("run", source, "--text-column", "text", "--name", "weekly")
+    refused = [command(log_url, *without_key, *dry) for dry in ((), ("--dry-run",))]
+    assert [(ran.code, ran.out) for ran in refused] == [(2, "")] * 2
+    assert all("'weekly' has the key column 'id'" in ran.err for ran in refused)
+
+
 def test_rows_come_from_a_query_and_from_standard_input(
     log_url: str, source: Path, texts: list[str], tmp_path: Path
 ) -> None:
