@@ -55,7 +55,12 @@ def store(
             for chunk in manifest.chunks:
                 for group in grouped(read_predictions(folder, chunk), GROUP_ROWS):
                     storer.put(group)
-        note(log, job, state="done", rows=manifest.rows, rejects=storer.counts.rejects)
+        once_available(
+            lambda: note(log, job, state="done", rows=manifest.rows),
+            stop=stop or threading.Event(),
+            on_away=on_away,
+            longest_s=LONGEST_AWAY_S,
+        )
     return storer.counts
 
 
