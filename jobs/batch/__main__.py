@@ -166,9 +166,9 @@ def _status(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> 
         model = _identity(_predictor(given, settings), stack)
     except ModelError as error:
         print(f"It is not known which predictions are stale: {error}", file=sys.stderr)
-    found = status(log, given.name, model=model)
-    print(json.dumps(found.as_json()) if given.json else str(found))
-    return _drift_code(given, found.drift)
+    current = status(log, given.name, model=model)
+    print(json.dumps(current.as_json()) if given.json else str(current))
+    return _drift_code(given, current.drift)
 
 
 def _export(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
@@ -289,12 +289,12 @@ def _in_words(name: str, counts: RunCounts) -> str:
 
 def _say_once() -> Callable[[str], None]:
     """A function that prints each reason for a wait once."""
-    said = [""]
+    last = [""]
 
     def say(reason: str) -> None:
-        if reason and reason != said[0]:
+        if reason and reason != last[0]:
             print(f"Waiting: {reason}", file=sys.stderr, flush=True)
-        said[0] = reason
+        last[0] = reason
 
     return say
 

@@ -47,10 +47,10 @@ def checked_groups(
         try:
             for group in grouped(_rows(source, plan), GROUP_ROWS):
                 counts.rows += len(group)
-                kept = keys.distinct(group, partial(_checked, max_chars=max_chars), counts)
-                counts.problems += sum(1 for row in kept if row.problem)
-                if kept:
-                    yield kept
+                distinct = keys.distinct(group, partial(_checked, max_chars=max_chars), counts)
+                counts.problems += sum(1 for row in distinct if row.problem)
+                if distinct:
+                    yield distinct
         except sqlite3.Error as error:
             raise OSError(f"the keys cannot be remembered on disk ({error})") from error
         finally:
@@ -164,17 +164,17 @@ class _LastKeys(_Keys):
         self, rows: Sequence[SourceRow], check: Check, counts: ReadCounts
     ) -> list[SourceRow]:
         left = self._seen(rows)
-        kept: list[SourceRow] = []
+        last: list[SourceRow] = []
         fewer: dict[str, int] = {}
         for row in rows:
             if row.problem or left.get(row.key, 1) < 2:
-                kept.append(check(row))
+                last.append(check(row))
             else:
                 left[row.key] -= 1
                 fewer[row.key] = left[row.key]
         self._note(fewer)
-        counts.duplicates += len(rows) - len(kept)
-        return kept
+        counts.duplicates += len(rows) - len(last)
+        return last
 
 
 def _keys(source: Source, plan: Plan, file: Path) -> _AnyKeys | _FirstKeys | _LastKeys:

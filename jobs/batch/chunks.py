@@ -247,30 +247,30 @@ def _read(file: Path, schema: pa.Schema) -> list[dict[str, Any]]:
 
 
 def _predicted_values(row: JobRow) -> dict[str, Any]:
-    made = row.outcome
+    outcome = row.outcome
     values: dict[str, Any] = {
         "place": storable(row.place),
         "number": row.number,
         "key": storable(row.key),
         "text": storable(row.text),
-        "problem": "" if isinstance(made, Prediction) else storable(made),
+        "problem": "" if isinstance(outcome, Prediction) else storable(outcome),
         "excerpt": storable(row.excerpt),
     }
-    if isinstance(made, Prediction):
+    if isinstance(outcome, Prediction):
         values |= {
             "content": row.content,
-            "id": str(made.id),
-            "created_at": made.created_at.isoformat(),
-            "task": made.task,
-            "model_id": made.model_id,
-            "model_revision": made.model_revision,
-            "runtime": made.runtime,
-            "params": compact_json(dict(made.params)),
-            "output": compact_json(output_to_json(made.output)),
-            "truncated": made.truncated,
-            "queue_ms": made.queue_ms,
-            "inference_ms": made.inference_ms,
-            "read": None if made.read is None else storable(made.read),
+            "id": str(outcome.id),
+            "created_at": outcome.created_at.isoformat(),
+            "task": outcome.task,
+            "model_id": outcome.model_id,
+            "model_revision": outcome.model_revision,
+            "runtime": outcome.runtime,
+            "params": compact_json(dict(outcome.params)),
+            "output": compact_json(output_to_json(outcome.output)),
+            "truncated": outcome.truncated,
+            "queue_ms": outcome.queue_ms,
+            "inference_ms": outcome.inference_ms,
+            "read": None if outcome.read is None else storable(outcome.read),
         }
     return values
 

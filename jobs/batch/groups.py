@@ -28,10 +28,10 @@ def read_ahead(
     waiting: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
     is_over = threading.Event()
 
-    def put(made: list[T], error: BaseException | None = None) -> bool:
+    def put(pieces: list[T], error: BaseException | None = None) -> bool:
         while not is_over.is_set():
             try:
-                waiting.put((made, error), timeout=POLL_S)
+                waiting.put((pieces, error), timeout=POLL_S)
             except queue.Full:
                 continue
             return True
@@ -52,14 +52,14 @@ def read_ahead(
     try:
         while goes_on():
             try:
-                made, error = waiting.get(timeout=POLL_S)
+                pieces, error = waiting.get(timeout=POLL_S)
             except queue.Empty:
                 continue
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
-            yield from made
+            yield from pieces
     finally:
         is_over.set()
         thread.join(POLL_S)

@@ -106,7 +106,7 @@ class Status:
         return "\n".join(lines)
 
 
-def found(log: FeedbackLog, name: str) -> Job:
+def job_named(log: FeedbackLog, name: str) -> Job:
     """The job of that name; raises BatchError if there is none."""
     job = find(log, name)
     if job is None:
@@ -121,7 +121,7 @@ def status(log: FeedbackLog, name: str, *, model: ModelRevision | None) -> Statu
 
     Raises BatchError if there is no such job.
     """
-    job = found(log, name)
+    job = job_named(log, name)
     asked = model or ModelRevision("", "")
     figures = summary(log, job, model_id=asked.model_id, revision=asked.model_revision)
     before = previous(log, job)
@@ -146,7 +146,7 @@ def export(log: FeedbackLog, name: str, file: Path) -> None:
     """
     if file.suffix.lower() not in SUFFIXES:
         raise BatchError(f"--out is {str(file)!r}; its name must end with {' or '.join(SUFFIXES)}.")
-    job = found(log, name)
+    job = job_named(log, name)
 
     def write(part: Path) -> None:
         if file.suffix.lower() == ".csv":
@@ -162,7 +162,7 @@ def write_rejects(log: FeedbackLog, name: str, file: Path) -> None:
 
     Raises as `export` does.
     """
-    job = found(log, name)
+    job = job_named(log, name)
     in_place(file, lambda part: _write(part, rejects_csv(log, job)))
 
 
