@@ -16,6 +16,8 @@ from model import Prediction, Predictor
 from model.bulk import predict_each
 from model.params import checked
 
+MOST_REFUSED = 2000  # rows in a row without a text to predict, before they are given out
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Predicted:
@@ -55,24 +57,31 @@ def outcomes(
     Ends soon once `goes_on` returns False. Raises ModelError as `predict_each` does.
     """
     refused: list[JobRow] = []
+    left, is_over = iter(groups), False
 
     def asked() -> Iterator[tuple[SourceRow, str, Mapping[str, Any]]]:
-        for group in groups:
+        nonlocal is_over
+        for group in left:
             refused.extend(_outcome(row, row.problem) for row in group if row.problem)
             # Texts of like length are neighbours in the queue, however far it looks ahead.
             for row in sorted((row for row in group if not row.problem), key=_length):
                 yield row, row.text, params
+            if len(refused) >= MOST_REFUSED:
+                return  # or a source of bad rows alone would be in memory before one is stored
+        is_over = True
 
     contents = Contents()
-    for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+    while goes_on() and not is_over:
+        for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+            yield from refused
+            refused.clear()
+            if isinstance(result, Prediction):
+                # By the parameters asked for: a seed that is drawn for each text is not among them.
+                yield _outcome(row, result, contents.of(row.text, params))
+            else:
+                yield _outcome(row, str(result))
         yield from refused
         refused.clear()
-        if isinstance(result, Prediction):
-            # By the parameters asked for: a seed that is drawn for each text is not among them.
-            yield _outcome(row, result, contents.of(row.text, params))
-        else:
-            yield _outcome(row, str(result))
-    yield from refused
 
 
 def _length(row: SourceRow) -> int:
