@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feedback.jobs import JobRow, content_of
+from feedback.jobs import JobRow
+from feedback.jobs.records import Contents
 from files.sources import SourceRow
 from jobs.batch.chunks import Manifest, read_chunk, write_predictions
 from model import Prediction, Predictor
@@ -77,11 +78,16 @@ def outcomes(
                 return  # or a source of bad rows alone would be in memory before one is stored
         is_over = True
 
+    contents = Contents()
     while goes_on() and not is_over:
         for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
             yield from refused
             refused.clear()
-            yield _outcome(row, result if isinstance(result, Prediction) else str(result), params)
+            if isinstance(result, Prediction):
+                # By the parameters asked for: a seed that is drawn for each text is not among them.
+                yield _outcome(row, result, contents.of(row.text, params))
+            else:
+                yield _outcome(row, str(result))
         yield from refused
         refused.clear()
 
@@ -90,9 +96,7 @@ def _length(row: SourceRow) -> int:
     return len(row.text)
 
 
-def _outcome(
-    row: SourceRow, outcome: Prediction | str, params: Mapping[str, Any] | None = None
-) -> JobRow:
+def _outcome(row: SourceRow, outcome: Prediction | str, content: int | None = None) -> JobRow:
     return JobRow(
         place=row.place,
         number=row.number,
@@ -100,6 +104,5 @@ def _outcome(
         text=row.text,
         outcome=outcome,
         excerpt=row.content,
-        # A seed that is drawn for each text is among the prediction's parameters, and not here.
-        content=None if params is None else content_of(row.text, params),
+        content=content,
     )
