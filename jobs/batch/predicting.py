@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feedback.jobs import JobRow, content_of
+from feedback.jobs import JobRow
+from feedback.jobs.records import Contents
 from files.sources import SourceRow
 from jobs.batch.chunks import Manifest, read_chunk, write_predictions
 from model import Prediction, Predictor
 from model.bulk import predict_each
 from model.params import checked
+
+MOST_REFUSED = 2000  # rows in a row without a text to predict, before they are given out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,28 +57,38 @@ def outcomes(
     Ends soon once `goes_on` returns False. Raises ModelError as `predict_each` does.
     """
     refused: list[JobRow] = []
+    left, is_over = iter(groups), False
 
     def asked() -> Iterator[tuple[SourceRow, str, Mapping[str, Any]]]:
-        for group in groups:
+        nonlocal is_over
+        for group in left:
             refused.extend(_outcome(row, row.problem) for row in group if row.problem)
             # Texts of like length are neighbours in the queue, however far it looks ahead.
             for row in sorted((row for row in group if not row.problem), key=_length):
                 yield row, row.text, params
+            if len(refused) >= MOST_REFUSED:
+                return  # or a source of bad rows alone would be in memory before one is stored
+        is_over = True
 
-    for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+    contents = Contents()
+    while goes_on() and not is_over:
+        for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+            yield from refused
+            refused.clear()
+            if isinstance(result, Prediction):
+                # By the parameters asked for: a seed that is drawn for each text is not among them.
+                yield _outcome(row, result, contents.of(row.text, params))
+            else:
+                yield _outcome(row, str(result))
         yield from refused
         refused.clear()
-        yield _outcome(row, result if isinstance(result, Prediction) else str(result), params)
-    yield from refused
 
 
 def _length(row: SourceRow) -> int:
     return len(row.text)
 
 
-def _outcome(
-    row: SourceRow, outcome: Prediction | str, params: Mapping[str, Any] | None = None
-) -> JobRow:
+def _outcome(row: SourceRow, outcome: Prediction | str, content: int | None = None) -> JobRow:
     return JobRow(
         place=row.place,
         number=row.number,
@@ -83,6 +96,5 @@ def _outcome(
         text=row.text,
         outcome=outcome,
         excerpt=row.content,
-        # A seed that is drawn for each text is among the prediction's parameters, and not here.
-        content=None if params is None else content_of(row.text, params),
+        content=content,
     )

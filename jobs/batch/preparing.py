@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from feedback import FeedbackLog
-from feedback.jobs import Job, content_of, newest_of, note, open_job
+from feedback.jobs import Job, newest_of, note, open_job
+from feedback.jobs.records import Contents
 from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
@@ -96,6 +97,7 @@ def wanted(
     new or stale rows.
     """
     newest = newest_of(log, job, [row.key for row in rows if not row.problem])
+    contents = Contents()
     return [
         row
         for row in rows
@@ -103,7 +105,7 @@ def wanted(
         or plan.wants(
             newest.get(row.key),
             model,
-            content=None if params is None else content_of(row.text, params),
+            content=None if params is None else contents.of(row.text, params),
         )
     ]
 

@@ -108,6 +108,9 @@ class Run:
     def _predict_and_store(
         self, job: Job, lock: Lock, groups: Iterator[list[SourceRow]], params: Mapping[str, Any]
     ) -> None:
+        def goes_on() -> bool:
+            return not self._stop.is_set()
+
         storer = Storer(
             self._log,
             job,
@@ -120,9 +123,9 @@ class Run:
             grouping = Grouping(storer)
             for row in outcomes(
                 self._model,
-                read_ahead(groups, GROUPS_AHEAD),
+                read_ahead(groups, GROUPS_AHEAD, goes_on=goes_on),
                 params,
-                goes_on=lambda: not self._stop.is_set(),
+                goes_on=goes_on,
                 on_away=self._note_model_away,
             ):
                 self.counts.done += 1

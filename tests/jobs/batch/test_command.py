@@ -19,10 +19,17 @@ from feedback.jobs import exclusive, find
 from model import Model
 from settings import ROOT
 from tests.helpers.command import Ran, run_here
-from tests.helpers.job_commands import csv_file, start, stored_labels, texts_of, versions
+from tests.helpers.job_commands import (
+    ROWS_OF_TEXTS,
+    csv_file,
+    start,
+    stored_labels,
+    texts_of,
+    versions,
+)
 from tests.helpers.until import until
 
-ROWS = ("--text-column", "text", "--key", "id")
+ROWS = ROWS_OF_TEXTS
 
 
 @pytest.fixture
