@@ -79,6 +79,14 @@ def summary(log: FeedbackLog, job: Job, *, model_id: str, revision: str) -> Summ
         )
 
 
+def has_former_versions(log: FeedbackLog, job: Job) -> bool:
+    """True if a key of the job has more than one version of its prediction."""
+    newest = sa.select(sa.func.sum(job_totals.c.rows)).where(*_of(job, LABEL)).scalar_subquery()
+    query = sa.select(jobs.c.stored > sa.func.coalesce(newest, 0))
+    with log.database.connect() as connection:
+        return bool(connection.execute(query.where(jobs.c.number == job.number)).scalar_one())
+
+
 def distribution(log: FeedbackLog, job: Job) -> Distribution:
     """The newest predictions of each key by label, by bin of margin and by bin of length."""
     with log.database.connect() as connection:
