@@ -200,7 +200,7 @@ def _plan(given: argparse.Namespace) -> Plan:
 
 def _source(given: argparse.Namespace) -> Source:
     """The files or the query; raises ReadingError, or BatchError if it is both or neither."""
-    if bool(given.source) == bool(given.query):
+    if any(given.source) == bool(given.query):  # "" is what a variable without a value gives
         raise BatchError("Name the files to read, or --query with --from, and not both.")
     if bool(given.query) != bool(given.from_):
         raise BatchError("--query needs --from, the URL of its database, and --from a --query.")

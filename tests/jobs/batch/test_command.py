@@ -300,6 +300,7 @@ except OSError as error:
         (("run", "{source}", *ROWS, "--stale", "soon"), "--stale is 'soon'"),
         (("run", "nothing-*.csv", *ROWS), "nothing-*.csv"),
         (("run", *ROWS), "Name the files to read"),
+        (("run", "", *ROWS), "Name the files to read"),
         (("run", "{source}", *ROWS, "--query", "SELECT 1"), "Name the files to read"),
         (("run", "--query", "SELECT 1", *ROWS), "--query needs --from"),
         (("run", "{source}", *ROWS, "--model", "no/such folder"), "no/such folder"),
