@@ -1,6 +1,7 @@
 """python -m jobs.batch: many texts into the log, in one go or step by step."""
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -21,6 +22,7 @@ from files.sources import Source, open_query, open_source
 from jobs.batch.arguments import parser
 from jobs.batch.chunks import Manifest
 from jobs.batch.errors import BatchError
+from jobs.batch.messages import one_line_each
 from jobs.batch.plan import Plan, Stale
 from jobs.batch.predicting import predict
 from jobs.batch.preparing import prepare
@@ -28,7 +30,7 @@ from jobs.batch.progress import shown
 from jobs.batch.reporting import export, status, write_rejects
 from jobs.batch.running import Run, RunCounts, estimate, made_by
 from jobs.batch.storing import store
-from model import Model, ModelError, Predictor, make_predictor
+from model import Model, ModelError, ModelLoadError, ModelUnreachable, Predictor, make_predictor
 from model.exported import is_export
 from model.machine import prepare_server
 from model.prediction import now
@@ -37,6 +39,7 @@ from settings import ModelSettings, Settings, load_settings
 logger = logging.getLogger("tryout.jobs.batch")
 
 REJECTED, CANNOT_RUN, DRIFTED = 1, 2, 3
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as of a process that the signal ends
 
 
@@ -44,6 +47,7 @@ def main() -> int:
     """Runs a step; exits with 0, or as docs/batch-jobs.md says."""
     given = parser().parse_args()
     prepare_server()
+    logging.basicConfig(handlers=[one_line_each()], level=logging.WARNING)
     if not sys.stderr.isatty():  # the bars of a model's load are for people
         os.environ.setdefault("TQDM_DISABLE", "1")
     step = {
@@ -61,9 +65,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code if isinstance(error, Unavailable) else CANNOT_RUN
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        reason = error.strerror or str(error)
-        print(f"{name}{reason}. Free some space, or name another place.", file=sys.stderr)
+        print(_without_space(error), file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -85,7 +87,7 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
     max_chars = settings.limits.max_chars
     if given.dry_run:
         would = estimate(source, log, model, plan, name=name, max_chars=max_chars)
-        print(
+        _answer(
             f"{name}: {would.read.rows:,} rows, of which {would.read.problems:,} cannot be "
             f"predicted; {would.wanted:,} would be predicted, in about {would.seconds:,.0f} s "
             f"at {would.texts_per_s:,.0f} texts a second. Nothing is stored."
@@ -106,9 +108,9 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
             raise
         print(f"Stopped while it waited. {error}", file=sys.stderr)
         return INTERRUPTED[signal.Signals(ended_by[0])]
-    print(_in_words(name, counts))
     if given.rejects:
         write_rejects(log, name, given.rejects)
+    _answer(_in_words(name, counts, plan))
     if counts.stopped:
         return INTERRUPTED[signal.Signals(ended_by[0])]
     return _code(given, counts.stored) or _drift_code(given, log, name)
@@ -134,7 +136,7 @@ def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
         f"{manifest.name}: {manifest.rows:,} rows read, {len(manifest.chunks):,} chunks.",
         file=sys.stderr,
     )
-    print(json.dumps([chunk.number for chunk in manifest.chunks]))
+    _answer(json.dumps([chunk.number for chunk in manifest.chunks]))
     return 0
 
 
@@ -143,15 +145,21 @@ def _predict(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
     model = _loaded(given, settings, stack)
     with _signals(_end):
         predicted = predict(given.manifest, given.chunk, model)
-    print(json.dumps(asdict(predicted)))
+    _answer(json.dumps(asdict(predicted)))
     return 0
 
 
 def _store(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     log = _log(given, settings, stack)
-    with _signals(_end):
-        counts = store(given.manifest, log, on_away=_say_once())
-    print(json.dumps(asdict(counts)))
+    stopped = threading.Event()
+
+    def stop(number: int) -> None:
+        stopped.set()  # ends a wait for a log that is away
+        _end(number)
+
+    with _signals(stop):
+        counts = store(given.manifest, log, stop=stopped, on_away=_say_once())
+    _answer(json.dumps(asdict(counts)))
     return _code(given, counts)
 
 
@@ -163,7 +171,7 @@ def _status(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> 
     except ModelError as error:
         print(f"It is not known which predictions are stale: {error}", file=sys.stderr)
     found = status(log, given.name, model=model)
-    print(json.dumps(found.as_json()) if given.json else str(found))
+    _answer(json.dumps(found.as_json()) if given.json else str(found))
     return _drift_code(given, log, given.name)
 
 
@@ -215,7 +223,12 @@ def _log(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> Fee
 def _loaded(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> Predictor:
     model = _predictor(given, settings)
     stack.callback(model.close)
-    model.load()
+    try:
+        model.load()
+    except ModelLoadError as error:
+        if isinstance(error.__cause__, ModelUnreachable):
+            raise error.__cause__ from None  # which a workflow tool tries again
+        raise
     return model
 
 
@@ -234,7 +247,13 @@ def _predictor(given: argparse.Namespace, settings: Settings) -> Predictor:
     if given.url:
         if given.model or given.revision or given.runtime:
             raise BatchError("--url names a service, which has its own model. Give --url alone.")
-        chosen = ModelSettings(url=given.url, token=chosen.token)
+        try:
+            chosen = ModelSettings(url=given.url, token=chosen.token)
+        except ValueError:  # it would show the pattern of a URL, and a password in it
+            raise BatchError(
+                "--url is not the URL of a service. One looks like http://localhost:8000, without "
+                "a password."
+            ) from None
     elif given.model:
         chosen = chosen.for_model(given.model, given.revision)
         runtime = given.runtime or ("onnx" if is_export(given.model) else "torch")
@@ -265,16 +284,38 @@ def _drift_code(given: argparse.Namespace, log: FeedbackLog, name: str) -> int:
     return DRIFTED
 
 
-def _in_words(name: str, counts: RunCounts) -> str:
+def _in_words(name: str, counts: RunCounts, plan: Plan) -> str:
     stored = counts.stored
+    # With --stale also a row that was never predicted is left alone.
+    left = "left alone" if plan.stale or plan.only_new else "were there"
     parts = [f"{stored.new:,} stored"]
     if stored.replaced:
         parts.append(f"{stored.replaced:,} renewed")
-    parts += [f"{counts.there + stored.same:,} were there", f"{stored.rejects:,} rejects"]
+    parts += [f"{counts.there + stored.same:,} {left}", f"{stored.rejects:,} rejects"]
     if counts.read.duplicates:
         parts.append(f"{counts.read.duplicates:,} duplicate keys")
     ending = " Stopped; run it again to go on." if counts.stopped else ""
     return f"{name}: {counts.read.rows:,} rows read: {', '.join(parts)}.{ending}"
+
+
+def _answer(text: str) -> None:
+    """Prints on standard output; what was done does not fail because nobody reads of it."""
+    if sys.stdout is None:  # closed before the start
+        return
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _without_space(error: OSError) -> str:
+    """The sentence for a file that cannot be written."""
+    file = error.filename2 or error.filename
+    remedy = "Name another place, or make this one fit to be written."
+    if error.errno is None or error.errno in NO_SPACE:
+        remedy = "Free some space, or name another place."
+    return f"{f'{file}: ' if file else ''}{error.strerror or error}. {remedy}"
 
 
 def _say_once() -> Callable[[str], None]:
@@ -319,5 +360,6 @@ def _signals(on_signal: Callable[[int], None]) -> Iterator[None]:
 
 if __name__ == "__main__":
     # A TextIO has no `reconfigure`; the stdout of a command is a TextIOWrapper, which has.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(main())

@@ -8,6 +8,7 @@ neither the log nor the model: rows in, rows and predictions out, as Parquet
 import hashlib
 import json
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -23,12 +24,14 @@ from feedback.jobs import JobRow
 from feedback.records import compact_json
 from files.escape import storable, unstorable
 from files.sources import SourceRow
-from jobs.batch.errors import BadManifest
+from jobs.batch.errors import BadManifest, BatchError
 from model import Prediction
 from model.prediction import output_from_json, output_to_json
 
 VERSION = 1
 MANIFEST, CHUNKS, PREDICTIONS = "manifest.json", "chunks", "predictions"
+# The name of a chunk, and of one whose writing was killed.
+_OURS = re.compile(r"\d{5,}\.parquet|\.\d{5,}\.parquet\.\d+\.part", re.ASCII)
 DIGEST = b"tryout_chunk"  # the key of a chunk's digest in the metadata of its predictions
 
 _ROW = pa.schema(
@@ -123,6 +126,36 @@ class Manifest:
             there = f"0 to {len(self.chunks) - 1}" if self.chunks else "none"
             raise BadManifest(f"There is no chunk {number} of {self.name!r}; there are {there}.")
         return self.chunks[number]
+
+
+def cleared(folder: Path) -> None:
+    """Removes what a former `prepare` and `predict` wrote into a folder, and nothing else.
+
+    Raises BatchError if a file in the place of the manifest is none, OSError if one cannot be
+    removed.
+    """
+    manifest = folder / MANIFEST
+    if manifest.exists() and not _is_manifest(manifest):
+        raise BatchError(
+            f"{manifest} is there, and no job wrote it. Name another folder, or a new one."
+        )
+    manifest.unlink(missing_ok=True)  # first: without it nobody takes the chunks for whole
+    for part in (folder / CHUNKS, folder / PREDICTIONS):
+        if part.is_dir():
+            for file in list(part.iterdir()):
+                if _OURS.fullmatch(file.name) and not file.is_dir():
+                    file.unlink(missing_ok=True)
+            with suppress(OSError):  # other files are in it
+                part.rmdir()
+
+
+def _is_manifest(file: Path) -> bool:
+    """True for a manifest of any version."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and {"version", "chunks", "text_column"} <= values.keys()
 
 
 def write_chunk(folder: Path, number: int, rows: Sequence[SourceRow]) -> Chunk:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import TypeVar
 
@@ -17,10 +17,13 @@ def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield group
 
 
-def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
+def read_ahead(
+    items: Iterable[T], depth: int, *, goes_on: Callable[[], bool] = lambda: True
+) -> Iterator[T]:
     """The items, of which a thread makes `depth` in advance; raises what making them raises.
 
-    The thread ends when the iterator is closed, unless it waits for something: then it is left.
+    Ends soon once `goes_on` returns False, also where the next item is long in coming. The thread
+    ends when the iterator is closed, unless it waits for something: then it is left.
     """
     waiting: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
     is_over = threading.Event()
@@ -48,7 +51,12 @@ def read_ahead(items: Iterable[T], depth: int) -> Iterator[T]:
     thread.start()
     try:
         while True:
-            made, error = waiting.get()
+            try:
+                made, error = waiting.get(timeout=POLL_S)
+            except queue.Empty:
+                if goes_on():
+                    continue
+                return
             if isinstance(error, StopIteration):
                 return
             if error is not None:

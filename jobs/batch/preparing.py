@@ -3,7 +3,6 @@
 Knows no model: which rows a revision has predicted already is in the log.
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from feedback.jobs import Job, content_of, newest_of, note, open_job
 from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
-from jobs.batch.chunks import CHUNKS, MANIFEST, PREDICTIONS, Manifest, write_chunk
+from jobs.batch.chunks import Manifest, cleared, write_chunk
 from jobs.batch.groups import grouped
 from jobs.batch.plan import Plan
 
@@ -36,13 +35,12 @@ def prepare(
 
     A plan for new or stale rows leaves out those that are neither for `model`, which it needs.
     The job is in the log from then on. What a former call left in the folder is removed first.
-    Raises ReadingError as the source does, JobError if the job of that name is another, OSError if
-    the folder cannot be written.
+    Raises ReadingError as the source does, JobError if the job of that name is another, BatchError
+    or OSError if the folder cannot be written.
     """
-    into.mkdir(parents=True, exist_ok=True)
-    for former in (MANIFEST, CHUNKS, PREDICTIONS):
-        _remove(into / former)
     job = opened(log, source, plan, name=name)
+    into.mkdir(parents=True, exist_ok=True)
+    cleared(into)
     counts = ReadCounts()
     groups = checked_groups(source, plan, max_chars=max_chars, counts=counts)
     if model and (plan.only_new or plan.stale):
@@ -106,10 +104,3 @@ def wanted(
             content=None if params is None else content_of(row.text, params),
         )
     ]
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

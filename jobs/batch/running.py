@@ -120,9 +120,9 @@ class Run:
             grouping = Grouping(storer)
             for row in outcomes(
                 self._model,
-                read_ahead(groups, GROUPS_AHEAD),
+                read_ahead(groups, GROUPS_AHEAD, goes_on=self._goes_on),
                 params,
-                goes_on=lambda: not self._stop.is_set(),
+                goes_on=self._goes_on,
                 on_away=self._note_model_away,
             ):
                 self.counts.done += 1
@@ -130,6 +130,9 @@ class Run:
                 grouping.add(row)
             grouping.flush()
         self.counts.stored = storer.counts
+
+    def _goes_on(self) -> bool:
+        return not self._stop.is_set()
 
     def _once_available(self, ask: Callable[[], T]) -> T:
         return once_available(

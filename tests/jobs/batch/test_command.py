@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import resource
 import signal
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -64,6 +66,8 @@ def test_run_stores_what_the_model_says_and_a_second_run_stores_nothing(
     second = command(log_url, "run", source, *ROWS, "--name", "weekly")
     assert second.code == 0
     assert "0 stored, 30 were there" in second.out
+    stale = command(log_url, "run", source, *ROWS, "--name", "weekly", "--stale")
+    assert "0 stored, 30 left alone" in stale.out
     assert versions(log_url) == 30
     found = status(log_url, "weekly")
     assert {name: found[name] for name in ("rows", "stored", "rejects", "stale", "state")} == {
@@ -290,6 +294,8 @@ except OSError as error:
         (("run", "{source}", *ROWS, "--model", "no/such folder"), "no/such folder"),
         (("run", "{source}", *ROWS, "--url", "http://x", "--model", "y"), "Give --url alone"),
         (("run", "{source}", *ROWS, "--to", "nonsense"), "not a database URL"),
+        (("run", "{source}", *ROWS, "--url", "ftp://x"), "--url is not the URL of a service"),
+        (("run", "{source}", *ROWS, "--to", "sqlite:///{source}"), "is not an SQLite database"),
         (("predict", "{source}", 0), "is not a manifest"),
         (("store", "missing.json"), "missing.json cannot be read"),
     ],
@@ -305,6 +311,126 @@ def test_a_job_that_cannot_run_is_one_sentence_and_exit_code_2(
     assert "Traceback" not in ran.err
     said = [line for line in ran.err.splitlines() if "Loading weights" not in line]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--to", "postgresql://tryout@127.0.0.1:1/log"),
+        ("--url", "http://127.0.0.1:1"),
+        ("--query", "SELECT id, text FROM t", "--from", "postgresql://tryout@127.0.0.1:1/crm"),
+    ],
+)
+def test_what_is_away_at_the_start_exits_with_75_and_without_a_traceback(
+    source: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    rows = () if "--query" in arguments else (source,)
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    ran = command(url, "run", *rows, *ROWS, "--name", "away", *arguments)
+    assert ran.code == 75, ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_prepare_leaves_files_of_others_in_its_folder(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "mine"
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", into)
+    others = [into / "predictions" / "notes.txt", into / "chunks" / "1.parquet", into / "keep"]
+    for other in others:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_text("mine")
+    assert command(log_url, *prepare, "--chunk-rows", "10").out == "[0, 1, 2]\n"
+    assert command(log_url, *prepare).out == "[0]\n"
+    assert [other.read_text() for other in others] == ["mine"] * 3
+    assert sorted(file.name for file in (into / "chunks").iterdir()) == [
+        "00000.parquet",
+        "1.parquet",
+    ]
+    (into / "manifest.json").write_text('{"name": "a page"}')
+    refused = command(log_url, *prepare)
+    assert (refused.code, "no job wrote it" in refused.err) == (2, True), refused.err
+    assert (into / "manifest.json").read_text() == '{"name": "a page"}'
+
+
+def test_prepare_of_another_job_s_name_leaves_its_chunks(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    prepare = ("prepare", source, "--text-column", "text", "--name", "steps", "--into", tmp_path)
+    assert command(log_url, *prepare, "--key", "id").code == 0
+    assert command(log_url, *prepare).code == 2
+    assert (tmp_path / "manifest.json").exists()
+    assert (tmp_path / "chunks" / "00000.parquet").exists()
+
+
+def test_output_that_nobody_reads_does_not_make_a_job_fail(source: Path, tmp_path: Path) -> None:
+    url, rejects = f"sqlite:///{tmp_path / 'log.db'}", tmp_path / "rejects.csv"
+    run = f"{sys.executable} -m jobs.batch run {source} --text-column text --rejects {rejects}"
+    for redirection in ("| true; exit ${PIPESTATUS[0]}", ">&-"):
+        done = subprocess.run(
+            ["bash", "-c", f"{run} {redirection}"],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert rejects.exists()
+        rejects.unlink()
+
+
+def test_standard_input_that_is_closed_is_one_sentence(tmp_path: Path) -> None:
+    with mock.patch.object(sys, "stdin", None):
+        ran = command(f"sqlite:///{tmp_path / 'log.db'}", "run", "-", *ROWS)
+    assert ran.code == 2
+    assert ran.err == "Standard input is closed. Pipe the rows into it, or name a file.\n"
+
+
+def test_a_file_that_cannot_be_written_is_named_with_a_remedy(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out.csv"
+    folder.mkdir()
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", tmp_path / "job")
+    assert command(log_url, *prepare).code == 0
+    ran = command(log_url, "export", "steps", "--out", folder)
+    assert ran.code == 2
+    assert ran.err.startswith(f"{folder}: Is a directory. Name another place")
+
+
+def test_sigterm_ends_a_store_that_waits_for_the_log(source: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    into = tmp_path / "job"
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", into)
+    assert command(url, *prepare).code == 0
+    assert command(url, "predict", into / "manifest.json", 0).code == 0
+    job = subprocess.Popen(
+        [sys.executable, "-c", STORE_AWAY, str(into / "manifest.json")],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert job.stderr is not None
+    assert job.stderr.readline() == "Waiting: It is away.\n"
+    job.send_signal(signal.SIGTERM)
+    _, err = job.communicate(timeout=60)
+    assert (job.returncode, err) == (143, "")
+    assert status(url, "steps")["state"] == "interrupted"
+
+
+# The log goes away between the start of a store and its first transaction.
+STORE_AWAY = """
+import runpy, sys
+from feedback import LogUnavailable
+from jobs.batch import storing
+def away(*args, **options):
+    raise LogUnavailable("It is away.")
+storing.store_rows = away
+sys.argv.insert(1, "store")
+runpy.run_module("jobs.batch", run_name="__main__", alter_sys=True)
+"""
 
 
 def test_chunks_and_predictions_that_do_not_belong_together_are_refused(
