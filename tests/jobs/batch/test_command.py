@@ -1,6 +1,7 @@
 """python -m jobs.batch: rows into a log, in one go and by steps, and what is refused."""
 
 import csv
+import gzip
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -183,6 +185,19 @@ def test_rows_come_from_a_query_and_from_standard_input(
     _, err = piped.communicate(timeout=120)
     assert piped.returncode == 0, err
     assert labels(log_url, "piped") == labels(log_url, "query")
+
+
+def test_the_rows_before_the_place_where_a_file_is_cut_off_are_stored(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    whole = csv_file(tmp_path / "rows.csv", enumerate(texts_of(90))).read_bytes()
+    packed = gzip.compress(whole)
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(packed[: len(packed) * 2 // 3])
+    lines = zlib.decompressobj(31).decompress(cut.read_bytes()).count(b"\n")
+    ran = command(url, "run", cut, *ROWS, "--name", "cut")
+    assert (ran.code, "is cut off" in ran.err) == (2, True), ran.err
+    assert versions(url) == lines - 1 > 10  # without the header
+    assert status(url, "cut")["state"] == "failed"
 
 
 def test_a_second_process_of_the_same_name_is_refused(log_url: str, source: Path) -> None:

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator
 
-from jobs.batch.groups import read_ahead
+import pytest
+
+from jobs.batch.groups import grouped, read_ahead
 
 
 def test_reading_ahead_ends_though_the_next_item_does_not_come() -> None:
@@ -21,3 +23,14 @@ def test_reading_ahead_ends_though_the_next_item_does_not_come() -> None:
         assert list(ahead) == []
     finally:
         is_over.set()
+
+
+def test_a_group_before_an_error_is_given_out() -> None:
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise OSError("broken")
+
+    groups = grouped(items(), 3)
+    assert [next(groups), next(groups)] == [[0, 1, 2], [3, 4]]
+    with pytest.raises(OSError, match="broken"):
+        next(groups)
