@@ -286,6 +286,14 @@ class Settings(BaseSettings):
         return env_settings, init_settings
 
 
+def service_settings(url: str, *, token: str) -> ModelSettings:
+    """The settings of the model of a service; raises SettingsError for a URL that is none."""
+    try:
+        return ModelSettings(url=url, token=token)
+    except ValidationError:
+        raise SettingsError(f"The URL of the service is not {SECRET['model.url']}.") from None
+
+
 def load_settings(path: Path = ROOT / "app.toml") -> Settings:
     """Reads `path` and the environment, which wins. Raises SettingsError."""
     _require_right_names()

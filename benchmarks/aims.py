@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from benchmarks import alone, feedback_page, million, remote, service
+from benchmarks import alone, feedback_page, job_names, million, remote, service
 from benchmarks.results import Results
 from benchmarks.running import NotMeasured
 from benchmarks.servers import BATCHED, BENTOML, LITSERVE, ONE, ONNX, PLAIN, TRYOUT
@@ -50,6 +50,8 @@ def rows(results: Results) -> Iterator[str]:
         ("million", _million),
         ("service", _service),
         ("remote", _remote),
+        ("job_run", _job_run),
+        ("long_job", _long_job),
     ):
         if part in results.parts:
             for aim in aims(results):
@@ -215,6 +217,22 @@ def _remote(results: Results) -> Iterator[Aim]:
         ("the pages without a model: 200 MB at most", 200, remote.MEMORY, "MB"),
     ):
         yield Aim(text, limit, _figure(results, "remote", what), unit, ONLY_TORCH)
+
+
+def _job_run(results: Results) -> Iterator[Aim]:
+    for text, limit, beside in (
+        ("a job: at least 0.9 times Model.predict", 0.9, job_names.PREDICT),
+        ("a job: at least 2 times a loop over pipeline and datasets", 2, job_names.LOOP),
+    ):
+        yield Aim(text, limit, _figure(results, "job_run", f"run / {beside}"), of=ONLY_TORCH)
+
+
+def _long_job(results: Results) -> Iterator[Aim]:
+    def click(name: str) -> float:
+        alone, beside = (results.number("long_job", f"{of}_ms") for of in ("alone", "beside"))
+        return beside / alone
+
+    yield Aim("a click beside a long job: 3 times alone at most", 3, click, of=ONLY_TORCH)
 
 
 def _figure(results: Results, part: str, what: str) -> Value:

@@ -3,10 +3,10 @@
 from playwright.sync_api import Browser, Playwright
 
 from tests.helpers.chromium import CHROMIUM, CHROMIUM_ARGUMENTS
-from tests.helpers.predictor import FakePredictor
+from tests.helpers.fake_job import write as write_rows
 from tests.helpers.server import free_port
 
-__all__ = ["FakePredictor", "chromium", "free_port"]
+__all__ = ["chromium", "free_port", "write_rows"]
 
 
 def chromium(playwright: Playwright) -> Browser:

@@ -18,6 +18,7 @@ from datasets import Dataset
 from transformers import pipeline
 from transformers.pipelines.pt_utils import KeyDataset
 
+from benchmarks.job_names import LOOP, PREDICT, RUN
 from benchmarks.offline import BUNDLED, loaded
 from benchmarks.texts import repeated
 from feedback import FeedbackLog
@@ -26,10 +27,9 @@ from jobs.batch import run
 from jobs.batch.plan import Plan
 from model import Model
 
-ROUNDS = 3
+ROUNDS = 2
 PIPELINE_ROWS = 1000  # of each round, as it is slow
 MAX_CHARS = 10_000
-RUN, PREDICT, LOOP = "jobs.batch run", "Model.predict", "loop over pipeline and datasets"
 
 
 def main(rows: int, folder: Path) -> None:

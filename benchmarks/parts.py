@@ -35,6 +35,8 @@ FEEDBACK_S = 300
 BATCH_S = 600
 REMOTE_S = 300
 JOBS_S = 900
+JOB_RUN_S = 900
+LONG_JOB_S = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Sizes:
     texts: int = 600
     log_rows: int = 1_000_000
     job_rows: int = 1_000_000
+    long_rows: int = 500_000
     batch_rows: int = 20_000
     batch_clicks: int = 40
 
@@ -60,6 +63,7 @@ QUICK = Sizes(
     texts=60,
     log_rows=20_000,
     job_rows=100_000,
+    long_rows=20_000,
     batch_rows=2_000,
     batch_clicks=3,
 )
@@ -213,6 +217,24 @@ def jobs(bench: Bench) -> Pairs:
     yield from figures("benchmarks.jobs_log", *arguments, limit_s=JOBS_S).items()
 
 
+def job_run(bench: Bench) -> Pairs:
+    """A job of 20,000 rows beside Model.predict and a loop over transformers' pipeline."""
+    arguments = (str(bench.sizes.batch_rows), str(bench.folder))
+    yield from figures("benchmarks.job_run", *arguments, limit_s=JOB_RUN_S).items()
+
+
+def long_job(bench: Bench) -> Pairs:
+    """A visitor beside a job with a fake predictor on the same log; the memory of the job."""
+    log = bench.folder / "long.db"
+    sizes = bench.sizes
+    with tryout(log) as server:
+        first_prediction("tryout", server)
+        arguments = (str(sizes.long_rows), str(bench.folder), server.url, f"sqlite:///{log}")
+        yield from figures(
+            "benchmarks.long_job", *arguments, str(sizes.batch_clicks), limit_s=LONG_JOB_S
+        ).items()
+
+
 PARTS: dict[str, Callable[[Bench], Pairs]] = {
     "rooms": rooms,
     "browser": browser,
@@ -223,4 +245,6 @@ PARTS: dict[str, Callable[[Bench], Pairs]] = {
     "service": clients,
     "remote": behind_url,
     "jobs": jobs,
+    "job_run": job_run,
+    "long_job": long_job,
 }

@@ -160,6 +160,18 @@ def _jobs(figures: Figures) -> Iterator[str]:
     yield from ("", "### A log with predictions of a job", "", *table(("what", ""), rows))
 
 
+def _job_run(figures: Figures) -> Iterator[str]:
+    rows = ([what, shown(value, "{:,.2f}")] for what, value in figures.items())
+    yield from ("", "### A job with the bundled model", "")
+    yield from table(("texts/s, and their ratios", ""), rows)
+
+
+def _long_job(figures: Figures) -> Iterator[str]:
+    rows = ([what, shown(value, "{:,.1f}")] for what, value in figures.items())
+    yield from ("", "### A long job with a fake predictor, and a visitor beside it", "")
+    yield from table(("what", ""), rows)
+
+
 def _batch(figures: Figures) -> Iterator[str]:
     names = {
         "alone_ms": "alone, ms",
@@ -208,4 +220,6 @@ PARTS: dict[str, Callable[[Figures], Iterator[str]]] = {
     "service": _service,
     "remote": _remote,
     "jobs": _jobs,
+    "job_run": _job_run,
+    "long_job": _long_job,
 }

@@ -143,7 +143,7 @@ class _Call:
     @property
     def text(self) -> str:
         """The text that the function has now, or had last."""
-        return self.texts[len(self.read)]
+        return self.texts[min(len(self.read), len(self.texts) - 1)]
 
     def run(self, function: Callable[[str], Any], name: str) -> None:
         """Calls the function with each text, until it fails or takes too long."""

@@ -14,12 +14,14 @@ storing.store()
 
 batch = opened.current()
 if batch is None:
-    model = waiting.wait_for_model()
-    if model:
-        model_change.note(model)
-        if form.show(model):
-            st.rerun()
-    listed.show()
+    above = st.container()
+    listed.show()  # first: it needs no model, which may take long to load
+    with above:
+        model = waiting.wait_for_model()
+        if model:
+            model_change.note(model)
+            if form.show(model):
+                st.rerun()
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):

@@ -3,12 +3,12 @@
 Nothing is predicted here, and no route needs the model: without it nothing is said to be stale.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -38,7 +38,7 @@ PAGING = {
 
 
 class PageOfBatches(BaseModel):
-    """The parameters of the list: batches a page, and the number of the page's first one."""
+    """The parameters of the list: batches a page, and the number of those before the page."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -87,7 +87,7 @@ class DriftBody(Body):
     sentences: list[str]
 
 
-class OneBatchBody(BatchBody):
+class DetailedBatchBody(BatchBody):
     """A batch with its drift, which is null if there is no batch before of the same source."""
 
     drift: DriftBody | None
@@ -153,7 +153,7 @@ def batches(service: Service, *, closed: bool) -> Format:
                 query=PAGING,
                 statuses=(400,),
             ),
-            operation("GET", BATCH, reading.one, "A batch by its name or id", OneBatchBody),
+            operation("GET", BATCH, reading.batch, "A batch by its name or id", DetailedBatchBody),
             operation(
                 "GET", BATCH + "/predictions.csv", reading.csv, "The predictions as a file", CSV
             ),
@@ -193,25 +193,25 @@ class _Reading:
     async def list(self, request: Request, body: bytes) -> Response:
         page, live = validated(PageOfBatches, dict(request.query_params)), self._live
 
-        def read(log: FeedbackLog) -> list[Figures]:
+        def read(log: FeedbackLog) -> tuple[list[Figures], bool]:
             newest = jobs.newest(log, limit=page.limit + 1, offset=page.offset)
-            return [any_batch.figures(log, job, live) for job in newest]
+            shown = newest[: page.limit]
+            return [any_batch.figures(log, job, live) for job in shown], len(newest) > len(shown)
 
-        figures = await self._service.ask_log(read)
-        there_are_more = len(figures) > page.limit
+        figures, there_are_more = await self._service.ask_log(read)
         following = f"{PATH}?offset={page.offset + page.limit}&limit={page.limit}"
         return json_response(
             {
-                "batches": [figures_to_json(each) for each in figures[: page.limit]],
+                "batches": [figures_to_json(each) for each in figures],
                 "next": following if there_are_more else None,
             }
         )
 
-    async def one(self, request: Request, body: bytes) -> Response:
+    async def batch(self, request: Request, body: bytes) -> Response:
         live = self._live
 
         def read(log: FeedbackLog) -> dict[str, Any]:
-            batch = _found(log, request)
+            batch = _named(log, request)
             figures = figures_to_json(any_batch.figures(log, batch, live))
             return figures | {"drift": _drift_to_json(log, batch)}
 
@@ -221,7 +221,7 @@ class _Reading:
         key, live = request.path_params["key"], self._live
 
         def read(log: FeedbackLog) -> StoredPrediction:
-            batch = _found(log, request)
+            batch = _named(log, request)
             if stored := any_batch.by_keys(log, batch, [key]).get(key):
                 return stored
             raise NotFound(
@@ -234,7 +234,7 @@ class _Reading:
         asked, live = await parsed(KeysRequest, request, body), self._live
         keys = list(dict.fromkeys(asked.keys))
         stored = await self._service.ask_log(
-            lambda log: any_batch.by_keys(log, _found(log, request), keys)
+            lambda log: any_batch.by_keys(log, _named(log, request), keys)
         )
         return json_response(
             {
@@ -260,12 +260,12 @@ class _Reading:
         """The file as a stream; its first piece is read before the status is sent."""
 
         def begin(log: FeedbackLog) -> tuple[bytes, Iterator[bytes]]:
-            pieces = pieces_of(log, _found(log, request))
+            pieces = pieces_of(log, _named(log, request))
             return next(pieces, b""), pieces
 
         first, pieces = await self._service.ask_log(begin)
         headers = {"Content-Disposition": f'attachment; filename="{content}.csv"'}
-        return StreamingResponse(_all(first, pieces), headers=headers, media_type="text/csv")
+        return StreamingResponse(chain([first], pieces), headers=headers, media_type="text/csv")
 
 
 def results_of(log: FeedbackLog, batch: AnyBatch) -> Iterator[bytes]:
@@ -280,12 +280,6 @@ def rejects_of(log: FeedbackLog, batch: AnyBatch) -> Iterator[bytes]:
     if isinstance(batch, Job):
         return results.rejects_csv(log, batch)
     return iter([batch_results.problems_csv(problems(log, batch), batch.text_column)])
-
-
-async def _all(first: bytes, pieces: Iterator[bytes]) -> AsyncGenerator[bytes]:
-    yield first
-    async for piece in iterate_in_threadpool(pieces):
-        yield piece
 
 
 def figures_to_json(figures: Figures) -> dict[str, Any]:
@@ -327,11 +321,11 @@ def _drift_to_json(log: FeedbackLog, batch: AnyBatch) -> dict[str, Any] | None:
     """The drift from the job before; None if there is none, and of a page's batch."""
     if not isinstance(batch, Job) or (before := jobs.previous(log, batch)) is None:
         return None
-    found = drift(totals.distribution(log, before), totals.distribution(log, batch))
-    return {"before": before.name} | drift_to_json(found)
+    differences = drift(totals.distribution(log, before), totals.distribution(log, batch))
+    return {"before": before.name} | drift_to_json(differences)
 
 
-def _found(log: FeedbackLog, request: Request) -> AnyBatch:
+def _named(log: FeedbackLog, request: Request) -> AnyBatch:
     """The batch that the path names; raises NotFound."""
     name = request.path_params["name"]
     if batch := any_batch.find(log, name):

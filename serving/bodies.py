@@ -40,7 +40,7 @@ class Row(BaseModel):
     score: float | None
     output: JsonValue
     truncated: bool
-    read: str = ""
+    read: str | None = None
     spans_of: Literal["input", "read"] = "input"
 
 

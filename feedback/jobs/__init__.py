@@ -2,7 +2,7 @@
 
 from feedback.errors import JobError, JobRunning
 from feedback.jobs.drift import Distribution
-from feedback.jobs.jobs import find, newest, note, open_job, previous, start
+from feedback.jobs.jobs import find, newest, note, open_job, previous, require_same, start
 from feedback.jobs.lock import Lock, exclusive, is_running
 from feedback.jobs.lookup import by_keys, by_text, exported, history, rejects_of
 from feedback.jobs.records import (
@@ -47,6 +47,7 @@ __all__ = [
     "open_job",
     "previous",
     "rejects_of",
+    "require_same",
     "start",
     "store",
     "summary",

@@ -121,30 +121,30 @@ def drift(before: Distribution, now: Distribution) -> Drift:
     )
 
 
-def sentences(found: Drift, name_of: Callable[[str], str] = str) -> list[str]:
+def sentences(change: Drift, name_of: Callable[[str], str] = str) -> list[str]:
     """The differences that are clear, in words, the largest first; else that there is none.
 
     `name_of` gives the names of labels.
     """
-    if found.too_few:
-        least = min(found.labels.before, found.labels.now)
+    if change.too_few:
+        least = min(change.labels.before, change.labels.now)
         return [f"Too few predictions to compare: one of the batches has {least:,}."]
     clear = sorted(
-        (shift for shift in found.shifts if shift.is_clear), key=lambda shift: -abs(shift.effect)
+        (shift for shift in change.shifts if shift.is_clear), key=lambda shift: -abs(shift.effect)
     )
     if clear:
-        return [_sentence(found, shift, name_of) for shift in clear]
-    if found.shares and found.labels.p is not None:
-        most = found.shares[0]
+        return [_sentence(change, shift, name_of) for shift in clear]
+    if change.shares and change.labels.p is not None:
+        most = change.shares[0]
         if abs(most.change) >= 0.0005:
             return [f"Nothing moved much. The share that changed most: {_in_words(most, name_of)}."]
     return ["Nothing moved much."]
 
 
-def drift_to_json(found: Drift) -> dict[str, Any]:
+def drift_to_json(change: Drift) -> dict[str, Any]:
     """The differences as values that JSON can hold; the tests and effects of each measure."""
     return {
-        "effect": round(found.effect, 4),
+        "effect": round(change.effect, 4),
         "measures": {
             shift.measure: {
                 "effect": round(shift.effect, 4),
@@ -152,21 +152,21 @@ def drift_to_json(found: Drift) -> dict[str, Any]:
                 "before": shift.before,
                 "now": shift.now,
             }
-            for shift in found.shifts
+            for shift in change.shifts
         },
-        "sentences": sentences(found),
+        "sentences": sentences(change),
     }
 
 
-def _sentence(found: Drift, shift: Shift, name_of: Callable[[str], str]) -> str:
+def _sentence(change: Drift, shift: Shift, name_of: Callable[[str], str]) -> str:
     if shift.measure == "labels":
-        return f"The shares of labels changed, most of all {_in_words(found.shares[0], name_of)}."
+        return f"The shares of labels changed, most of all {_in_words(change.shares[0], name_of)}."
     if shift.measure == "margins":
         word = "surer" if shift.effect > 0 else "less sure"
-        medians, digits = found.median_margins, ".2f"
+        medians, digits = change.median_margins, ".2f"
     else:
         word = "longer" if shift.effect > 0 else "shorter"
-        medians, digits = found.median_chars, ",.0f"
+        medians, digits = change.median_chars, ",.0f"
     before, now = (format(median, digits) for median in medians or (0.0, 0.0))
     if shift.measure == "margins":
         return f"The model is {word}: the median margin was {before} and is {now}."

@@ -47,7 +47,7 @@ def open_job(
         _create(connection, insert, {"name": name, **given, **latest})
         is_it = jobs.c.name == name
         job = _job(connection.execute(sa.select(*_columns).where(is_it)).one())
-        _require_same(job, given)
+        require_same(job, **given)
         connection.execute(sa.update(jobs).where(is_it).values(latest))
         return _job(connection.execute(sa.select(*_columns).where(is_it)).one())
 
@@ -80,7 +80,9 @@ def _create(connection: sa.Connection, insert: Any, values: dict[str, Any]) -> N
         connection.execute(sa.delete(batches).where(batches.c.id == batch_id))
 
 
-def _require_same(job: Job, given: Mapping[str, str]) -> None:
+def require_same(job: Job, *, source_kind: str, text_column: str, key_column: str) -> None:
+    """Raises JobError if a job has other columns or another kind of source."""
+    given = {"source_kind": source_kind, "text_column": text_column, "key_column": key_column}
     names = {"source_kind": "source", "text_column": "text column", "key_column": "key column"}
     for field, value in given.items():
         if (there := getattr(job, field)) != value:

@@ -7,7 +7,7 @@ rows the second finds what the first has stored. Knows neither the source nor th
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
 from typing import Any
@@ -310,14 +310,7 @@ def _with_fitting_key(row: JobRow) -> JobRow:
     if len(row.key) <= MAX_KEY_CHARS:
         return row
     reason = f"The key has {len(row.key):,} characters; it may have {MAX_KEY_CHARS}."
-    return JobRow(
-        place=row.place,
-        number=row.number,
-        key=row.key[:MAX_KEY_CHARS],
-        text=row.text,
-        outcome=reason,
-        excerpt=row.excerpt,
-    )
+    return replace(row, key=row.key[:MAX_KEY_CHARS], outcome=reason)
 
 
 def _known(connection: sa.Connection, job: Job, keys: Sequence[str]) -> dict[str, sa.Row[Any]]:

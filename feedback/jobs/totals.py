@@ -6,7 +6,7 @@ its distributions cost the same for any number of predictions.
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from math import log2
 from typing import Any
 
@@ -27,7 +27,7 @@ def bins_of(
 ) -> Iterator[Change]:
     """The bins that a prediction is counted in."""
     yield origin, LABEL, label
-    yield origin, DAY, created_at.date().isoformat()
+    yield origin, DAY, created_at.astimezone(UTC).date().isoformat()
     yield origin, CHARS, str(int(CHARS_BINS_PER_DOUBLING * log2(max(chars, 1))))
     if margin is not None:
         yield origin, MARGIN, str(max(0, min(int(margin * MARGIN_BINS), MARGIN_BINS - 1)))
@@ -77,6 +77,14 @@ def summary(log: FeedbackLog, job: Job, *, model_id: str, revision: str) -> Summ
             oldest=_day(oldest),
             newest=_day(newest),
         )
+
+
+def has_former_versions(log: FeedbackLog, job: Job) -> bool:
+    """True if a key of the job has more than one version of its prediction."""
+    newest = sa.select(sa.func.sum(job_totals.c.rows)).where(*_of(job, LABEL)).scalar_subquery()
+    query = sa.select(jobs.c.stored > sa.func.coalesce(newest, 0))
+    with log.database.connect() as connection:
+        return bool(connection.execute(query.where(jobs.c.number == job.number)).scalar_one())
 
 
 def distribution(log: FeedbackLog, job: Job) -> Distribution:

@@ -17,6 +17,7 @@ from typing import Any
 from errors import TryoutError, Unavailable
 from feedback import FeedbackLog
 from feedback.jobs import Stored
+from feedback.jobs.drift import Drift, sentences
 from feedback.records import ModelRevision
 from files.sources import Source, open_query, open_source
 from jobs.batch.arguments import parser
@@ -34,7 +35,7 @@ from model import Model, ModelError, ModelLoadError, ModelUnreachable, Predictor
 from model.exported import is_export
 from model.machine import prepare_server
 from model.prediction import now
-from settings import ModelSettings, Settings, load_settings
+from settings import Settings, load_settings, service_settings
 
 logger = logging.getLogger("tryout.jobs.batch")
 
@@ -82,7 +83,7 @@ def main() -> int:
 def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     plan, log = _plan(given), _log(given, settings, stack)
     source = _source(given)
-    name = given.name or f"{source.name} {now():%Y-%m-%d}"
+    name = _name(given, source)
     model = _loaded(given, settings, stack)
     max_chars = settings.limits.max_chars
     if given.dry_run:
@@ -113,7 +114,10 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
     _answer(_in_words(name, counts, plan))
     if counts.stopped:
         return INTERRUPTED[signal.Signals(ended_by[0])]
-    return _code(given, counts.stored) or _drift_code(given, log, name)
+    code = _code(given, counts.stored)
+    if code or given.max_drift is None:
+        return code
+    return _drift_code(given, status(log, name, model=None).drift)
 
 
 def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
@@ -127,7 +131,7 @@ def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
             given.into,
             log,
             plan,
-            name=given.name or f"{source.name} {now():%Y-%m-%d}",
+            name=_name(given, source),
             max_chars=settings.limits.max_chars,
             model=model,
             chunk_rows=given.chunk_rows,
@@ -144,7 +148,7 @@ def _predict(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
     Manifest.read(given.manifest).chunk(given.chunk)  # before a load that takes seconds
     model = _loaded(given, settings, stack)
     with _signals(_end):
-        predicted = predict(given.manifest, given.chunk, model)
+        predicted = predict(given.manifest, given.chunk, model, on_away=_say_model_away)
     _answer(json.dumps(asdict(predicted)))
     return 0
 
@@ -170,9 +174,9 @@ def _status(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> 
         model = _identity(_predictor(given, settings), stack)
     except ModelError as error:
         print(f"It is not known which predictions are stale: {error}", file=sys.stderr)
-    found = status(log, given.name, model=model)
-    _answer(json.dumps(found.as_json()) if given.json else str(found))
-    return _drift_code(given, log, given.name)
+    current = status(log, given.name, model=model)
+    _answer(json.dumps(current.as_json()) if given.json else str(current))
+    return _drift_code(given, current.drift)
 
 
 def _export(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
@@ -214,6 +218,11 @@ def _source(given: argparse.Namespace) -> Source:
     return open_source(given.source, **columns)
 
 
+def _name(given: argparse.Namespace, source: Source) -> str:
+    """The name of the job: as given, else the source's with the date."""
+    return given.name or f"{source.name} {now():%Y-%m-%d}"
+
+
 def _log(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> FeedbackLog:
     log = FeedbackLog(given.to or settings.log_url)
     stack.callback(log.close)
@@ -247,13 +256,7 @@ def _predictor(given: argparse.Namespace, settings: Settings) -> Predictor:
     if given.url:
         if given.model or given.revision or given.runtime:
             raise BatchError("--url names a service, which has its own model. Give --url alone.")
-        try:
-            chosen = ModelSettings(url=given.url, token=chosen.token)
-        except ValueError:  # it would show the pattern of a URL, and a password in it
-            raise BatchError(
-                "--url is not the URL of a service. One looks like http://localhost:8000, without "
-                "a password."
-            ) from None
+        chosen = service_settings(given.url, token=chosen.token)
     elif given.model:
         chosen = chosen.for_model(given.model, given.revision)
         runtime = given.runtime or ("onnx" if is_export(given.model) else "torch")
@@ -274,13 +277,14 @@ def _code(given: argparse.Namespace, counts: Stored) -> int:
     return REJECTED
 
 
-def _drift_code(given: argparse.Namespace, log: FeedbackLog, name: str) -> int:
-    if given.max_drift is None:
+def _drift_code(given: argparse.Namespace, drift: Drift | None) -> int:
+    if given.max_drift is None or drift is None or drift.effect <= given.max_drift:
         return 0
-    drift = status(log, name, model=None).drift
-    if drift is None or drift.effect <= given.max_drift:
-        return 0
-    print(f"{drift} At most {given.max_drift:g} is allowed.", file=sys.stderr)
+    print(
+        f"{' '.join(sentences(drift))} The effect size is {drift.effect:.2f}, and at most "
+        f"{given.max_drift:g} is allowed.",
+        file=sys.stderr,
+    )
     return DRIFTED
 
 
@@ -320,19 +324,27 @@ def _without_space(error: OSError) -> str:
 
 def _say_once() -> Callable[[str], None]:
     """A function that prints each reason for a wait once."""
-    said = [""]
+    last = [""]
 
     def say(reason: str) -> None:
-        if reason and reason != said[0]:
+        if reason and reason != last[0]:
             print(f"Waiting: {reason}", file=sys.stderr, flush=True)
-        said[0] = reason
+        last[0] = reason
 
     return say
 
 
 def _say_database_away(is_away: bool) -> None:
-    said = "is away; it is tried again." if is_away else "is back."
-    print(f"The database of the query {said}", file=sys.stderr, flush=True)
+    _say_away("The database of the query", is_away)
+
+
+def _say_model_away(is_away: bool) -> None:
+    _say_away("The model's service", is_away)
+
+
+def _say_away(name: str, is_away: bool) -> None:
+    state = "is away; it is tried again." if is_away else "is back."
+    print(f"{name} {state}", file=sys.stderr, flush=True)
 
 
 def _end(number: int) -> None:

@@ -5,11 +5,13 @@ Knows no model and no log: it asks for a text of a length that is taken, and for
 
 import sqlite3
 import tempfile
-from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from files.sources import Source, SourceRow
 from jobs.batch.groups import grouped
@@ -20,6 +22,7 @@ from model.text import check_text
 GROUP_ROWS = 2000
 NO_TEXT = "There is no text in this row."
 CACHE_KIB = 32_000  # of the keys that were seen; the rest is on disk
+Check = Callable[[SourceRow], SourceRow]
 
 
 @dataclass(slots=True)
@@ -44,10 +47,10 @@ def checked_groups(
         try:
             for group in grouped(_rows(source, plan), GROUP_ROWS):
                 counts.rows += len(group)
-                kept = keys.distinct([_checked(row, max_chars) for row in group], counts)
-                counts.problems += sum(1 for row in kept if row.problem)
-                if kept:
-                    yield kept
+                distinct = keys.distinct(group, partial(_checked, max_chars=max_chars), counts)
+                counts.problems += sum(1 for row in distinct if row.problem)
+                if distinct:
+                    yield distinct
         except sqlite3.Error as error:
             raise OSError(f"the keys cannot be remembered on disk ({error})") from error
         finally:
@@ -58,7 +61,7 @@ def _rows(source: Source, plan: Plan) -> Iterator[SourceRow]:
     return islice(source.rows(), plan.limit)
 
 
-def _checked(row: SourceRow, max_chars: int) -> SourceRow:
+def _checked(row: SourceRow, *, max_chars: int) -> SourceRow:
     if row.problem:
         return row
     if not row.text.strip():
@@ -73,52 +76,60 @@ def _checked(row: SourceRow, max_chars: int) -> SourceRow:
 class _AnyKeys:
     """The keys of a source whose rows are named by their places: each is another."""
 
-    def distinct(self, rows: Sequence[SourceRow], counts: ReadCounts) -> list[SourceRow]:
-        return list(rows)
+    def distinct(
+        self, rows: Sequence[SourceRow], check: Check, counts: ReadCounts
+    ) -> list[SourceRow]:
+        return list(map(check, rows))
 
     def close(self) -> None:
         pass
 
 
 class _Keys:
-    """The keys that were seen, with the row of each, in a file: there may be millions."""
+    """The keys that were seen, with a value of each, in a file: there may be millions."""
+
+    VALUE = "BLOB"
 
     def __init__(self, file: Path) -> None:
         self._database = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
         for pragma in ("journal_mode = OFF", "synchronous = OFF", f"cache_size = -{CACHE_KIB}"):
             self._database.execute(f"PRAGMA {pragma}")
         self._database.execute(
-            "CREATE TABLE seen (key BLOB PRIMARY KEY, number INTEGER, place BLOB) WITHOUT ROWID"
+            f"CREATE TABLE seen (key BLOB PRIMARY KEY, value {self.VALUE}) WITHOUT ROWID"
         )
 
     def close(self) -> None:
         self._database.close()
 
-    def _note(self, rows: Iterable[SourceRow]) -> None:
-        values = ((_bytes(row.key), row.number, _bytes(row.place)) for row in rows)
+    def _note(self, values: Mapping[str, Any]) -> None:
         self._database.execute("BEGIN")
-        self._database.executemany("INSERT OR REPLACE INTO seen VALUES (?, ?, ?)", values)
+        self._database.executemany(
+            "INSERT OR REPLACE INTO seen VALUES (?, ?)",
+            ((_bytes(key), value) for key, value in values.items()),
+        )
         self._database.execute("COMMIT")
 
-    def _seen(self, rows: Sequence[SourceRow]) -> dict[str, tuple[int, str]]:
-        """The number and the place of the row that has each key, of the keys of `rows`."""
-        found: dict[str, tuple[int, str]] = {}
+    def _seen(self, rows: Sequence[SourceRow]) -> dict[str, Any]:
+        """The value of each key of `rows` that was seen."""
+        values: dict[str, Any] = {}
         for some in grouped({row.key for row in rows}, 900):
             marks = ",".join("?" * len(some))
-            query = f"SELECT key, number, place FROM seen WHERE key IN ({marks})"  # noqa: S608 - marks alone
-            for key, number, place in self._database.execute(query, list(map(_bytes, some))):
-                found[_text(key)] = (number, _text(place))
-        return found
+            query = f"SELECT key, value FROM seen WHERE key IN ({marks})"  # noqa: S608 - marks alone
+            for key, value in self._database.execute(query, list(map(_bytes, some))):
+                values[_text(key)] = value
+        return values
 
 
 class _FirstKeys(_Keys):
-    """Refuses a row whose key an earlier row has."""
+    """Refuses a row whose key an earlier row has; the value of a key is the place of that row."""
 
-    def distinct(self, rows: Sequence[SourceRow], counts: ReadCounts) -> list[SourceRow]:
-        places = {key: place for key, (_, place) in self._seen(rows).items()}
-        new: list[SourceRow] = []
+    def distinct(
+        self, rows: Sequence[SourceRow], check: Check, counts: ReadCounts
+    ) -> list[SourceRow]:
+        places = {key: _text(place) for key, place in self._seen(rows).items()}
+        new: dict[str, bytes] = {}
         checked: list[SourceRow] = []
-        for row in rows:
+        for row in map(check, rows):
             if row.problem:
                 checked.append(row)
             elif row.key in places:
@@ -127,25 +138,43 @@ class _FirstKeys(_Keys):
                 checked.append(row._replace(problem=problem))
             else:
                 places[row.key] = row.place
-                new.append(row)
+                new[row.key] = _bytes(row.place)
                 checked.append(row)
         self._note(new)
         return checked
 
 
 class _LastKeys(_Keys):
-    """Leaves out a row whose key a later row has."""
+    """Leaves out a row whose key a later row has; the value of a key is its number of rows left.
+
+    Numbers of rows, and not their places: a query without ORDER BY may give its rows in another
+    order when it is read again.
+    """
+
+    VALUE = "INTEGER"
 
     def read(self, rows: Iterable[SourceRow]) -> None:
-        """Reads all rows once, for the last of each key."""
+        """Reads all rows once, and counts those of each key."""
         for group in grouped((row for row in rows if not row.problem), GROUP_ROWS):
-            self._note(group)
+            seen = self._seen(group)
+            here = Counter(row.key for row in group)
+            self._note({key: seen.get(key, 0) + number for key, number in here.items()})
 
-    def distinct(self, rows: Sequence[SourceRow], counts: ReadCounts) -> list[SourceRow]:
-        last = {key: number for key, (number, _) in self._seen(rows).items()}
-        kept = [row for row in rows if row.problem or last.get(row.key) == row.number]
-        counts.duplicates += len(rows) - len(kept)
-        return kept
+    def distinct(
+        self, rows: Sequence[SourceRow], check: Check, counts: ReadCounts
+    ) -> list[SourceRow]:
+        left = self._seen(rows)
+        last: list[SourceRow] = []
+        fewer: dict[str, int] = {}
+        for row in rows:
+            if row.problem or left.get(row.key, 1) < 2:
+                last.append(check(row))
+            else:
+                left[row.key] -= 1
+                fewer[row.key] = left[row.key]
+        self._note(fewer)
+        counts.duplicates += len(rows) - len(last)
+        return last
 
 
 def _keys(source: Source, plan: Plan, file: Path) -> _AnyKeys | _FirstKeys | _LastKeys:
@@ -164,8 +193,3 @@ def _bytes(text: str) -> bytes:
 
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "surrogatepass")
-
-
-def counted(groups: Iterable[Sequence[SourceRow]]) -> None:
-    """Reads all groups, for their counts alone."""
-    deque(groups, maxlen=0)

@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,8 +30,6 @@ from model.prediction import output_from_json, output_to_json
 
 VERSION = 1
 MANIFEST, CHUNKS, PREDICTIONS = "manifest.json", "chunks", "predictions"
-# The name of a chunk, and of one whose writing was killed.
-_OURS = re.compile(r"\d{5,}\.parquet|\.\d{5,}\.parquet\.\d+\.part", re.ASCII)
 DIGEST = b"tryout_chunk"  # the key of a chunk's digest in the metadata of its predictions
 
 _ROW = pa.schema(
@@ -63,6 +61,7 @@ _PREDICTED = pa.schema(
     ]
 )
 _TEXTS = ("place", "key", "text", "problem", "excerpt")
+_OURS = re.compile(r"\d{5,}\.parquet|\.\d{5,}\.parquet\.\w+\.part")  # files that are removed again
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,25 +127,21 @@ class Manifest:
         return self.chunks[number]
 
 
-def cleared(folder: Path) -> None:
-    """Removes what a former `prepare` and `predict` wrote into a folder, and nothing else.
+def clear(folder: Path) -> None:
+    """Removes the manifest, the chunks and the predictions of a folder, and nothing else in it.
 
-    Raises BatchError if a file in the place of the manifest is none, OSError if one cannot be
+    Raises BatchError if a file in the place of the manifest is none, OSError if a file cannot be
     removed.
     """
     manifest = folder / MANIFEST
     if manifest.exists() and not _is_manifest(manifest):
-        raise BatchError(
-            f"{manifest} is there, and no job wrote it. Name another folder, or a new one."
-        )
-    manifest.unlink(missing_ok=True)  # first: without it nobody takes the chunks for whole
+        raise BatchError(f"{manifest} is there, and no job wrote it. Name another folder.")
+    manifest.unlink(missing_ok=True)
     for part in (folder / CHUNKS, folder / PREDICTIONS):
-        if part.is_dir():
-            for file in list(part.iterdir()):
-                if _OURS.fullmatch(file.name) and not file.is_dir():
-                    file.unlink(missing_ok=True)
-            with suppress(OSError):  # other files are in it
-                part.rmdir()
+        files = part.iterdir() if part.is_dir() else ()
+        for file in files:
+            if _OURS.fullmatch(file.name):
+                file.unlink(missing_ok=True)
 
 
 def _is_manifest(file: Path) -> bool:
@@ -176,8 +171,13 @@ def write_chunk(folder: Path, number: int, rows: Sequence[SourceRow]) -> Chunk:
 def read_chunk(folder: Path, chunk: Chunk) -> list[SourceRow]:
     """The rows of a chunk; raises BadManifest if its file is not the one that was prepared."""
     file = _file(folder / CHUNKS, chunk.number)
-    rows = _read(file, _ROW)
-    if _digest(file) != chunk.digest:
+    try:
+        is_same = _digest(file) == chunk.digest
+    except OSError as error:
+        raise BadManifest(
+            f"{file} cannot be read: {error.strerror}. Prepare the source anew."
+        ) from error
+    if not is_same:
         raise BadManifest(f"{file} is not the chunk that was prepared. Prepare the source anew.")
     return [
         SourceRow(
@@ -188,7 +188,7 @@ def read_chunk(folder: Path, chunk: Chunk) -> list[SourceRow]:
             problem=row["problem"],
             content=row["excerpt"],
         )
-        for row in rows
+        for row in _read(file, _ROW)
     ]
 
 
@@ -227,7 +227,8 @@ def in_place(file: Path, write: Callable[[Path], object]) -> None:
     Raises OSError if it cannot be written; then nothing is left of it.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Not the process's number: that is 1 in every container that shares the folder.
+    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
     try:
         write(part)
         with part.open("rb") as written:
@@ -248,40 +249,41 @@ def _digest(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def _read(file: Path, schema: pa.Schema) -> Iterable[dict[str, Any]]:
+def _read(file: Path, schema: pa.Schema) -> list[dict[str, Any]]:
     try:
         rows = pq.read_table(file, schema=schema).to_pylist()
     except (OSError, pa.ArrowException) as error:
-        raise BadManifest(f"{file} cannot be read: {str(error)[:200]}.") from error
-    for row in rows:
-        yield row | {name: unstorable(row[name]) for name in _TEXTS}
+        raise BadManifest(
+            f"{file} cannot be read: {str(error)[:200]}. Prepare the source anew."
+        ) from error
+    return [row | {name: unstorable(row[name]) for name in _TEXTS} for row in rows]
 
 
 def _predicted_values(row: JobRow) -> dict[str, Any]:
-    made = row.outcome
+    outcome = row.outcome
     values: dict[str, Any] = {
         "place": storable(row.place),
         "number": row.number,
         "key": storable(row.key),
         "text": storable(row.text),
-        "problem": "" if isinstance(made, Prediction) else storable(made),
+        "problem": "" if isinstance(outcome, Prediction) else storable(outcome),
         "excerpt": storable(row.excerpt),
     }
-    if isinstance(made, Prediction):
+    if isinstance(outcome, Prediction):
         values |= {
             "content": row.content,
-            "id": str(made.id),
-            "created_at": made.created_at.isoformat(),
-            "task": made.task,
-            "model_id": made.model_id,
-            "model_revision": made.model_revision,
-            "runtime": made.runtime,
-            "params": compact_json(dict(made.params)),
-            "output": compact_json(output_to_json(made.output)),
-            "truncated": made.truncated,
-            "queue_ms": made.queue_ms,
-            "inference_ms": made.inference_ms,
-            "read": None if made.read is None else storable(made.read),
+            "id": str(outcome.id),
+            "created_at": outcome.created_at.isoformat(),
+            "task": outcome.task,
+            "model_id": outcome.model_id,
+            "model_revision": outcome.model_revision,
+            "runtime": outcome.runtime,
+            "params": compact_json(dict(outcome.params)),
+            "output": compact_json(output_to_json(outcome.output)),
+            "truncated": outcome.truncated,
+            "queue_ms": outcome.queue_ms,
+            "inference_ms": outcome.inference_ms,
+            "read": None if outcome.read is None else storable(outcome.read),
         }
     return values
 

@@ -34,16 +34,16 @@ def read_ahead(
 ) -> Iterator[T]:
     """The items, of which a thread makes `depth` in advance; raises what making them raises.
 
-    Ends soon once `goes_on` returns False, also where the next item is long in coming. The thread
-    ends when the iterator is closed, unless it waits for something: then it is left.
+    Ends within moments once `goes_on` returns False, though the next item may be hours away. The
+    thread ends when the iterator is closed, unless it waits for something: then it is left.
     """
     waiting: queue.Queue[tuple[list[T], BaseException | None]] = queue.Queue(depth)
     is_over = threading.Event()
 
-    def put(made: list[T], error: BaseException | None = None) -> bool:
+    def put(pieces: list[T], error: BaseException | None = None) -> bool:
         while not is_over.is_set():
             try:
-                waiting.put((made, error), timeout=POLL_S)
+                waiting.put((pieces, error), timeout=POLL_S)
             except queue.Full:
                 continue
             return True
@@ -62,18 +62,16 @@ def read_ahead(
     thread = threading.Thread(target=read, name="read-ahead", daemon=True)
     thread.start()
     try:
-        while True:
+        while goes_on():
             try:
-                made, error = waiting.get(timeout=POLL_S)
+                pieces, error = waiting.get(timeout=POLL_S)
             except queue.Empty:
-                if goes_on():
-                    continue
-                return
+                continue
             if isinstance(error, StopIteration):
                 return
             if error is not None:
                 raise error
-            yield from made
+            yield from pieces
     finally:
         is_over.set()
         thread.join(POLL_S)

@@ -64,16 +64,16 @@ class Plan:
         return self.stale.before if self.stale else None
 
     def wants(
-        self, made: Newest | None, model: ModelRevision, *, content: int | None = None
+        self, newest: Newest | None, model: ModelRevision, *, content: int | None = None
     ) -> bool:
         """True if the model is to predict a row, given the newest prediction of its key.
 
         `content` is that of the row; None if it is not known yet, for a plan of new or stale rows.
         """
-        if made is None:
+        if newest is None:
             return self.stale is None or self.only_new
-        if (made.model_id, made.model_revision) != (model.model_id, model.model_revision):
+        if (newest.model_id, newest.model_revision) != (model.model_id, model.model_revision):
             return True
         if self.stale:
-            return self.stale.before is not None and made.created_at < self.stale.before
-        return not self.only_new and made.content != content
+            return self.stale.before is not None and newest.created_at < self.stale.before
+        return not self.only_new and newest.content != content

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from feedback.jobs import JobRow, content_of
+from feedback.jobs import JobRow
+from feedback.jobs.records import Contents
 from files.sources import SourceRow
 from jobs.batch.chunks import Manifest, read_chunk, write_predictions
 from model import Prediction, Predictor
 from model.bulk import predict_each
 from model.params import checked
+
+MOST_REFUSED = 2000  # rows in a row without a text to predict, before they are given out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +28,16 @@ class Predicted:
     rejects: int
 
 
-def predict(manifest_file: Path, number: int, model: Predictor) -> Predicted:
+def predict(
+    manifest_file: Path,
+    number: int,
+    model: Predictor,
+    *,
+    on_away: Callable[[bool], object] = lambda is_away: None,
+) -> Predicted:
     """Predicts a chunk with a loaded model, and writes its predictions beside it.
+
+    `on_away` is called as by `predict_each`, for a model behind a URL.
 
     Raises BadManifest for a manifest or a chunk that cannot be read, ModelError as the model does,
     OSError if the predictions cannot be written.
@@ -34,7 +45,7 @@ def predict(manifest_file: Path, number: int, model: Predictor) -> Predicted:
     folder, manifest = manifest_file.parent, Manifest.read(manifest_file)
     chunk = manifest.chunk(number)
     params = checked(model.info.params, manifest.params, defaults={})
-    rows = list(outcomes(model, [read_chunk(folder, chunk)], params))
+    rows = list(outcomes(model, [read_chunk(folder, chunk)], params, on_away=on_away))
     rows.sort(key=lambda row: row.number)
     write_predictions(folder, chunk, rows)
     predicted = sum(isinstance(row.outcome, Prediction) for row in rows)
@@ -54,28 +65,38 @@ def outcomes(
     Ends soon once `goes_on` returns False. Raises ModelError as `predict_each` does.
     """
     refused: list[JobRow] = []
+    left, is_over = iter(groups), False
 
     def asked() -> Iterator[tuple[SourceRow, str, Mapping[str, Any]]]:
-        for group in groups:
+        nonlocal is_over
+        for group in left:
             refused.extend(_outcome(row, row.problem) for row in group if row.problem)
             # Texts of like length are neighbours in the queue, however far it looks ahead.
             for row in sorted((row for row in group if not row.problem), key=_length):
                 yield row, row.text, params
+            if len(refused) >= MOST_REFUSED:
+                return  # or a source of bad rows alone would be in memory before one is stored
+        is_over = True
 
-    for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+    contents = Contents()
+    while goes_on() and not is_over:
+        for row, result in predict_each(model, asked(), goes_on=goes_on, on_away=on_away):
+            yield from refused
+            refused.clear()
+            if isinstance(result, Prediction):
+                # By the parameters asked for: a seed that is drawn for each text is not among them.
+                yield _outcome(row, result, contents.of(row.text, params))
+            else:
+                yield _outcome(row, str(result))
         yield from refused
         refused.clear()
-        yield _outcome(row, result if isinstance(result, Prediction) else str(result), params)
-    yield from refused
 
 
 def _length(row: SourceRow) -> int:
     return len(row.text)
 
 
-def _outcome(
-    row: SourceRow, outcome: Prediction | str, params: Mapping[str, Any] | None = None
-) -> JobRow:
+def _outcome(row: SourceRow, outcome: Prediction | str, content: int | None = None) -> JobRow:
     return JobRow(
         place=row.place,
         number=row.number,
@@ -83,6 +104,5 @@ def _outcome(
         text=row.text,
         outcome=outcome,
         excerpt=row.content,
-        # A seed that is drawn for each text is among the prediction's parameters, and not here.
-        content=None if params is None else content_of(row.text, params),
+        content=content,
     )

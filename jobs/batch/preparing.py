@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from feedback import FeedbackLog
-from feedback.jobs import Job, content_of, newest_of, note, open_job
+from feedback.jobs import Job, newest_of, note, open_job
+from feedback.jobs.records import Contents
 from feedback.records import ModelRevision
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
-from jobs.batch.chunks import Manifest, cleared, write_chunk
+from jobs.batch.chunks import Manifest, clear, write_chunk
 from jobs.batch.groups import grouped
 from jobs.batch.plan import Plan
 
@@ -40,7 +41,7 @@ def prepare(
     """
     job = opened(log, source, plan, name=name)
     into.mkdir(parents=True, exist_ok=True)
-    cleared(into)
+    clear(into)
     counts = ReadCounts()
     groups = checked_groups(source, plan, max_chars=max_chars, counts=counts)
     if model and (plan.only_new or plan.stale):
@@ -94,6 +95,7 @@ def wanted(
     new or stale rows.
     """
     newest = newest_of(log, job, [row.key for row in rows if not row.problem])
+    contents = Contents()
     return [
         row
         for row in rows
@@ -101,6 +103,6 @@ def wanted(
         or plan.wants(
             newest.get(row.key),
             model,
-            content=None if params is None else content_of(row.text, params),
+            content=None if params is None else contents.of(row.text, params),
         )
     ]

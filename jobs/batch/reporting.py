@@ -13,13 +13,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedback import FeedbackLog
+from feedback.any_batch import state_of
 from feedback.jobs import (
     Job,
     StoredPrediction,
     distribution,
     exported,
     find,
-    is_running,
     newest,
     previous,
     summary,
@@ -30,9 +30,11 @@ from feedback.records import ModelRevision, compact_json
 from files.escape import storable
 from jobs.batch.chunks import in_place
 from jobs.batch.errors import BatchError
+from jobs.batch.groups import grouped
 from model.prediction import output_to_json
 
 SUFFIXES = (".csv", ".parquet")
+ROW_GROUP_ROWS = 5000  # the facts of all row groups of a file are in memory, here and in readers
 LISTED = 5  # names in the error for a name that is unknown
 _SCHEMA = pa.schema(
     [
@@ -104,7 +106,7 @@ class Status:
         return "\n".join(lines)
 
 
-def found(log: FeedbackLog, name: str) -> Job:
+def job_named(log: FeedbackLog, name: str) -> Job:
     """The job of that name; raises BatchError if there is none."""
     job = find(log, name)
     if job is None:
@@ -119,14 +121,14 @@ def status(log: FeedbackLog, name: str, *, model: ModelRevision | None) -> Statu
 
     Raises BatchError if there is no such job.
     """
-    job = found(log, name)
+    job = job_named(log, name)
     asked = model or ModelRevision("", "")
     figures = summary(log, job, model_id=asked.model_id, revision=asked.model_revision)
     before = previous(log, job)
     change = drift(distribution(log, before), distribution(log, job)) if before else None
     return Status(
         job=job,
-        state=job.state if job.state != "running" or is_running(log, job) else "interrupted",
+        state=state_of(log, job),
         stored=figures.stored,
         rejects=figures.rejects,
         stale=figures.stale if model else None,
@@ -144,7 +146,7 @@ def export(log: FeedbackLog, name: str, file: Path) -> None:
     """
     if file.suffix.lower() not in SUFFIXES:
         raise BatchError(f"--out is {str(file)!r}; its name must end with {' or '.join(SUFFIXES)}.")
-    job = found(log, name)
+    job = job_named(log, name)
 
     def write(part: Path) -> None:
         if file.suffix.lower() == ".csv":
@@ -160,7 +162,7 @@ def write_rejects(log: FeedbackLog, name: str, file: Path) -> None:
 
     Raises as `export` does.
     """
-    job = found(log, name)
+    job = job_named(log, name)
     in_place(file, lambda part: _write(part, rejects_csv(log, job)))
 
 
@@ -170,10 +172,10 @@ def _write(file: Path, pieces: Iterable[bytes]) -> None:
 
 
 def _write_parquet(file: Path, groups: Iterable[Sequence[StoredPrediction]]) -> None:
+    rows = (_values(stored) for group in groups for stored in group)
     with pq.ParquetWriter(file, _SCHEMA) as writer:
-        for group in groups:
-            rows = [_values(stored) for stored in group]
-            writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+        for piece in grouped(rows, ROW_GROUP_ROWS):
+            writer.write_table(pa.Table.from_pylist(piece, schema=_SCHEMA))
 
 
 def _values(stored: StoredPrediction) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from feedback import FeedbackLog
-from feedback.jobs import Job, Lock, Stored, find, note
+from feedback.jobs import Job, Lock, Stored, find, note, require_same
 from feedback.records import ModelRevision
 from files.errors import ReadingError
 from files.sources import Source, SourceRow
@@ -121,6 +121,9 @@ class Run:
     def _predict_and_store(
         self, job: Job, lock: Lock, groups: Iterator[list[SourceRow]], params: Mapping[str, Any]
     ) -> None:
+        def goes_on() -> bool:
+            return not self._stop.is_set()
+
         storer = Storer(
             self._log,
             job,
@@ -133,9 +136,9 @@ class Run:
             grouping = Grouping(storer)
             for row in outcomes(
                 self._model,
-                read_ahead(groups, GROUPS_AHEAD, goes_on=self._goes_on),
+                read_ahead(groups, GROUPS_AHEAD, goes_on=goes_on),
                 params,
-                goes_on=self._goes_on,
+                goes_on=goes_on,
                 on_away=self._note_model_away,
             ):
                 self.counts.done += 1
@@ -143,9 +146,6 @@ class Run:
                 grouping.add(row)
             grouping.flush()
         self.counts.stored = storer.counts
-
-    def _goes_on(self) -> bool:
-        return not self._stop.is_set()
 
     def _once_available(self, ask: Callable[[], T]) -> T:
         return once_available(
@@ -174,7 +174,7 @@ def run(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run would do: the rows read, those that it would predict, the time in seconds."""
+    """The rows that a run would read and those that it would predict, with its likely speed."""
 
     read: ReadCounts
     wanted: int
@@ -197,10 +197,17 @@ def estimate(
 ) -> Estimate:
     """Reads all rows of a source and predicts a sample of them; stores nothing.
 
-    Raises as `Run.run` does.
+    Raises as `Run.run` does, but for JobRunning.
     """
     params = checked(model.info.params, plan.params, defaults={})
     job, counts, total = find(log, name), ReadCounts(), 0
+    if job:
+        require_same(
+            job,
+            source_kind=source.kind_name,
+            text_column=source.text_column,
+            key_column=source.key_column,
+        )
     sample: list[SourceRow] = []
     for group in checked_groups(source, plan, max_chars=max_chars, counts=counts):
         rows = [row for row in group if not row.problem]

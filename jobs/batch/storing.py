@@ -55,7 +55,12 @@ def store(
             for chunk in manifest.chunks:
                 for group in grouped(read_predictions(folder, chunk), GROUP_ROWS):
                     storer.put(group)
-        note(log, job, state="done", rows=manifest.rows, rejects=storer.counts.rejects)
+        once_available(
+            lambda: note(log, job, state="done", rows=manifest.rows),
+            stop=stop or threading.Event(),
+            on_away=on_away,
+            longest_s=LONGEST_AWAY_S,
+        )
     return storer.counts
 
 
@@ -110,7 +115,12 @@ class Storer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Stores the groups that wait; raises what storing them raised, unless the block failed."""
+        """Stores the groups that wait; raises what storing them raised, unless the block failed.
+
+        If it did, as by a signal, a log that is away is not waited for.
+        """
+        if kind is not None:
+            self._stop.set()
         self._put(None)
         while self._thread.is_alive():
             self._thread.join(POLL_S)

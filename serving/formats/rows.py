@@ -67,10 +67,14 @@ class RowsBody(BaseModel):
 
 
 class Columns(BaseModel):
+    """The fields of a `Row`, each as a list; `read` and `spans_of` if a text of them has those."""
+
     label: list[str]
     score: list[float | None]
     output: list[JsonValue]
     truncated: list[bool]
+    read: list[str | None] = []
+    spans_of: list[Literal["input", "read"]] = []
 
 
 class ColumnsBody(BaseModel):
@@ -177,4 +181,5 @@ def _as_rows(predictions: list[Prediction]) -> Any:
 def _as_columns(predictions: list[Prediction]) -> Any:
     items = [row_of(prediction) for prediction in predictions]
     names = dict.fromkeys(name for item in items for name in item)
-    return {"outputs": {name: [item.get(name) for item in items] for name in names}}
+    default = {name: Row.model_fields[name].default for name in names}
+    return {"outputs": {name: [item.get(name, default[name]) for item in items] for name in names}}

@@ -10,6 +10,7 @@ from feedback.jobs import exclusive, start
 from feedback.jobs import store as store_rows
 from feedback.jobs.jobs import count, newest
 from feedback.jobs.reviewed import labels_up_for_review, not_up_for_review, up_for_review
+from feedback.jobs.totals import has_former_versions
 from feedback.records import ModelRevision
 from tests.helpers.batches import batch_of, entry_in
 from tests.helpers.stored_jobs import fake, rows_of, stored_job
@@ -82,6 +83,32 @@ def test_rows_up_for_review_are_the_newest_of_each_key(log: FeedbackLog) -> None
         assert sorted(entry.prediction.input for _, entry in rows) == sorted(WEEK.values())
     rows = up_for_review(log, job, order="file", label="positive", offset=1, limit=1)
     assert [(number, entry.prediction.input) for number, entry in rows] == [(3, "a good night")]
+
+
+def test_rows_up_for_review_are_a_page_of_an_order_and_a_label(log: FeedbackLog) -> None:
+    texts = {
+        f"{number}": f"a {'bad' if number % 2 else 'good'} day {number}" for number in range(6)
+    }
+    job = stored_job(log, texts)
+    assert labels_up_for_review(log, job) == [("negative", 3), ("positive", 3)]
+    whole = up_for_review(log, job, order="unsure", label="negative", offset=0, limit=9)
+    margins = [entry.prediction.margin for _, entry in whole]
+    assert margins == sorted(margins, key=lambda margin: (margin is None, margin))
+    assert {texts[f"{number - 1}"] for number, _ in whole} == {
+        entry.prediction.input for _, entry in whole
+    }
+    pages = [
+        up_for_review(log, job, order="unsure", label="negative", offset=offset, limit=2)
+        for offset in (0, 2)
+    ]
+    assert [*pages[0], *pages[1]] == whole
+    store_rows(log, job, rows_of({"0": "a bad day"}, fake("2")))
+    assert has_former_versions(log, job)
+    more = up_for_review(log, job, order="unsure", label="negative", offset=0, limit=9)
+    assert {entry.prediction.input for _, entry in more} == {
+        "a bad day",
+        *(entry.prediction.input for _, entry in whole),
+    }
 
 
 def test_a_rating_of_a_row_that_has_no_copy_counts_it_once(

@@ -17,6 +17,7 @@ from feedback import FeedbackLog
 from feedback.jobs import exported, find
 from settings import ROOT
 
+ROWS_OF_TEXTS = ("--text-column", "text", "--key", "id")
 LONGEST_START_S = 120  # of a process that has much else beside it
 WORDS = "battery bad day good hate love never nobody phone service the works".split()  # noqa: SIM905
 

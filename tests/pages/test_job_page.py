@@ -3,9 +3,11 @@
 import csv
 import io
 import re
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from feedback import FeedbackLog
@@ -13,6 +15,7 @@ from feedback.filters import Filter
 from feedback.jobs import Job, by_keys, exclusive, history, newest_of, note, start
 from feedback.jobs.results import rejects_csv, results_csv
 from feedback.jobs.reviewed import not_up_for_review
+from model import Prediction, Predictor
 from tests.helpers.app_test import buttons, click, html, only, open_page, thumbs, widget, words
 from tests.helpers.stored_jobs import fake, stored_job
 from ui import shared
@@ -113,6 +116,24 @@ def test_a_row_is_found_rated_and_made_anew(log: FeedbackLog) -> None:
     assert len(page.feedback) == 4, "the rows to rate are there again, each key once"
 
 
+def test_a_text_that_a_run_stores_meanwhile_is_not_replaced_by_the_former_one(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = stored_job(log, WEEK)
+    page = look_up(opened(job), "a")
+
+    def meanwhile(future: Future[Prediction], message: str) -> Prediction:
+        stored_job(log, {"a": "a bad day"}, predictor=fake("7"))
+        return future.result(30)
+
+    monkeypatch.setattr("ui.batch.lookup.wait_for", meanwhile)
+    click(page, "Predict anew")
+    newest = by_keys(log, job, ["a"])["a"]
+    assert (newest.version, newest.entry.prediction.input) == (2, "a bad day")
+    assert "a bad day" in html(page)
+    assert not page.success
+
+
 def test_a_row_is_found_by_its_text(log: FeedbackLog) -> None:
     job = stored_job(log, WEEK)
     page = look_up(opened(job), "a day")
@@ -187,6 +208,20 @@ def test_the_model_is_not_waited_for(log: FeedbackLog, monkeypatch: pytest.Monke
     assert "this page cannot say which predictions are stale" in words(page)
     assert page.metric[3].value == "–"
     assert "a good day" in html(page)
+
+
+def test_the_table_does_not_wait_for_the_model(
+    log: FeedbackLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_job(log, WEEK, name="weekly")
+
+    def away() -> Predictor:
+        st.stop()
+
+    monkeypatch.setattr("ui.parts.waiting.wait_for_model", away)
+    page = open_page("batch")
+    assert "weekly" in html(page)
+    assert not page.file_uploader
 
 
 def test_a_log_that_is_away_is_a_sentence(log: FeedbackLog) -> None:

@@ -16,7 +16,7 @@ from feedback.batches import BatchRow, store
 from feedback.jobs import store as store_rows
 from model import Predictor
 from serving.access import new_key
-from serving.batches import BatchesBody, OneBatchBody, StoredBodies, StoredBody
+from serving.batches import BatchesBody, DetailedBatchBody, StoredBodies, StoredBody
 from serving.service import Service
 from tests.helpers.batches import batch_of, entry_in
 from tests.helpers.predictor import FakePredictor
@@ -51,7 +51,7 @@ def test_a_batch_says_how_old_and_how_stale_it_is(
     store_rows(sqlite_log, job, rows_of({"a": "a good day"}, fake("2")))
     answer = get(client, "/reviews")
     assert answer.status_code == 200
-    TypeAdapter(OneBatchBody).validate_json(answer.content, strict=False)
+    TypeAdapter(DetailedBatchBody).validate_json(answer.content, strict=False)
     batch = answer.json()
     assert (batch["name"], batch["kind"], batch["state"]) == ("reviews", "job", "done")
     assert (batch["rows"], batch["stored"], batch["rejects"]) == (4, 3, 1)
@@ -199,7 +199,7 @@ def test_a_batch_of_a_page_answers_by_its_id(
     store(sqlite_log, batch, [(2, entry_in(batch, "b", 0.9))])
     answer = get(client, f"/{batch.id}")
     found = answer.json()
-    TypeAdapter(OneBatchBody).validate_python(found, strict=False)
+    TypeAdapter(DetailedBatchBody).validate_python(found, strict=False)
     assert (found["kind"], found["state"]) == ("page", "unfinished")
     assert (found["rows"], found["stored"], found["rejects"], found["stale"]) == (3, 1, 1, 1)
     assert get(client, f"/{batch.id}/predictions/2").json()["prediction"]["input"] == "b"

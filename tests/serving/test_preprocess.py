@@ -84,6 +84,7 @@ def test_rows_have_the_text_where_it_differs(client: httpx2.Client) -> None:
     assert not {"read", "spans_of"} & same.keys()
     columns = client.post(path, json={"inputs": TEXTS}).json()["outputs"]
     assert columns["read"] == [READ, None]
+    assert columns["spans_of"] == ["read", "input"]
 
 
 def test_tensors_and_words_are_of_the_text_that_was_read(

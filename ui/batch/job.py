@@ -2,10 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from functools import partial
 from html import unescape
-from typing import Literal
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -24,7 +21,7 @@ from ui.batch.figures import AGE, STALE, age_of, state_html
 from ui.parts import progress, reviewer_name
 from ui.parts.age import day_and_time
 from ui.parts.bars import percent
-from ui.parts.downloads import MAX_ROWS
+from ui.parts.downloads import download
 from ui.parts.text import as_html, as_markdown, counted
 
 RENEW = "Run the job with `--stale` to predict those anew, or look one up."
@@ -112,26 +109,14 @@ def _download(
     *,
     rows: int,
 ) -> None:
-    """A download by a button, which holds the file in memory; of many rows by the route."""
-    icon = ":material/download:"
-    kind: Literal["primary", "secondary"] = "primary" if content == "predictions" else "secondary"
-    if rows > MAX_ROWS:
-        path = f"api/batches/{quote(str(job.batch_id))}/{content}.csv"
-        st.link_button(label, path, icon=icon, type=kind)
-        return
-    st.download_button(
+    download(
         label,
-        data=partial(_whole, make, job),
-        file_name=results.file_name(job.name, content),
-        mime="text/csv",
-        icon=icon,
-        on_click="ignore",
-        type=kind,
+        results.file_name(job.name, content),
+        lambda log: make(log, job),
+        rows=rows,
+        route=f"api/batches/{job.batch_id}/{content}.csv",
+        type="primary" if content == "predictions" else "secondary",
     )
-
-
-def _whole(make: Callable[[FeedbackLog, Job], Iterator[bytes]], job: Job) -> bytes:
-    return b"".join(make(shared.log(), job))
 
 
 def _show_drift(job: Job, now: Distribution) -> None:
@@ -140,8 +125,8 @@ def _show_drift(job: Job, now: Distribution) -> None:
     if before is None:
         return
     st.subheader("What moved since the batch before?")
-    found = drift(totals.distribution(log, before), now)
-    st.html(drift_html(found, before_name=before.name))
+    differences = drift(totals.distribution(log, before), now)
+    st.html(drift_html(differences, before_name=before.name))
 
 
 def _show_rows(job: Job, figures: Figures) -> None:

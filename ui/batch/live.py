@@ -28,7 +28,7 @@ def made_by(prediction: Prediction) -> ModelRevision:
 
 
 def note_if_missing() -> None:
-    """Says that ages are shown without the live model; draws the page again once that is there."""
+    """Says that the live model is missing; draws the page again once it is there."""
     if revision() is None:
         _until_loaded()
 

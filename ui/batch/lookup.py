@@ -123,18 +123,20 @@ def _renew(job: Job, row: StoredPrediction) -> bool:
     model = wait_for_model()
     if model is None:
         return False
-    former = row.entry.prediction
+    former, log = row.entry.prediction, shared.log()
     try:
         future = model.submit(former.input, former.params, timeout_s=QUEUE_TIMEOUT_S)
         prediction: Prediction = wait_for(future, "Predicting…")
+        newest = newest_of(log, job, [row.key]).get(row.key)
+        if newest is None or newest.created_at != former.created_at:
+            return True  # a run of the job has stored a newer one meanwhile, maybe of another text
+        _store(job, row, prediction, content=newest.content)
     except InputError as error:
         st.info(as_markdown(str(error)))
         return False
     except ModelError as error:
         st.error(as_markdown(str(error)))
         return False
-    try:
-        _store(job, row, prediction)
     except FeedbackError as error:
         st.error(f"The new prediction is not stored. {as_markdown(str(error))}")
         return False
@@ -142,18 +144,17 @@ def _renew(job: Job, row: StoredPrediction) -> bool:
     return True
 
 
-def _store(job: Job, row: StoredPrediction, prediction: Prediction) -> None:
+def _store(job: Job, row: StoredPrediction, prediction: Prediction, *, content: int) -> None:
     """Stores a prediction as the next version of the row, whose question is still the same."""
-    log = shared.log()
     outcome = JobRow(
         place=str(row.place + 1),
         number=row.place,
         key=row.key,
         text=prediction.input,
         outcome=prediction,
-        content=newest_of(log, job, [row.key])[row.key].content,
+        content=content,
     )
-    store(log, job, [outcome])
+    store(shared.log(), job, [outcome])
 
 
 def _show_history(job: Job, row: StoredPrediction) -> None:
@@ -162,7 +163,7 @@ def _show_history(job: Job, row: StoredPrediction) -> None:
         return
     former = [each for each in lookup.history(shared.log(), job, row.key) if not each.newest]
     lines = []
-    for each in sorted(former, key=lambda one: -one.version)[:MAX_HISTORY]:
+    for each in former[:MAX_HISTORY]:
         prediction = each.entry.prediction
         words = summary(prediction, names_for(prediction))
         score = "" if prediction.score is None else f" {prediction.score * 100:.0f} %"

@@ -21,12 +21,16 @@ def download(
     make: Callable[[FeedbackLog], Iterator[bytes]],
     *,
     rows: int,
+    route: str = "",
     type: Literal["primary", "secondary"] = "secondary",
 ) -> None:
-    """A download of the file that `make` gives; the route api/export/`file_name` has the same."""
+    """A download of the file that `make` gives, which the route has too.
+
+    Without a `route` that is the export of the file's name.
+    """
     icon = ":material/download:"
     if rows > MAX_ROWS:
-        st.link_button(label, f"api/export/{file_name}", icon=icon)
+        st.link_button(label, route or f"api/export/{file_name}", icon=icon, type=type)
         return
     st.download_button(
         label,

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from math import log2
 
 from feedback import FeedbackLog
@@ -48,6 +48,16 @@ def test_they_equal_a_count_of_all_after_any_changes(log: FeedbackLog) -> None:
         assert figures.stale == sum(one.model_revision != revision for one in made)
     days = [one.created_at.date() for one in made]
     assert (figures.oldest, figures.newest) == (min(days), max(days))
+
+
+def test_a_prediction_counts_for_its_day_in_utc_and_is_taken_from_there(log: FeedbackLog) -> None:
+    job = job_of(log)
+    late = datetime(2026, 3, 2, 1, tzinfo=timezone(timedelta(hours=5)))  # of a service elsewhere
+    store(log, job, [job_row("a", created_at=late)])
+    assert summary(log, job, model_id="", revision="").newest == date(2026, 3, 1)
+    store(log, job, [job_row("a", "changed", created_at=DAYS[0])])
+    found = summary(log, job, model_id="", revision="")
+    assert (found.oldest, found.newest) == (date(2026, 1, 3), date(2026, 1, 3))
 
 
 def test_of_nothing_they_are_empty(log: FeedbackLog) -> None:

@@ -23,10 +23,17 @@ from feedback.jobs import exclusive, find
 from model import Model
 from settings import ROOT
 from tests.helpers.command import Ran, run_here
-from tests.helpers.job_commands import csv_file, start, stored_labels, texts_of, versions
+from tests.helpers.job_commands import (
+    ROWS_OF_TEXTS,
+    csv_file,
+    start,
+    stored_labels,
+    texts_of,
+    versions,
+)
 from tests.helpers.until import until
 
-ROWS = ("--text-column", "text", "--key", "id")
+ROWS = ROWS_OF_TEXTS
 
 
 @pytest.fixture
@@ -166,6 +173,14 @@ def test_a_dry_run_says_what_would_be_done_and_stores_nothing(log_url: str, sour
     assert versions(log_url) == 0
     unknown = command(log_url, "status", "dry")
     assert (unknown.code, "no job 'dry'" in unknown.err) == (2, True)
+
+
+def test_a_dry_run_is_refused_as_the_run_would_be(log_url: str, source: Path) -> None:
+    assert command(log_url, "run", source, *ROWS, "--name", "weekly", "--limit", 1).code == 0
+    without_key = ("run", source, "--text-column", "text", "--name", "weekly")
+    refused = [command(log_url, *without_key, *dry) for dry in ((), ("--dry-run",))]
+    assert [(ran.code, ran.out) for ran in refused] == [(2, "")] * 2
+    assert all("'weekly' has the key column 'id'" in ran.err for ran in refused)
 
 
 def test_rows_come_from_a_query_and_from_standard_input(
@@ -308,8 +323,9 @@ except OSError as error:
         (("run", "--query", "SELECT 1", *ROWS), "--query needs --from"),
         (("run", "{source}", *ROWS, "--model", "no/such folder"), "no/such folder"),
         (("run", "{source}", *ROWS, "--url", "http://x", "--model", "y"), "Give --url alone"),
+        (("run", "{source}", *ROWS, "--url", "localhost"), "not a URL like http://localhost:8000"),
         (("run", "{source}", *ROWS, "--to", "nonsense"), "not a database URL"),
-        (("run", "{source}", *ROWS, "--url", "ftp://x"), "--url is not the URL of a service"),
+        (("run", "{source}", *ROWS, "--url", "ftp://x"), "The URL of the service is not"),
         (("run", "{source}", *ROWS, "--to", "sqlite:///{source}"), "is not an SQLite database"),
         (("predict", "{source}", 0), "is not a manifest"),
         (("store", "missing.json"), "missing.json cannot be read"),
@@ -469,6 +485,29 @@ def test_chunks_and_predictions_that_do_not_belong_together_are_refused(
     assert (cut.code, "is not the chunk that was prepared" in cut.err) == (2, True)
     missing = command(log_url, "predict", manifest, 7)
     assert "no chunk 7" in missing.err
+    chunk.unlink()
+    gone = command(log_url, "predict", manifest, 0)
+    assert (gone.code, "No such file or directory. Prepare the source" in gone.err) == (2, True)
+
+
+def test_prepare_removes_the_chunks_of_a_former_call_and_no_other_file(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "job"
+    others = [into / "predictions" / "of-mine.parquet", into / "chunks" / "notes.txt"]
+    for file in others:
+        file.parent.mkdir(parents=True)
+        file.write_text("mine")
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", into)
+    assert command(log_url, *prepare, "--chunk-rows", 10).out == "[0, 1, 2]\n"
+    left = into / "chunks" / ".00007.parquet.0123.part"  # of a call that was killed
+    left.touch()
+    assert command(log_url, *prepare).out == "[0]\n"
+    assert sorted(file.name for file in (into / "chunks").iterdir()) == [
+        "00000.parquet",
+        "notes.txt",
+    ]
+    assert all(file.read_text() == "mine" for file in others)
 
 
 def test_an_empty_source_is_a_job_without_rows(log_url: str, tmp_path: Path) -> None:
@@ -489,6 +528,9 @@ def test_more_drift_than_allowed_exits_with_3(log_url: str, tmp_path: Path) -> N
         ran = command(log_url, "run", file, *ROWS, "--name", week, "--max-drift", "0.3")
         codes.append(ran.code)
     assert codes == [0, 3]
+    assert "The shares of labels changed" in ran.err
+    assert "The effect size is 1.00, and at most 0.3 is allowed." in ran.err
+    assert "Shift(" not in ran.err
     found = command(log_url, "status", "2026-11-28", "--json", "--max-drift", "0.3")
     assert found.code == 3
     assert json.loads(found.out)["drift"]["effect"] > 0.9
