@@ -1,6 +1,7 @@
 """The database of the log: engine, pragmas, transactions and schema. Stores no records."""
 
 import logging
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +42,16 @@ class Database:
         # To notice that the file went away: SQLite would go on writing into a deleted file.
         self._file = _file(parsed)
         self._inode: int | None = None
-        self._prepare()
+        try:
+            self._prepare()
+        except LogUnavailable as error:
+            cause = getattr(error.__cause__, "orig", None)
+            if getattr(cause, "sqlite_errorcode", None) != sqlite3.SQLITE_NOTADB:
+                raise
+            raise FeedbackError(
+                f"{self._file or 'The file of the log'} is not an SQLite database. Name another "
+                "file; the log makes one that is not there."
+            ) from error
 
     def _prepare(self) -> None:
         """Creates the folder of an SQLite file, and brings the schema up to date."""

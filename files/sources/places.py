@@ -141,6 +141,8 @@ def _files(given: str) -> list[str]:
 
 def _place(path: str, label: str) -> Place:
     if path == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise ReadingError("Standard input is closed. Pipe the rows into it, or name a file.")
         return Place(path, "standard input", Spool(sys.stdin.buffer, "Standard input"))
     try:
         mode = Path(path).stat().st_mode

@@ -4,7 +4,7 @@ import hashlib
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlch
 from sqlalchemy.pool import NullPool
 
 from files.decoding import undecoded_byte
-from files.errors import ReadingError
+from files.errors import ReadingError, SourceAway
 from files.sources.columns import Wanted
 from files.sources.rows import Cells, Source, SourceRow, numbered_rows
 from files.sources.values import value_text
@@ -125,7 +125,8 @@ class QuerySource(Source):
     @contextmanager
     def _result(self) -> Iterator[sa.CursorResult[Any]]:
         """The running query, which may not write."""
-        with self._engine.connect() as connection:
+        connection = self._engine.connect()
+        try:
             options: dict[str, Any] = {"yield_per": BATCH_ROWS, "stream_results": True}
             if self._url.get_backend_name() == "postgresql":
                 options["postgresql_readonly"] = True
@@ -134,6 +135,9 @@ class QuerySource(Source):
             if not result.returns_rows:
                 raise ReadingError("The query gives no rows. Write one that begins with SELECT.")
             yield result
+        finally:
+            with suppress(SQLAlchemyError):  # there is nothing to roll back where it broke
+                connection.close()
 
     def _failed(self, error: SQLAlchemyError) -> ReadingError:
         detail = str(getattr(error, "orig", None) or error).strip().split("\n")[0][:300]
@@ -141,10 +145,13 @@ class QuerySource(Source):
         for secret in secrets:
             detail = detail.replace(str(secret), "***") if secret else detail
         if isinstance(error, OperationalError | InterfaceError) and _is_away(error, again=True):
-            remedy = "Check the URL, and that the database can be reached, and run this again."
-        else:
-            remedy = "Correct it, and try it in the database's own shell."
-        return ReadingError(f"The query failed ({detail}). {remedy}")
+            return SourceAway(
+                f"The query failed ({detail}). Check the URL, and that the database can be "
+                "reached, and run this again."
+            )
+        return ReadingError(
+            f"The query failed ({detail}). Correct it, and try it in the database's own shell."
+        )
 
 
 def _is_away(error: SQLAlchemyError, *, again: bool) -> bool:

@@ -1,6 +1,7 @@
 """python -m jobs.batch: many texts into the log, in one go or step by step."""
 
 import argparse
+import errno
 import json
 import logging
 import os
@@ -22,6 +23,7 @@ from files.sources import Source, open_query, open_source
 from jobs.batch.arguments import parser
 from jobs.batch.chunks import Manifest
 from jobs.batch.errors import BatchError
+from jobs.batch.messages import one_line_each
 from jobs.batch.plan import Plan, Stale
 from jobs.batch.predicting import predict
 from jobs.batch.preparing import prepare
@@ -29,7 +31,7 @@ from jobs.batch.progress import shown
 from jobs.batch.reporting import export, status, write_rejects
 from jobs.batch.running import Run, RunCounts, estimate, made_by
 from jobs.batch.storing import store
-from model import Model, ModelError, Predictor, make_predictor
+from model import Model, ModelError, ModelLoadError, ModelUnreachable, Predictor, make_predictor
 from model.exported import is_export
 from model.machine import prepare_server
 from model.prediction import now
@@ -38,6 +40,7 @@ from settings import Settings, load_settings, service_settings
 logger = logging.getLogger("tryout.jobs.batch")
 
 REJECTED, CANNOT_RUN, DRIFTED = 1, 2, 3
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}  # as of a process that the signal ends
 
 
@@ -45,6 +48,7 @@ def main() -> int:
     """Runs a step; exits with 0, or as docs/batch-jobs.md says."""
     given = parser().parse_args()
     prepare_server()
+    logging.basicConfig(handlers=[one_line_each()], level=logging.WARNING)
     if not sys.stderr.isatty():  # the bars of a model's load are for people
         os.environ.setdefault("TQDM_DISABLE", "1")
     step = {
@@ -62,9 +66,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code if isinstance(error, Unavailable) else CANNOT_RUN
     except OSError as error:
-        name = f"{error.filename}: " if error.filename else ""
-        reason = error.strerror or str(error)
-        print(f"{name}{reason}. Free some space, or name another place.", file=sys.stderr)
+        print(_without_space(error), file=sys.stderr)
         return CANNOT_RUN
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
@@ -86,7 +88,7 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
     max_chars = settings.limits.max_chars
     if given.dry_run:
         would = estimate(source, log, model, plan, name=name, max_chars=max_chars)
-        print(
+        _answer(
             f"{name}: {would.read.rows:,} rows, of which {would.read.problems:,} cannot be "
             f"predicted; {would.wanted:,} would be predicted, in about {would.seconds:,.0f} s "
             f"at {would.texts_per_s:,.0f} texts a second. Nothing is stored."
@@ -107,9 +109,9 @@ def _run(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int
             raise
         print(f"Stopped while it waited. {error}", file=sys.stderr)
         return INTERRUPTED[signal.Signals(ended_by[0])]
-    print(_in_words(name, counts))
     if given.rejects:
         write_rejects(log, name, given.rejects)
+    _answer(_in_words(name, counts, plan))
     if counts.stopped:
         return INTERRUPTED[signal.Signals(ended_by[0])]
     code = _code(given, counts.stored)
@@ -138,7 +140,7 @@ def _prepare(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
         f"{manifest.name}: {manifest.rows:,} rows read, {len(manifest.chunks):,} chunks.",
         file=sys.stderr,
     )
-    print(json.dumps([chunk.number for chunk in manifest.chunks]))
+    _answer(json.dumps([chunk.number for chunk in manifest.chunks]))
     return 0
 
 
@@ -147,15 +149,21 @@ def _predict(given: argparse.Namespace, settings: Settings, stack: ExitStack) ->
     model = _loaded(given, settings, stack)
     with _signals(_end):
         predicted = predict(given.manifest, given.chunk, model, on_away=_say_model_away)
-    print(json.dumps(asdict(predicted)))
+    _answer(json.dumps(asdict(predicted)))
     return 0
 
 
 def _store(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> int:
     log = _log(given, settings, stack)
-    with _signals(_end):
-        counts = store(given.manifest, log, on_away=_say_once())
-    print(json.dumps(asdict(counts)))
+    stopped = threading.Event()
+
+    def stop(number: int) -> None:
+        stopped.set()  # ends a wait for a log that is away
+        _end(number)
+
+    with _signals(stop):
+        counts = store(given.manifest, log, stop=stopped, on_away=_say_once())
+    _answer(json.dumps(asdict(counts)))
     return _code(given, counts)
 
 
@@ -167,7 +175,7 @@ def _status(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> 
     except ModelError as error:
         print(f"It is not known which predictions are stale: {error}", file=sys.stderr)
     current = status(log, given.name, model=model)
-    print(json.dumps(current.as_json()) if given.json else str(current))
+    _answer(json.dumps(current.as_json()) if given.json else str(current))
     return _drift_code(given, current.drift)
 
 
@@ -224,7 +232,12 @@ def _log(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> Fee
 def _loaded(given: argparse.Namespace, settings: Settings, stack: ExitStack) -> Predictor:
     model = _predictor(given, settings)
     stack.callback(model.close)
-    model.load()
+    try:
+        model.load()
+    except ModelLoadError as error:
+        if isinstance(error.__cause__, ModelUnreachable):
+            raise error.__cause__ from None  # which a workflow tool tries again
+        raise
     return model
 
 
@@ -275,16 +288,38 @@ def _drift_code(given: argparse.Namespace, drift: Drift | None) -> int:
     return DRIFTED
 
 
-def _in_words(name: str, counts: RunCounts) -> str:
+def _in_words(name: str, counts: RunCounts, plan: Plan) -> str:
     stored = counts.stored
+    # With --stale also a row that was never predicted is left alone.
+    left = "left alone" if plan.stale or plan.only_new else "were there"
     parts = [f"{stored.new:,} stored"]
     if stored.replaced:
         parts.append(f"{stored.replaced:,} renewed")
-    parts += [f"{counts.there + stored.same:,} were there", f"{stored.rejects:,} rejects"]
+    parts += [f"{counts.there + stored.same:,} {left}", f"{stored.rejects:,} rejects"]
     if counts.read.duplicates:
         parts.append(f"{counts.read.duplicates:,} duplicate keys")
     ending = " Stopped; run it again to go on." if counts.stopped else ""
     return f"{name}: {counts.read.rows:,} rows read: {', '.join(parts)}.{ending}"
+
+
+def _answer(text: str) -> None:
+    """Prints on standard output; what was done does not fail because nobody reads of it."""
+    if sys.stdout is None:  # closed before the start
+        return
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+
+
+def _without_space(error: OSError) -> str:
+    """The sentence for a file that cannot be written."""
+    file = error.filename2 or error.filename
+    remedy = "Name another place, or make this one fit to be written."
+    if error.errno is None or error.errno in NO_SPACE:
+        remedy = "Free some space, or name another place."
+    return f"{f'{file}: ' if file else ''}{error.strerror or error}. {remedy}"
 
 
 def _say_once() -> Callable[[str], None]:
@@ -337,5 +372,6 @@ def _signals(on_signal: Callable[[int], None]) -> Iterator[None]:
 
 if __name__ == "__main__":
     # A TextIO has no `reconfigure`; the stdout of a command is a TextIOWrapper, which has.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if sys.stdout is not None:
+        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     sys.exit(main())

@@ -24,7 +24,7 @@ from feedback.jobs import JobRow
 from feedback.records import compact_json
 from files.escape import storable, unstorable
 from files.sources import SourceRow
-from jobs.batch.errors import BadManifest
+from jobs.batch.errors import BadManifest, BatchError
 from model import Prediction
 from model.prediction import output_from_json, output_to_json
 
@@ -130,14 +130,27 @@ class Manifest:
 def clear(folder: Path) -> None:
     """Removes the manifest, the chunks and the predictions of a folder, and nothing else in it.
 
-    Raises OSError.
+    Raises BatchError if a file in the place of the manifest is none, OSError if a file cannot be
+    removed.
     """
-    (folder / MANIFEST).unlink(missing_ok=True)
+    manifest = folder / MANIFEST
+    if manifest.exists() and not _is_manifest(manifest):
+        raise BatchError(f"{manifest} is there, and no job wrote it. Name another folder.")
+    manifest.unlink(missing_ok=True)
     for part in (folder / CHUNKS, folder / PREDICTIONS):
         files = part.iterdir() if part.is_dir() else ()
         for file in files:
             if _OURS.fullmatch(file.name):
                 file.unlink(missing_ok=True)
+
+
+def _is_manifest(file: Path) -> bool:
+    """True for a manifest of any version."""
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(values, dict) and {"version", "chunks", "text_column"} <= values.keys()
 
 
 def write_chunk(folder: Path, number: int, rows: Sequence[SourceRow]) -> Chunk:

@@ -11,9 +11,21 @@ POLL_S = 0.2
 
 
 def grouped(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """The items in lists of `size`, the last one perhaps shorter."""
+    """The items in lists of `size`, the last one perhaps shorter.
+
+    Where making an item raises, those before it are given out first.
+    """
     iterator = iter(items)
-    while group := list(islice(iterator, size)):
+    while True:
+        group: list[T] = []
+        try:
+            group.extend(islice(iterator, size))
+        except Exception:
+            if group:
+                yield group
+            raise
+        if not group:
+            return
         yield group
 
 

@@ -36,12 +36,12 @@ def prepare(
 
     A plan for new or stale rows leaves out those that are neither for `model`, which it needs.
     The job is in the log from then on. What a former call left in the folder is removed first.
-    Raises ReadingError as the source does, JobError if the job of that name is another, OSError if
-    the folder cannot be written.
+    Raises ReadingError as the source does, JobError if the job of that name is another, BatchError
+    or OSError if the folder cannot be written.
     """
+    job = opened(log, source, plan, name=name)
     into.mkdir(parents=True, exist_ok=True)
     clear(into)
-    job = opened(log, source, plan, name=name)
     counts = ReadCounts()
     groups = checked_groups(source, plan, max_chars=max_chars, counts=counts)
     if model and (plan.only_new or plan.stale):

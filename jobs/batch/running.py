@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from feedback import FeedbackLog
 from feedback.jobs import Job, Lock, Stored, find, note, require_same
 from feedback.records import ModelRevision
+from files.errors import ReadingError
 from files.sources import Source, SourceRow
 from jobs.batch.checks import ReadCounts, checked_groups
 from jobs.batch.groups import read_ahead
@@ -65,6 +66,7 @@ class Run:
         self._source, self._log, self._model, self._plan = source, log, model, plan
         self._name = name
         self._stop = threading.Event()
+        self._broken: ReadingError | None = None
 
     def stop(self) -> None:
         """Ends the run soon; what is predicted by then is stored."""
@@ -73,14 +75,17 @@ class Run:
     def run(self, *, max_chars: int) -> RunCounts:
         """Predicts and stores the rows that the plan asks for; returns the counts in the end.
 
-        Raises ReadingError as the source does, JobError if the job of that name is another,
-        JobRunning if another process runs it, ModelError and FeedbackError as model and log do.
+        Raises ReadingError as the source does, once the rows before are stored, JobError if the job
+        of that name is another, JobRunning if another process runs it, ModelError and FeedbackError
+        as model and log do.
         """
         job = opened(self._log, self._source, self._plan, name=self._name)
         params = checked(self._model.info.params, self._plan.params, defaults={})
         counts = self.counts
         with running(self._log, job) as lock:
             self._predict_and_store(job, lock, self._groups(job, params, max_chars), params)
+            if self._broken:
+                raise self._broken
             counts.stopped = self._stop.is_set()
             changes: dict[str, Any] = {"state": "interrupted" if counts.stopped else "done"}
             if not counts.stopped:
@@ -91,7 +96,15 @@ class Run:
     def _groups(
         self, job: Job, params: Mapping[str, Any], max_chars: int
     ) -> Iterator[list[SourceRow]]:
-        """The rows to predict, and those with a problem."""
+        """The rows to predict, and those with a problem; ends where the source breaks."""
+        try:
+            yield from self._wanted_groups(job, params, max_chars)
+        except ReadingError as error:  # raised once the rows before are stored
+            self._broken = error
+
+    def _wanted_groups(
+        self, job: Job, params: Mapping[str, Any], max_chars: int
+    ) -> Iterator[list[SourceRow]]:
         counts, model = self.counts, made_by(self._model)
         for group in checked_groups(
             self._source, self._plan, max_chars=max_chars, counts=counts.read

@@ -16,7 +16,7 @@ from feedback import FeedbackLog
 from feedback.jobs import Job, JobRow, Lock, Stored, exclusive, note, open_job, start
 from feedback.jobs import store as store_rows
 from jobs.batch.chunks import Manifest, read_predictions
-from jobs.batch.groups import grouped
+from jobs.batch.groups import POLL_S, grouped
 from jobs.batch.waiting import once_available
 
 GROUP_ROWS = 2000  # of one transaction
@@ -121,8 +121,9 @@ class Storer:
         """
         if kind is not None:
             self._stop.set()
-        self._groups.put(None)
-        self._thread.join()
+        self._put(None)
+        while self._thread.is_alive():
+            self._thread.join(POLL_S)
         if self._error and kind is None:
             raise self._error
 
@@ -130,7 +131,13 @@ class Storer:
         """Queues a group, once there is room; raises what storing an earlier one raised."""
         if self._error:
             raise self._error
-        self._groups.put(group)
+        self._put(group)
+
+    def _put(self, group: Sequence[JobRow] | None) -> None:
+        # A signal that comes just before a wait without an end is handled only after it.
+        while True:
+            with suppress(queue.Full):
+                return self._groups.put(group, timeout=POLL_S)
 
     def _work(self) -> None:
         while (group := self._groups.get()) is not None:

@@ -184,10 +184,17 @@ def test_a_locked_database_is_reported_and_works_again(tmp_path: Path) -> None:
 def test_a_database_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder.db").mkdir()
-    (tmp_path / "garbage.db").write_bytes(b"not a database" * 100)
-    for path in ("file/log.db", "folder.db", "garbage.db"):
+    for path in ("file/log.db", "folder.db"):
         with pytest.raises(LogUnavailable, match="cannot be reached or written"):
             FeedbackLog(f"sqlite:///{tmp_path / path}")
+
+
+def test_a_file_that_is_no_database_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "garbage.db"
+    path.write_bytes(b"not a database" * 100)
+    with pytest.raises(FeedbackError, match="is not an SQLite database") as caught:
+        FeedbackLog(f"sqlite:///{path}")
+    assert not isinstance(caught.value, LogUnavailable)
 
 
 def test_a_deleted_file_is_made_again(tmp_path: Path) -> None:

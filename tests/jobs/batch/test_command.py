@@ -1,15 +1,19 @@
 """python -m jobs.batch: rows into a log, in one go and by steps, and what is refused."""
 
 import csv
+import gzip
 import json
+import os
 import resource
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pyarrow.parquet as pq
 import pytest
@@ -71,6 +75,8 @@ def test_run_stores_what_the_model_says_and_a_second_run_stores_nothing(
     second = command(log_url, "run", source, *ROWS, "--name", "weekly")
     assert second.code == 0
     assert "0 stored, 30 were there" in second.out
+    stale = command(log_url, "run", source, *ROWS, "--name", "weekly", "--stale")
+    assert "0 stored, 30 left alone" in stale.out
     assert versions(log_url) == 30
     found = status(log_url, "weekly")
     assert {name: found[name] for name in ("rows", "stored", "rejects", "stale", "state")} == {
@@ -196,6 +202,19 @@ def test_rows_come_from_a_query_and_from_standard_input(
     assert labels(log_url, "piped") == labels(log_url, "query")
 
 
+def test_the_rows_before_the_place_where_a_file_is_cut_off_are_stored(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    whole = csv_file(tmp_path / "rows.csv", enumerate(texts_of(90))).read_bytes()
+    packed = gzip.compress(whole)
+    cut = tmp_path / "cut.csv.gz"
+    cut.write_bytes(packed[: len(packed) * 2 // 3])
+    lines = zlib.decompressobj(31).decompress(cut.read_bytes()).count(b"\n")
+    ran = command(url, "run", cut, *ROWS, "--name", "cut")
+    assert (ran.code, "is cut off" in ran.err) == (2, True), ran.err
+    assert versions(url) == lines - 1 > 10  # without the header
+    assert status(url, "cut")["state"] == "failed"
+
+
 def test_a_second_process_of_the_same_name_is_refused(log_url: str, source: Path) -> None:
     assert command(log_url, "run", source, *ROWS, "--name", "weekly").code == 0
     log = FeedbackLog(log_url)
@@ -307,6 +326,8 @@ except OSError as error:
         (("run", "{source}", *ROWS, "--url", "http://x", "--model", "y"), "Give --url alone"),
         (("run", "{source}", *ROWS, "--url", "localhost"), "not a URL like http://localhost:8000"),
         (("run", "{source}", *ROWS, "--to", "nonsense"), "not a database URL"),
+        (("run", "{source}", *ROWS, "--url", "ftp://x"), "The URL of the service is not"),
+        (("run", "{source}", *ROWS, "--to", "sqlite:///{source}"), "is not an SQLite database"),
         (("predict", "{source}", 0), "is not a manifest"),
         (("store", "missing.json"), "missing.json cannot be read"),
     ],
@@ -320,8 +341,129 @@ def test_a_job_that_cannot_run_is_one_sentence_and_exit_code_2(
     assert ran.code == 2, ran.err
     assert sentence in ran.err
     assert "Traceback" not in ran.err
-    said = [line for line in ran.err.splitlines() if "Loading weights" not in line]
-    assert len(said) == 1
+    said = [line for line in ran.err.splitlines() if line and "Loading weights" not in line]
+    # A database that fails is in the log of the command, too, which is on standard error.
+    assert [line for line in said if not line.startswith("The feedback log cannot be")] == said[-1:]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--to", "postgresql://tryout@127.0.0.1:1/log"),
+        ("--url", "http://127.0.0.1:1"),
+        ("--query", "SELECT id, text FROM t", "--from", "postgresql://tryout@127.0.0.1:1/crm"),
+    ],
+)
+def test_what_is_away_at_the_start_exits_with_75_and_without_a_traceback(
+    source: Path, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    rows = () if "--query" in arguments else (source,)
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    ran = command(url, "run", *rows, *ROWS, "--name", "away", *arguments)
+    assert ran.code == 75, ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_prepare_leaves_files_of_others_in_its_folder(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    into = tmp_path / "mine"
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", into)
+    others = [into / "predictions" / "notes.txt", into / "chunks" / "1.parquet", into / "keep"]
+    for other in others:
+        other.parent.mkdir(parents=True, exist_ok=True)
+        other.write_text("mine")
+    assert command(log_url, *prepare, "--chunk-rows", "10").out == "[0, 1, 2]\n"
+    assert command(log_url, *prepare).out == "[0]\n"
+    assert [other.read_text() for other in others] == ["mine"] * 3
+    assert sorted(file.name for file in (into / "chunks").iterdir()) == [
+        "00000.parquet",
+        "1.parquet",
+    ]
+    (into / "manifest.json").write_text('{"name": "a page"}')
+    refused = command(log_url, *prepare)
+    assert (refused.code, "no job wrote it" in refused.err) == (2, True), refused.err
+    assert (into / "manifest.json").read_text() == '{"name": "a page"}'
+
+
+def test_prepare_of_another_job_s_name_leaves_its_chunks(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    prepare = ("prepare", source, "--text-column", "text", "--name", "steps", "--into", tmp_path)
+    assert command(log_url, *prepare, "--key", "id").code == 0
+    assert command(log_url, *prepare).code == 2
+    assert (tmp_path / "manifest.json").exists()
+    assert (tmp_path / "chunks" / "00000.parquet").exists()
+
+
+def test_output_that_nobody_reads_does_not_make_a_job_fail(source: Path, tmp_path: Path) -> None:
+    url, rejects = f"sqlite:///{tmp_path / 'log.db'}", tmp_path / "rejects.csv"
+    run = f"{sys.executable} -m jobs.batch run {source} --text-column text --rejects {rejects}"
+    for redirection in ("| true; exit ${PIPESTATUS[0]}", ">&-"):
+        done = subprocess.run(
+            ["bash", "-c", f"{run} {redirection}"],
+            cwd=ROOT,
+            env=os.environ | {"DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert rejects.exists()
+        rejects.unlink()
+
+
+def test_standard_input_that_is_closed_is_one_sentence(tmp_path: Path) -> None:
+    with mock.patch.object(sys, "stdin", None):
+        ran = command(f"sqlite:///{tmp_path / 'log.db'}", "run", "-", *ROWS)
+    assert ran.code == 2
+    assert ran.err == "Standard input is closed. Pipe the rows into it, or name a file.\n"
+
+
+def test_a_file_that_cannot_be_written_is_named_with_a_remedy(
+    log_url: str, source: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "out.csv"
+    folder.mkdir()
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", tmp_path / "job")
+    assert command(log_url, *prepare).code == 0
+    ran = command(log_url, "export", "steps", "--out", folder)
+    assert ran.code == 2
+    assert ran.err.startswith(f"{folder}: Is a directory. Name another place")
+
+
+def test_sigterm_ends_a_store_that_waits_for_the_log(source: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    into = tmp_path / "job"
+    prepare = ("prepare", source, *ROWS, "--name", "steps", "--into", into)
+    assert command(url, *prepare).code == 0
+    assert command(url, "predict", into / "manifest.json", 0).code == 0
+    job = subprocess.Popen(
+        [sys.executable, "-c", STORE_AWAY, str(into / "manifest.json")],
+        cwd=ROOT,
+        env=os.environ | {"DATABASE_URL": url},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert job.stderr is not None
+    assert job.stderr.readline() == "Waiting: It is away.\n"
+    job.send_signal(signal.SIGTERM)
+    _, err = job.communicate(timeout=60)
+    assert (job.returncode, err) == (143, "")
+    assert status(url, "steps")["state"] == "interrupted"
+
+
+# The log goes away between the start of a store and its first transaction.
+STORE_AWAY = """
+import runpy, sys
+from feedback import LogUnavailable
+from jobs.batch import storing
+def away(*args, **options):
+    raise LogUnavailable("It is away.")
+storing.store_rows = away
+sys.argv.insert(1, "store")
+runpy.run_module("jobs.batch", run_name="__main__", alter_sys=True)
+"""
 
 
 def test_chunks_and_predictions_that_do_not_belong_together_are_refused(

@@ -7,7 +7,7 @@ import pytest
 
 from feedback.jobs import JobRow
 from files.sources import SourceRow
-from jobs.batch.groups import read_ahead
+from jobs.batch.groups import grouped, read_ahead
 from jobs.batch.predicting import MOST_REFUSED, outcomes
 from model import Prediction
 from tests.helpers.predictor import FakePredictor
@@ -22,6 +22,17 @@ def test_items_come_in_their_order_and_then_the_error_of_making_them() -> None:
     assert [next(items) for _ in range(9)] == list(range(9))
     with pytest.raises(ValueError, match="the tenth"):
         next(items)
+
+
+def test_a_group_before_an_error_is_given_out() -> None:
+    def made() -> Iterator[int]:
+        yield from range(5)
+        raise ValueError("the sixth")
+
+    groups = grouped(made(), 3)
+    assert [next(groups), next(groups)] == [[0, 1, 2], [3, 4]]
+    with pytest.raises(ValueError, match="the sixth"):
+        next(groups)
 
 
 def test_a_stop_does_not_wait_for_an_item_that_never_comes() -> None:
