@@ -25,6 +25,8 @@ from benchmarks.parts import PARTS
                 "service",
                 "remote",
                 "jobs",
+                "job_run",
+                "long_job",
             ],
         ),
         ("rooms", ["rooms"]),
