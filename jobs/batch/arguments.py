@@ -45,12 +45,6 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--dry-run", action="store_true", help="store nothing, and say what would be")
     run.add_argument("--rejects", type=Path, metavar="FILE", help="CSV of the rows rejected")
-    run.add_argument(
-        "--engine", choices=["local", "ray"], default="local", help="the engine (local)"
-    )
-    run.add_argument(
-        "--ray-address", metavar="A", help="a Ray cluster; without it, on this machine"
-    )
     prepare = steps.add_parser(
         "prepare", parents=[rows, model, log], help="check the rows and write them as chunks"
     )
