@@ -99,8 +99,9 @@ class Model:
 
         Raises ModelLoadError with one sentence that names the model and what is wrong with it.
         """
+        preprocess = self._preprocess_of_owner()
         with self._explained():
-            loaded = load(self._choice, preprocess=self._preprocess_of_owner())
+            loaded = load(self._choice, preprocess=preprocess)
         inference = Inference(describe(self.model_id, loaded), loaded, closing=self._closing)
         if self._worker_owner:
             self._batcher = self._worker_owner._queue
