@@ -25,11 +25,12 @@ State = TypeVar("State")
 
 
 class Styled:
-    """Keys of containers that ui/style.css names as .st-key-…"""
+    """Keys of containers and fields that ui/style.css names as .st-key-…"""
 
     EXAMPLES = "examples"
     THUMBS = "thumbs"
     ROW = "row-"  # followed by the id of the row's prediction
+    LOOK_UP = "look-up-"  # followed by the number of the job
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def show(job: Job) -> bool:
     with st.form("look-up", border=False), st.container(horizontal=True):
         wanted = st.text_input(
             "Key or text",
-            key=f"look-up-{job.number}",
+            key=f"{state.Styled.LOOK_UP}{job.number}",
             placeholder=f"A row's {printable(job.key_column) or 'number'}, or its whole text",
             label_visibility="collapsed",
             width="stretch",
@@ -65,7 +65,7 @@ def show(job: Job) -> bool:
 
 def _close(job: Job) -> None:
     page = state.batch_page()
-    page.looked_up = page.renewed = st.session_state[f"look-up-{job.number}"] = ""
+    page.looked_up = page.renewed = st.session_state[f"{state.Styled.LOOK_UP}{job.number}"] = ""
 
 
 def _this_text(rows: int) -> str:
