@@ -4,21 +4,7 @@ import argparse
 from pathlib import Path
 
 from jobs.batch.preparing import CHUNK_ROWS, MAX_CHUNK_ROWS
-
-
-# argparse puts the names of these into its message: "invalid whole_number value: '-1'".
-def whole_number(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def positive_number(text: str) -> int:
-    number = whole_number(text)
-    if number == 0:
-        raise ValueError
-    return number
+from jobs.numbers import positive_number, whole_number
 
 
 def chunk_size(text: str) -> int:

@@ -11,6 +11,7 @@ from errors import TryoutError
 from feedback import FeedbackLog
 from feedback.outcomes import Outcome, OutcomeCounts
 from feedback.rated_set import rated
+from jobs.numbers import positive_number, whole_number
 from jobs.replay.report import are_comparable, printed, report
 from jobs.replay.run import ReplayResult, as_json, replay
 from model import Model, Predictor, make_predictor
@@ -67,21 +68,6 @@ def _cannot_tell(reason: str) -> int:
     """Prints the reason for which nothing can be told; returns the exit code."""
     print(reason, file=sys.stderr)
     return 2
-
-
-# argparse puts the names of these two into its message: "invalid whole_number value: '-1'".
-def whole_number(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
-
-
-def positive_number(text: str) -> int:
-    number = whole_number(text)
-    if number == 0:
-        raise ValueError
-    return number
 
 
 def _parser() -> argparse.ArgumentParser:
