@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def exported(*arguments: str) -> str:
-    """What the command printed."""
+    """The output of the command."""
     done = subprocess.run(
         [sys.executable, FLOW, "--datastore=s3", *arguments],
         cwd=os.environ["METAFLOW_HOME"],
