@@ -5,7 +5,6 @@ Knows no source and no model: the revision that the model has now is given.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feedback import FeedbackLog
-from feedback.any_batch import state_of
+from feedback.any_batch import Figures, figures
 from feedback.jobs import (
     Job,
     StoredPrediction,
@@ -22,7 +21,6 @@ from feedback.jobs import (
     find,
     newest,
     previous,
-    summary,
 )
 from feedback.jobs.drift import Drift, drift, drift_to_json, sentences
 from feedback.jobs.results import rejects_csv, results_csv
@@ -51,58 +49,53 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """The state of a job.
+    """The figures of a job, and the reason why it failed, "" if it did not.
 
-    `stale` are the predictions by another revision than the model has now; None if that is not
-    known. `oldest` and `newest` are the days of the predictions that count. `drift` compares with
-    the job before of the same source; None if there is none.
+    `drift` compares with the job before of the same source; None if there is none.
     """
 
-    job: Job
-    state: str
-    stored: int
-    rejects: int
-    stale: int | None
-    oldest: date | None
-    newest: date | None
+    figures: Figures
+    note: str
     drift: Drift | None
 
     def as_json(self) -> dict[str, Any]:
         """The status as a value that JSON can hold."""
+        figures = self.figures
         return {
-            "name": self.job.name,
-            "rows": self.job.rows,
-            "stored": self.stored,
-            "rejects": self.rejects,
-            "stale": self.stale,
-            "state": self.state,
-            "source": self.job.source,
-            "created_at": self.job.created_at.isoformat(),
-            "updated_at": self.job.updated_at.isoformat(),
-            "oldest": self.oldest and self.oldest.isoformat(),
-            "newest": self.newest and self.newest.isoformat(),
-            "note": self.job.note,
+            "name": figures.name,
+            "rows": figures.rows,
+            "stored": figures.stored,
+            "rejects": figures.rejects,
+            "stale": figures.stale,
+            "state": figures.state,
+            "source": figures.source,
+            "created_at": figures.created_at.isoformat(),
+            "updated_at": figures.updated_at.isoformat(),
+            "oldest": figures.oldest and figures.oldest.isoformat(),
+            "newest": figures.newest and figures.newest.isoformat(),
+            "note": self.note,
             "drift": drift_to_json(self.drift) if self.drift else None,
         }
 
     def __str__(self) -> str:
-        stale = "an unknown number" if self.stale is None else f"{self.stale:,}"
+        figures = self.figures
+        stale = "an unknown number" if figures.stale is None else f"{figures.stale:,}"
         lines = [
-            f"{self.job.name}: {self.state}, {self.job.rows:,} rows of {self.job.source}.",
-            f"{self.stored:,} stored, {self.rejects:,} rejects, {stale} by another revision than "
-            "the model has now.",
+            f"{figures.name}: {figures.state}, {figures.rows:,} rows of {figures.source}.",
+            f"{figures.stored:,} stored, {figures.rejects:,} rejects, {stale} by another revision "
+            "than the model has now.",
         ]
-        if self.oldest and self.newest:
+        if figures.oldest and figures.newest:
             made = (
-                f"on {self.oldest}"
-                if self.oldest == self.newest
-                else f"from {self.oldest} to {self.newest}"
+                f"on {figures.oldest}"
+                if figures.oldest == figures.newest
+                else f"from {figures.oldest} to {figures.newest}"
             )
             lines.append(f"Predicted {made}.")
         if self.drift:
             lines += sentences(self.drift)
-        if self.job.note:
-            lines.append(self.job.note)
+        if self.note:
+            lines.append(self.note)
         return "\n".join(lines)
 
 
@@ -122,20 +115,9 @@ def status(log: FeedbackLog, name: str, *, model: ModelRevision | None) -> Statu
     Raises BatchError if there is no such job.
     """
     job = job_named(log, name)
-    asked = model or ModelRevision("", "")
-    figures = summary(log, job, model_id=asked.model_id, revision=asked.model_revision)
     before = previous(log, job)
     change = drift(distribution(log, before), distribution(log, job)) if before else None
-    return Status(
-        job=job,
-        state=state_of(log, job),
-        stored=figures.stored,
-        rejects=figures.rejects,
-        stale=figures.stale if model else None,
-        oldest=figures.oldest,
-        newest=figures.newest,
-        drift=change,
-    )
+    return Status(figures=figures(log, job, model), note=job.note, drift=change)
 
 
 def export(log: FeedbackLog, name: str, file: Path) -> None:
